@@ -1,0 +1,58 @@
+"""The block-trading desk's kill switch for ccxt: one call cancels every RFQ on OKX and tells the truth about it."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from okx_rfq_plugin.hookspecs import hookimpl
+    from okx_rfq_plugin.installer import install, uninstall
+    from okx_rfq_plugin.plugins import ExchangeSnapshot, get_plugin_manager
+    from okx_rfq_plugin.receipts import CancelFailure, Receipt
+    from okx_rfq_plugin.retry import RetryPolicy
+
+    __version__: str
+
+__all__ = [
+    "CancelFailure",
+    "ExchangeSnapshot",
+    "Receipt",
+    "RetryPolicy",
+    "__version__",
+    "get_plugin_manager",
+    "hookimpl",
+    "install",
+    "uninstall",
+]
+
+# Each name is imported when first asked for: whoever only starts pytest does not wait half a second for ccxt.
+_ROOM_OF = {
+    "CancelFailure": "receipts",
+    "ExchangeSnapshot": "plugins",
+    "Receipt": "receipts",
+    "RetryPolicy": "retry",
+    "get_plugin_manager": "plugins",
+    "hookimpl": "hookspecs",
+    "install": "installer",
+    "uninstall": "installer",
+}
+
+logging.getLogger("okx_rfq_plugin").addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("okx-rfq-plugin")
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'okx_rfq_plugin' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"okx_rfq_plugin.{_ROOM_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

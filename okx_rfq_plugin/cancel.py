@@ -1,0 +1,305 @@
+"""This file runs a cancel on OKX: what is decided in `Cancel`, what is sent in the two loops below it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+from ccxt.base.errors import (
+    AccountSuspended,
+    AuthenticationError,
+    BaseError,
+    ExchangeClosedByUser,
+    InvalidNonce,
+    OperationFailed,
+    PermissionDenied,
+)
+from tenacity import AsyncRetrying, Retrying
+
+from okx_rfq_plugin.clock import Clock
+from okx_rfq_plugin.hookspecs import hookimpl
+from okx_rfq_plugin.lane import Attempt, express
+from okx_rfq_plugin.receipts import CancelFailure, Receipt
+from okx_rfq_plugin.retry import RetryPolicy, tenacity_keywords, wait_seconds
+from okx_rfq_plugin.verdict import Meaning, Reply, classify
+
+POLICY = "_okx_rfq_policy"  # where an exchange object or class keeps the policy that it was installed with
+
+# Told before each wait: the exchange, the attempt's number, what it would raise now, the wait in seconds.
+Report = Callable[[Any, int, BaseError, float], None]
+
+_CANCEL_ALL = "rfq/cancel-all-rfqs"
+_PUBLIC_TIME = "public/time"
+_NO_CCXT_RETRY = {"maxRetriesOnFailure": 0}
+_SECRETS = ("apiKey", "secret", "password")
+_MAX_CORRECTIONS = 2
+_RETRIED = (Meaning.RATE_LIMITED, Meaning.UNAVAILABLE, Meaning.UNKNOWN)
+_ADVICE: tuple[tuple[type[BaseError], str], ...] = (
+    (ExchangeClosedByUser, "Cancel before `await exchange.close()`, or use another exchange object."),
+    (PermissionDenied, "Check the key's Trade permission, its IP list, and that this account may trade blocks."),
+    (AccountSuspended, "The account is blocked or restricted, which only OKX can lift."),
+    (AuthenticationError, "Check key, secret and passphrase, and that the key is for this host, live or demo as set."),
+    (InvalidNonce, "Set the clock of this machine."),
+    (OperationFailed, "Call again, and look at the RFQs on OKX's own pages."),
+    (BaseError, "The request as it stands is not accepted: check params, proxy and the exchange object's settings."),
+)
+
+logger = logging.getLogger("okx_rfq_plugin")
+
+
+class Cancel:
+    """One call of `cancel_all_rfqs()`: it counts, judges and words, and sends nothing itself."""
+
+    def __init__(self, exchange: Any, params: dict[str, Any], clock: Clock, report: Report) -> None:
+        self.exchange = exchange
+        self.params = {**params, **_NO_CCXT_RETRY}
+        self.clock = clock
+        self._report = report
+        self._policy: RetryPolicy = getattr(exchange, POLICY, None) or RetryPolicy()
+        self._offset = _ClockOffset(exchange)
+        self._started = clock.now()
+        self._attempts = 0
+        self._failures = 0
+        self._in_flight = False
+        self._in_doubt = False
+        self._verdict = classify(None, None)
+        self._reply: Reply | None = None
+        self._error: BaseError | None = None
+
+    @cached_property
+    def retrying(self) -> dict[str, Any]:
+        """Keywords for this call's own `Retrying` or `AsyncRetrying`."""
+        return tenacity_keywords(
+            self._policy, again=self._again, wait=self._wait, elapsed=self._elapsed, before_wait=self._before_wait
+        )
+
+    @property
+    def late(self) -> bool:
+        """Say whether the deadline passed while waiting; the first attempt is never late."""
+        return self._attempts > 0 and self._elapsed() >= self._policy.deadline
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Send inside of this: it lets the request leave at once and judges what becomes of it."""
+        self._attempts += 1
+        self._in_flight = True
+        error = None
+        with express(self.exchange, _CANCEL_ALL) as attempt:
+            try:
+                yield
+            except BaseError as raised:
+                error = raised
+            self._settle(attempt, error)
+
+    @property
+    def asks_time(self) -> bool:
+        """Say whether OKX found the clock wrong and its own is to be read."""
+        return self._verdict.meaning is Meaning.CLOCK and self._offset.hopeful
+
+    @contextmanager
+    def reading_time(self) -> Iterator[Callable[[int | None], None]]:
+        """Read OKX's clock inside of this, and hand the milliseconds to what it gives."""
+        with express(self.exchange, _PUBLIC_TIME):
+            try:
+                yield self._offset.ask()
+            except BaseError as error:
+                logger.debug("OKX's clock could not be read: %s", type(error).__name__)
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Run the whole call inside of this: whatever it raises carries `cancel_failure` and is logged."""
+        try:
+            yield
+        except BaseException as error:
+            words = str(error)
+            if not isinstance(error, BaseError):
+                words = self._words(f"It was stopped by {type(error).__name__}, which is no answer of OKX's.")
+                error.cancel_failure = self._facts()  # type: ignore[attr-defined]  # an exception takes any attribute
+                # add_note() came with Python 3.11; what it does is this.
+                error.__notes__ = [*getattr(error, "__notes__", ()), words]
+            logger.error(words)
+            raise
+
+    def conclude(self) -> Receipt:
+        """Return the receipt, or raise the ccxt exception that fits."""
+        meaning = self._verdict.meaning
+        if self._reply is None or meaning not in (Meaning.CANCELED, Meaning.NOTHING_ACTIVE):
+            raise self._failure() from self._cause()
+        body = self._reply.body
+        timestamp = None
+        if meaning is Meaning.CANCELED:
+            timestamp = self.exchange.safe_integer(self.exchange.safe_dict(body.get("data"), 0), "ts")
+        receipt: Receipt = {
+            "status": "canceled" if meaning is Meaning.CANCELED else "nothing_active",
+            "timestamp": timestamp,
+            "datetime": self.exchange.iso8601(timestamp),
+            "attempts": self._attempts,
+            "elapsed": self._elapsed(),
+            "info": body,
+        }
+        logger.info("%s cancel_all_rfqs(): %s after %s", self.exchange.id, receipt["status"], self._effort())
+        return receipt
+
+    def _settle(self, attempt: Attempt, error: BaseError | None) -> None:
+        *earlier, self._reply = attempt.replies or [None]
+        verdict = classify(self._reply, error, sent=not attempt.unsent)
+        self._verdict = replace(verdict, said=self._redacted(verdict.said))
+        self._error = error
+        self._in_flight = False
+        self._in_doubt |= verdict.meaning is Meaning.UNKNOWN
+        self._in_doubt |= any(classify(reply, None).meaning in (Meaning.UNKNOWN, Meaning.CANCELED) for reply in earlier)
+        self._failures += verdict.meaning is not Meaning.RATE_LIMITED
+        if verdict.meaning is Meaning.CLOCK:
+            self._offset.put_back()
+        logger.debug("attempt %d: %s: %s", self._attempts, verdict.meaning.value, self._verdict.said)
+
+    def _again(self) -> bool:
+        if self._verdict.meaning is Meaning.CLOCK:
+            return self._offset.hopeful or self._offset.corrected
+        return self._verdict.meaning in _RETRIED
+
+    def _wait(self) -> float:
+        if self._verdict.meaning is Meaning.CLOCK and self._offset.corrected:
+            # OKX lets two requests into a window: the one just refused, and the one that follows the first correction.
+            return 0.0 if self._offset.hopeful else self._policy.rate_limit_wait
+        return wait_seconds(self._policy, self._verdict.meaning, self._failures)
+
+    def _before_wait(self, wait: float) -> None:
+        error = self._failure()
+        logger.warning("%s. Next attempt in %.2f s.", self._words(self._verdict.said), wait)
+        self._report(self.exchange, self._attempts, error, wait)
+
+    def _elapsed(self) -> float:
+        return self.clock.now() - self._started
+
+    def _effort(self) -> str:
+        return f"{self._attempts} attempt{'s' * (self._attempts != 1)} in {self._elapsed():.2f} s"
+
+    def _facts(self) -> CancelFailure:
+        in_doubt = self._in_doubt or self._in_flight
+        return CancelFailure(self._verdict.code, self._attempts, self._elapsed(), may_be_canceled=in_doubt)
+
+    def _failure(self) -> Any:
+        advice = next(text for family, text in _ADVICE if issubclass(self._verdict.raises, family))
+        # Past __init__, which in a subclass of somebody else's may want other arguments.
+        error: Any = self._verdict.raises.__new__(self._verdict.raises, self._words(f"{self._verdict.said}. {advice}"))
+        error.cancel_failure = self._facts()
+        return error
+
+    def _words(self, reason: str) -> str:
+        truth = (
+            "RFQs MAY STILL BE ACTIVE: whether they were canceled is not known."
+            if self._facts().may_be_canceled
+            else "NOTHING WAS CANCELED: RFQs that were active still are."
+        )
+        return f"{self.exchange.id} cancel_all_rfqs(): {truth} After {self._effort()}: {reason}"
+
+    def _cause(self) -> BaseError | None:
+        # ccxt's error quotes the whole body; one that echoes a secret is not shown.
+        return self._error if self._redacted(str(self._error)) == str(self._error) else None
+
+    def _redacted(self, text: str) -> str:
+        for name in _SECRETS:
+            secret = getattr(self.exchange, name, None)
+            if isinstance(secret, str) and secret:
+                text = text.replace(secret, "***")
+        return text
+
+
+class _ClockOffset:
+    """ccxt's clock offset (`options['timeDifference']`, ms), set by OKX's clock and put back where that was no help."""
+
+    def __init__(self, exchange: Any) -> None:
+        self._exchange = exchange
+        self._corrections = 0
+        self._before: dict[str, Any] | None = None
+
+    @property
+    def hopeful(self) -> bool:
+        return self._corrections < _MAX_CORRECTIONS
+
+    @property
+    def corrected(self) -> bool:
+        return self._before is not None
+
+    def ask(self) -> Callable[[int | None], None]:
+        asked = self._exchange.milliseconds()
+
+        def correct(server: int | None) -> None:
+            if server is not None:
+                options = self._exchange.options
+                self._before = {key: options[key] for key in ("timeDifference",) if key in options}
+                options["timeDifference"] = (asked + self._exchange.milliseconds()) // 2 - server
+                self._corrections += 1
+
+        return correct
+
+    def put_back(self) -> None:
+        if self._before is not None:
+            self._exchange.options.pop("timeDifference", None)
+            self._exchange.options.update(self._before)
+            self._before = None
+
+
+def _unheard(exchange: Any, attempt: int, error: BaseError, wait: float) -> None:
+    """Tell nobody: the report of a plugin that another host than this package's own has loaded."""
+
+
+class OkxRfqs:
+    """The package's own plugin: cancels RFQs on OKX, for objects of ccxt, ccxt.async_support and ccxt.pro."""
+
+    def __init__(self, report: Report = _unheard) -> None:
+        self.clock = Clock()
+        self._report = report
+
+    @hookimpl(tryfirst=True)
+    def serves_rfqs(self, exchange_class: type) -> bool | None:
+        """Serve every class that has ccxt's implicit method, by whatever name it goes."""
+        return hasattr(exchange_class, "private_post_rfq_cancel_all_rfqs") or None
+
+    @hookimpl(tryfirst=True)
+    def cancel_all_rfqs(self, exchange: Any, params: dict[str, Any]) -> Receipt | Awaitable[Receipt] | None:
+        """Cancel, on the caller's thread or task."""
+        if not self.serves_rfqs(type(exchange)):
+            return None
+        cancel = Cancel(exchange, params, self.clock, self._report)
+        return _run(cancel) if exchange.synchronous else _run_async(cancel)
+
+
+okx = OkxRfqs()
+
+
+def _run(cancel: Cancel) -> Receipt:
+    with cancel.told():
+        Retrying(sleep=cancel.clock.sleep, **cancel.retrying)(_attempt, cancel)
+        return cancel.conclude()
+
+
+def _attempt(cancel: Cancel) -> None:
+    if cancel.late:
+        return
+    with cancel.attempt():
+        cancel.exchange.private_post_rfq_cancel_all_rfqs(cancel.params)
+    if cancel.asks_time:
+        with cancel.reading_time() as correct:
+            correct(cancel.exchange.fetch_time(_NO_CCXT_RETRY))
+
+
+async def _run_async(cancel: Cancel) -> Receipt:
+    with cancel.told():
+        await AsyncRetrying(sleep=cancel.clock.asleep, **cancel.retrying)(_attempt_async, cancel)
+        return cancel.conclude()
+
+
+async def _attempt_async(cancel: Cancel) -> None:
+    if cancel.late:
+        return
+    with cancel.attempt():
+        await cancel.exchange.private_post_rfq_cancel_all_rfqs(cancel.params)
+    if cancel.asks_time:
+        with cancel.reading_time() as correct:
+            correct(await cancel.exchange.fetch_time(_NO_CCXT_RETRY))

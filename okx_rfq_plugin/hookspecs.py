@@ -1,0 +1,45 @@
+"""This file names the hooks through which other packages serve, wrap or watch a cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from okx_rfq_plugin.plugins import ExchangeSnapshot
+    from okx_rfq_plugin.receipts import Receipt
+
+PROJECT = "okx_rfq_plugin"
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec(firstresult=True)
+def serves_rfqs(exchange_class: type) -> bool | None:
+    """Say whether this plugin can cancel the RFQs of such exchanges; asked by `install()`."""
+
+
+@hookspec(firstresult=True)
+def cancel_all_rfqs(exchange: Any, params: dict[str, Any], confirm: bool) -> Receipt | Awaitable[Receipt] | None:
+    """Cancel every active RFQ of the exchange's account, or return None to leave it to the next plugin.
+
+    Called on the caller's own thread or task. Returns the receipt, on async exchanges an awaitable of it. The package's
+    own implementation for OKX is `tryfirst`; whoever wants to come before it must say so too.
+    """
+
+
+@hookspec
+def rfq_cancel_retrying(exchange: ExchangeSnapshot, attempt: int, error: Exception, wait: float) -> None:
+    """Told when attempt number `attempt` (from 1) did not end it and the next follows in `wait` seconds."""
+
+
+@hookspec
+def rfqs_canceled(exchange: ExchangeSnapshot, receipt: Receipt) -> None:
+    """Told when a cancel has returned its receipt."""
+
+
+@hookspec
+def rfq_cancel_failed(exchange: ExchangeSnapshot, error: BaseException) -> None:
+    """Told when a cancel has raised; `error.cancel_failure` says what may be true."""

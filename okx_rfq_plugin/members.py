@@ -1,0 +1,112 @@
+"""This file puts members on a class that others own, takes them off again, and gives one object a class of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+# Makes the members for the class that they are put on: they need it to find the method next in line.
+Maker = Callable[[type], dict[str, Any]]
+
+_SHELF = "_okx_rfq_shelf"
+
+
+@dataclass(frozen=True)
+class _Shelf:
+    """What was put on a class, by whom, and what stood there before."""
+
+    make: Maker | None = None
+    members: dict[str, Any] = field(default_factory=dict)
+    displaced: dict[str, Any] = field(default_factory=dict)
+    generated: bool = False
+
+
+_EMPTY = _Shelf()
+
+
+def put(owner: type, make: Maker, *, generated: bool = False) -> None:
+    """Put members on a class, once; what stood under their names is kept on a shelf."""
+    if not carries(owner):
+        members = make(owner)
+        displaced = {name: owner.__dict__[name] for name in members if name in owner.__dict__}
+        for name, member in members.items():
+            setattr(owner, name, member)
+        setattr(owner, _SHELF, _Shelf(make, members, displaced, generated))
+
+
+def take_off(owner: type) -> None:
+    """Take them off again, with the camelCase copies that ccxt's constructor left on the class and its subclasses.
+
+    What somebody else has put in the place of a member since stays.
+    """
+    shelf = _shelf(owner)
+    delattr(owner, _SHELF)
+    for name, member in shelf.members.items():
+        if owner.__dict__.get(name) is member:
+            _restore(owner, name, shelf.displaced)
+    snake_of = {id(member): name for name, member in reversed(shelf.members.items())}
+    for cls in _family(owner):
+        for name, value in list(vars(cls).items()):
+            if id(value) in snake_of:
+                delattr(cls, name)
+                current = getattr(cls, snake_of[id(value)], None)
+                if current is not None:
+                    setattr(cls, name, current)
+
+
+def carries(cls: type) -> bool:
+    """Say whether members were put on this very class."""
+    return _SHELF in cls.__dict__
+
+
+def is_generated(cls: type, make: Maker) -> bool:
+    """Say whether `subclass_with` has made this class, with these members."""
+    shelf = _shelf(cls)
+    return shelf.generated and shelf.make is make
+
+
+def first_carrier(cls: type) -> type | None:
+    """Return the class in line on which members stand, the nearest one; None where there is none."""
+    return next((base for base in cls.__mro__ if carries(base)), None)
+
+
+def next_in_line(owner: type, obj: Any, name: str) -> Any:
+    """Return what `obj.name` would be without the member on `owner`: looked up now, never remembered."""
+    displaced = _shelf(owner).displaced
+    if name in displaced:
+        member = displaced[name]
+        return member.__get__(obj, type(obj)) if hasattr(member, "__get__") else member
+    return getattr(super(owner, obj), name)
+
+
+def subclass_with(base: type, make: Maker) -> type:
+    """Return the one subclass of `base`, under its name, that carries these members; for single objects."""
+    known = _generated.get((base, make))
+    if known is None:
+        names: dict[str, Any] = {"__module__": base.__module__, "__qualname__": base.__qualname__}
+        subclass = type(base.__name__, (base,), names)
+        put(subclass, make, generated=True)
+        known = _generated.setdefault((base, make), subclass)  # of two threads one wins
+    return known
+
+
+_generated: dict[tuple[type, Maker], type] = {}
+
+
+def _shelf(cls: type) -> _Shelf:
+    shelf: _Shelf = cls.__dict__.get(_SHELF, _EMPTY)
+    return shelf
+
+
+def _restore(owner: type, name: str, displaced: dict[str, Any]) -> None:
+    if name in displaced:
+        setattr(owner, name, displaced[name])
+    else:
+        delattr(owner, name)
+
+
+def _family(cls: type) -> Iterator[type]:
+    yield cls
+    for subclass in cls.__subclasses__():
+        yield from _family(subclass)

@@ -1,0 +1,210 @@
+"""This file loads the plugins, asks them to cancel, and tells the observers among them from a thread of their own."""
+
+from __future__ import annotations
+
+import atexit
+import copy
+import functools
+import importlib.metadata
+import logging
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pluggy
+from ccxt.base.errors import BadRequest, BaseError, NotSupported
+
+from okx_rfq_plugin import hookspecs
+from okx_rfq_plugin.cancel import OkxRfqs
+from okx_rfq_plugin.receipts import CancelFailure, Receipt
+
+EXIT_GRACE = 2.0  # seconds that observers are given when the process ends
+NO_AUTOLOAD = "OKX_RFQ_DISABLE_PLUGIN_AUTOLOAD"
+_OWN_ENTRY_POINT = "okx_rfq_plugin.cancel:okx"
+
+logger = logging.getLogger("okx_rfq_plugin")
+
+
+@dataclass(frozen=True)
+class ExchangeSnapshot:
+    """What an observer sees of an exchange: ccxt's id, the world ("demo" or "live"), the end of the API key."""
+
+    id: str
+    world: str
+    key: str
+
+    @classmethod
+    def of(cls, exchange: Any) -> ExchangeSnapshot:
+        """Take it; a key of under twelve characters is hidden whole."""
+        key = str(getattr(exchange, "apiKey", None) or "")
+        world = "demo" if (exchange.headers or {}).get("x-simulated-trading") == "1" else "live"
+        return cls(exchange.id, world, "..." + key[-4:] if len(key) >= 12 else "...")
+
+
+class Observers:
+    """Tells observers, in order, on one daemon thread: whoever tells does not wait, and no observer stops another."""
+
+    _queue: queue.SimpleQueue[Any]
+    _thread: threading.Thread | None
+
+    def __init__(self, hooks: pluggy.HookRelay) -> None:
+        self._hooks = hooks
+        self._forget()
+        atexit.register(self.drain)
+        os.register_at_fork(after_in_child=self._forget)
+
+    def tell(self, hook: str, exchange: Any, **facts: Any) -> None:
+        """Put one event in line for the implementations of a hook; never raises."""
+        try:
+            if getattr(self._hooks, hook).get_hookimpls():
+                facts["exchange"] = ExchangeSnapshot.of(exchange)
+                self._queue.put((hook, copy.deepcopy(facts)))
+                self.start()
+        except Exception:
+            logger.exception("the observers could not be told of %s", hook)
+
+    def retrying(self, exchange: Any, attempt: int, error: BaseError, wait: float) -> None:
+        """Tell of a wait before the next attempt."""
+        self.tell("rfq_cancel_retrying", exchange, attempt=attempt, error=_plain(error), wait=wait)
+
+    def start(self) -> None:
+        """Start the thread, if it does not run yet: once a process, and once more in a forked one."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="okx-rfq-observers", daemon=True)
+            self._thread.start()
+
+    def drain(self, timeout: float = EXIT_GRACE) -> bool:
+        """Wait until all that was told has been delivered, `timeout` seconds at most; say whether it was."""
+        if self._thread is None:
+            return True
+        delivered = threading.Event()
+        self._queue.put(delivered)
+        return delivered.wait(timeout)
+
+    def _forget(self) -> None:
+        self._queue = queue.SimpleQueue()
+        self._thread = None
+
+    def _run(self) -> None:
+        while True:
+            event = self._queue.get()
+            if isinstance(event, threading.Event):
+                event.set()
+            else:
+                self._deliver(*event)
+
+    def _deliver(self, hook: str, facts: dict[str, Any]) -> None:
+        # Not by one call of the hook: there an implementation that raises would keep the rest from hearing.
+        for implementation in reversed(getattr(self._hooks, hook).get_hookimpls()):
+            if implementation.wrapper or implementation.hookwrapper:
+                continue
+            own = copy.deepcopy(facts)
+            try:
+                implementation.function(*(own[name] for name in implementation.argnames))
+            except BaseException:
+                logger.exception("observer %s failed in %s", implementation.plugin_name, hook)
+
+
+class RfqPluginManager(pluggy.PluginManager):
+    """pluggy's manager with the hooks, the package's own implementation for OKX, and the observers' thread.
+
+    `failures` says why a third party's plugin was left out, under its name `distribution:entry point`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(hookspecs.PROJECT)
+        self.add_hookspecs(hookspecs)
+        self.failures: dict[str, str] = {}
+        self.observers = Observers(self.hook)
+        self.register(OkxRfqs(self.observers.retrying), name="okx")
+
+    def load_entry_points(self) -> None:
+        """Load what third parties declare in the entry-point group `okx_rfq_plugin`; report and skip what is broken."""
+        for entry_point in _third_parties():
+            name = f"{entry_point.dist.name if entry_point.dist else '?'}:{entry_point.name}"
+            if not self.has_plugin(name):
+                try:
+                    self._admit(entry_point.load(), name)
+                except (Exception, SystemExit) as error:
+                    self.failures[name] = f"{type(error).__name__}: {error}"
+                    logger.exception("plugin %s could not be loaded and is left out", name)
+        self.observers.start()  # not first inside a cancel, which may run in a signal handler
+
+    def cancel_all_rfqs(self, exchange: Any, params: Any) -> Receipt:
+        """Have the RFQs canceled by whoever serves this exchange, and tell the observers how it ended."""
+        with self._observed(exchange) as ended:
+            receipt: Receipt = self._served(exchange, params)
+            return ended(receipt)
+
+    async def cancel_all_rfqs_async(self, exchange: Any, params: Any) -> Receipt:
+        """Same as cancel_all_rfqs, for ccxt.async_support."""
+        with self._observed(exchange) as ended:
+            receipt: Receipt = await self._served(exchange, params)
+            return ended(receipt)
+
+    def _admit(self, plugin: object, name: str) -> None:
+        try:
+            self.register(plugin, name=name)
+            self.check_pending()
+        except Exception:
+            self.unregister(name=name)
+            raise
+
+    def _served(self, exchange: Any, params: Any) -> Any:
+        if not isinstance(params, dict):
+            raise _refusal(BadRequest, exchange, f"params must be a dict, not {type(params).__name__}")
+        served = self.hook.cancel_all_rfqs(exchange=exchange, params=params, confirm=False)
+        if served is None:
+            raise _refusal(NotSupported, exchange, "no plugin serves this exchange any more")
+        return served
+
+    @contextmanager
+    def _observed(self, exchange: Any) -> Iterator[Callable[[Receipt], Receipt]]:
+        def ended(receipt: Receipt) -> Receipt:
+            self.observers.tell("rfqs_canceled", exchange, receipt=receipt)
+            return receipt
+
+        try:
+            yield ended
+        except BaseException as error:
+            self.observers.tell("rfq_cancel_failed", exchange, error=_plain(error))
+            raise
+
+
+@functools.cache
+def get_plugin_manager() -> RfqPluginManager:
+    """Return the manager that installed exchanges ask; third parties are loaded on the first call."""
+    manager = RfqPluginManager()
+    manager.load_entry_points()
+    return manager
+
+
+def _third_parties() -> list[importlib.metadata.EntryPoint]:
+    if os.environ.get(NO_AUTOLOAD):
+        return []
+    try:
+        declared = importlib.metadata.entry_points(group=hookspecs.PROJECT)
+    except Exception:
+        logger.exception("the installed packages could not be scanned for plugins; none is loaded")
+        return []
+    return [entry_point for entry_point in declared if entry_point.value != _OWN_ENTRY_POINT]
+
+
+def _refusal(kind: type[BaseError], exchange: Any, reason: str) -> BaseError:
+    error = kind(f"{exchange.id} cancel_all_rfqs(): NOTHING WAS CANCELED, nothing was sent: {reason}.")
+    error.cancel_failure = CancelFailure(code=None, attempts=0, elapsed=0.0, may_be_canceled=False)
+    return error
+
+
+def _plain(error: BaseException) -> BaseException:
+    # Class, words and facts; no traceback, which would hold the live exchange. The words of a ccxt error are this
+    # package's own here; what others say may hold anything, so that the note stands for it.
+    words = str(error) if isinstance(error, BaseError) else getattr(error, "__notes__", [""])[-1]
+    plain = type(error).__new__(type(error), words)
+    if hasattr(error, "cancel_failure"):
+        plain.cancel_failure = error.cancel_failure  # type: ignore[attr-defined]  # an exception takes any attribute
+    return plain

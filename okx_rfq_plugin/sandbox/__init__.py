@@ -1,0 +1,25 @@
+"""Names what a test's author uses of the sandbox, and loads it, aiohttp included, on first use only."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .faults import DROP, Fault
+    from .request import Request
+    from .sandbox import Sandbox
+
+__all__ = ["DROP", "Fault", "Request", "Sandbox"]
+
+_ROOMS = {"DROP": "faults", "Fault": "faults", "Request": "request", "Sandbox": "sandbox"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

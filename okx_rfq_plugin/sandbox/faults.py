@@ -1,0 +1,125 @@
+"""Says how a reply can go wrong on purpose."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeGuard
+
+from .request import full_path
+
+
+def _is_int(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_code(value: object) -> bool:
+    if isinstance(value, str):
+        return value.isascii() and value.isdecimal()
+    return _is_int(value) and value >= 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One thing that goes wrong with one request; `Fault()` lets one request pass.
+
+    Args:
+        code: answer with this OKX code, its published text and HTTP status (or `status`).
+        status: answer with this HTTP status, 200 to 599, and the HTML page that a proxy would send (or `body`).
+        body: answer with this raw body.
+        headers: put these on the reply, on the real one too.
+        content_type: of a raw body; by default `text/html` where it begins with `<`, else `application/json`.
+        delay: seconds of real time before anything else happens; the sandbox's own clock plays no part.
+        drop: close the connection without a reply, "before" the request is executed or "after".
+        execute: execute the request for real before `code`, `status` or `body` takes the place of its reply.
+
+    Raises:
+        TypeError, ValueError: for what is no fault, or contradicts itself.
+    """
+
+    code: str | int | None = None
+    status: int | None = None
+    body: str | bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str | None = None
+    delay: float = 0.0
+    drop: Literal["before", "after"] | None = None
+    execute: bool = False
+
+    def __post_init__(self) -> None:
+        if self.code is not None and not _is_code(self.code):
+            raise ValueError(f"a fault's code is a string of digits or an int of 1000 or more, not {self.code!r}")
+        if self.status is not None and not (_is_int(self.status) and 200 <= self.status <= 599):
+            raise ValueError(f"a fault's status is an HTTP status from 200 to 599, not {self.status!r}")
+        if not isinstance(self.body, (str, bytes, type(None))):
+            raise TypeError(f"a fault's body is str or bytes, not {self.body!r}")
+        if not (_is_int(self.delay) or isinstance(self.delay, float)) or not 0 <= self.delay < math.inf:
+            raise ValueError(f"a fault's delay is a finite number of seconds, 0 or more, not {self.delay!r}")
+        if self.drop not in (None, "before", "after"):
+            raise ValueError(f'a fault\'s drop is "before", "after" or None, not {self.drop!r}')
+        if self.code is not None and self.body is not None:
+            raise ValueError("a fault has a code or a body, not both: the code brings its own body")
+        if self.drop is not None and (self.replaces or self.headers):
+            raise ValueError("a dropped connection has no reply: leave out code, status, body and headers")
+        if self.drop == "before" and self.execute:
+            raise ValueError('a request dropped "before" is not executed: say drop="after"')
+        for text in (*self.headers, *self.headers.values(), self.content_type or ""):
+            if not isinstance(text, str) or "\n" in text or "\r" in text:
+                raise ValueError(f"a fault's headers are strings without line breaks, not {text!r}")
+
+    @property
+    def replaces(self) -> bool:
+        """Whether another reply takes the place of the real one."""
+        return (self.code, self.status, self.body) != (None, None, None)
+
+
+DROP = Fault(drop="before")
+Step = Fault | str | bytes | int | float
+
+
+def read_step(step: object) -> Fault:
+    """Say what a step means.
+
+    A string of digits or an int of 1000 or more is an OKX code, a smaller int an HTTP status, a float a delay in
+    seconds, `bytes` or any other string a raw body with HTTP 200, and a `Fault` itself.
+    """
+    if isinstance(step, Fault):
+        return step
+    if isinstance(step, bytes) or (isinstance(step, str) and not _is_code(step)):
+        return Fault(status=200, body=step)
+    if isinstance(step, float):
+        return Fault(delay=step)
+    if isinstance(step, str) or (_is_int(step) and step >= 1000):
+        return Fault(code=step)
+    if _is_int(step):
+        return Fault(status=step)
+    raise TypeError(
+        "a step is an OKX code ('50011'), an HTTP status (502), a raw body (b'<html>'), "
+        f"a delay in seconds (0.5), DROP or a Fault, not {step!r}"
+    )
+
+
+class FaultLine:
+    """The faults that are in line, per path."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, deque[Fault]] = {}
+
+    def add(self, path: str, steps: tuple[object, ...]) -> None:
+        """Put steps at the end of a path's line, all of them or, where one is wrong, none."""
+        if not isinstance(path, str) or not path:
+            raise TypeError(f"a fault's path looks like 'rfq/cancel-all-rfqs', not {path!r}")
+        if not steps:
+            raise ValueError(f"no step for {path!r}: say what is to go wrong")
+        self._lines.setdefault(full_path(path), deque()).extend([read_step(step) for step in steps])
+
+    def take(self, path: str) -> Fault:
+        """Use up the next step of this path; without one, the fault that changes nothing."""
+        line = self._lines.get(path)
+        return line.popleft() if line else Fault()
+
+    def clear(self) -> None:
+        """Forget every step."""
+        self._lines.clear()

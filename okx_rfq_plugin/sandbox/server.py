@@ -1,0 +1,119 @@
+"""Carries bytes: an aiohttp server in a thread and an event loop of its own.
+
+It knows HTTP and nothing of OKX: what is to become of a request it asks of the callable that it is given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import NamedTuple
+
+from aiohttp import web
+
+from .request import Arrival
+
+MOST_BODY = 1024**2  # bytes; aiohttp answers 413 to more
+
+# aiohttp logs what it cannot parse as an error, with a traceback and perhaps with a header: this logger drops it.
+_SILENT = logging.Logger("okx_rfq_plugin.sandbox.http", logging.CRITICAL + 1)
+
+
+class HttpReply(NamedTuple):
+    """What goes over the wire."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Outcome(NamedTuple):
+    """What becomes of a request: after `delay` seconds what `reply` returns is sent; None drops the connection."""
+
+    delay: float
+    reply: Callable[[], HttpReply | None]
+
+
+class Server:
+    """A server that listens as soon as it is made."""
+
+    def __init__(self, host: str, port: int, handle: Callable[[Arrival], Outcome]) -> None:
+        """Start listening.
+
+        Args:
+            host: the address to listen on.
+            port: 0 lets the system choose.
+            handle: called on the server's own thread, for each request that has arrived whole; must not block.
+
+        Raises:
+            OSError: where the port cannot be had.
+        """
+        self._handle = handle
+        started: Future[int] = Future()
+        self._thread = threading.Thread(
+            target=self._run, args=(host, port, started), name="okx-rfq-sandbox", daemon=True
+        )
+        self._thread.start()
+        try:
+            self.port = started.result()
+        except Exception:
+            self._thread.join()
+            raise
+
+    def close(self) -> None:
+        """Stop at once: every connection is dropped, every delay ends."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    def _run(self, host: str, port: int, started: Future[int]) -> None:
+        try:
+            asyncio.run(self._serve(host, port, started))
+        except Exception as error:  # whoever waits for the start gets it
+            started.set_exception(error)
+
+    async def _serve(self, host: str, port: int, started: Future[int]) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        connections = web.Server(self._respond, access_log=None, logger=_SILENT)
+        listener = await self._loop.create_server(connections, host, port)
+        started.set_result(listener.sockets[0].getsockname()[1])
+        await self._stop.wait()
+        # No graceful shutdown, which would wait for hung clients: asyncio.run cancels the handlers that are left. First
+        # nobody new is accepted; who was accepted this very moment shows only two turns of the loop later, and asyncio
+        # would lose that socket if the listener were closed before.
+        for listening in listener.sockets:
+            with contextlib.suppress(NotImplementedError):  # by Windows' loop, which accepts in another way
+                self._loop.remove_reader(listening)
+        for _ in range(3):
+            await asyncio.sleep(0)
+            for connection in connections.connections:
+                _drop(connection.transport)
+        listener.close()
+
+    async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
+        arrival = Arrival(
+            method=request.method,
+            target=request.raw_path,
+            body=await request.read(),
+            headers=request.headers,
+            ip=request.remote or "",
+        )
+        try:
+            outcome = self._handle(arrival)
+            # aiohttp lets a handler finish when its client has gone: a client's timeout does not undo its request.
+            await asyncio.sleep(outcome.delay)
+            reply = outcome.reply()
+        except Exception:  # whatever it is, no client ever sees a traceback
+            return web.Response(status=500)
+        if reply is None:
+            _drop(request.transport)
+            return web.Response()
+        return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
+
+
+def _drop(transport: asyncio.BaseTransport | None) -> None:
+    if isinstance(transport, asyncio.Transport):  # None where the client has gone already
+        transport.abort()
