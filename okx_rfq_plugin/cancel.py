@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -128,7 +128,8 @@ class Cancel:
         """Return the receipt, or raise the ccxt exception that fits."""
         meaning = self._verdict.meaning
         if self._reply is None or meaning not in (Meaning.CANCELED, Meaning.NOTHING_ACTIVE):
-            raise self._failure() from self._cause()
+            # Where a reply arrived ccxt's error quotes the whole of it, and whatever secret a proxy echoes there.
+            raise self._failure() from (self._error if self._reply is None else None)
         body = self._reply.body
         timestamp = None
         if meaning is Meaning.CANCELED:
@@ -147,7 +148,7 @@ class Cancel:
     def _settle(self, attempt: Attempt, error: BaseError | None) -> None:
         *earlier, self._reply = attempt.replies or [None]
         verdict = classify(self._reply, error, sent=not attempt.unsent)
-        self._verdict = replace(verdict, said=self._redacted(verdict.said))
+        self._verdict = replace(verdict, said=self._redacted(verdict.said, attempt.signatures))
         self._error = error
         self._in_flight = False
         self._in_doubt |= verdict.meaning is Meaning.UNKNOWN
@@ -198,13 +199,8 @@ class Cancel:
         )
         return f"{self.exchange.id} cancel_all_rfqs(): {truth} After {self._effort()}: {reason}"
 
-    def _cause(self) -> BaseError | None:
-        # ccxt's error quotes the whole body; one that echoes a secret is not shown.
-        return self._error if self._redacted(str(self._error)) == str(self._error) else None
-
-    def _redacted(self, text: str) -> str:
-        for name in _SECRETS:
-            secret = getattr(self.exchange, name, None)
+    def _redacted(self, text: str, signatures: Iterable[object]) -> str:
+        for secret in (*(getattr(self.exchange, name, None) for name in _SECRETS), *signatures):
             if isinstance(secret, str) and secret:
                 text = text.replace(secret, "***")
         return text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any, TypeVar
 
 from ccxt.base.errors import NotSupported
@@ -36,54 +37,60 @@ def install(target: T, *, policy: RetryPolicy | None = None) -> T:
     """
     if policy is not None and not isinstance(policy, RetryPolicy):
         raise TypeError(f"policy is a RetryPolicy or None, not {policy!r}")
-    cls = target if isinstance(target, type) else type(target)
+    cls = members.plain(target if isinstance(target, type) else type(target))
     if not get_plugin_manager().hook.serves_rfqs(exchange_class=cls):
         raise NotSupported(f"okx_rfq_plugin: no plugin cancels RFQs for {target!r}; ccxt's okx classes are served")
     if isinstance(target, type):
-        members.put(target, _face)
+        members.put(cls, _face)
     else:
         _put_on_object(target)
     if policy is not None:
-        setattr(target, POLICY, policy)
+        setattr(cls if isinstance(target, type) else target, POLICY, policy)
     return target
 
 
 def uninstall(target: T) -> T:
     """Take off what `install` has put on this very object or class; where there is nothing, nothing happens."""
-    if isinstance(target, type):
-        if members.carries(target):
-            members.take_off(target)
-    elif members.is_generated(type(target), _face):
-        target.__class__ = type(target).__base__  # type: ignore[assignment]  # the class that it had before
-        if members.first_carrier(type(target)) is None:
-            target.has.pop(_HAS, None)  # type: ignore[attr-defined]  # every ccxt exchange has it
-    if POLICY in vars(target):
-        delattr(target, POLICY)
+    holder: Any = members.plain(target) if isinstance(target, type) else target
+    if isinstance(holder, type):
+        if members.carries(holder):
+            members.take_off(holder)
+    elif members.is_generated(type(holder), _face):
+        holder.__class__ = type(holder).__base__
+    if POLICY in getattr(holder, "__dict__", ()):
+        delattr(holder, POLICY)
+    for exchange in [flagged for flagged in _flagged if not hasattr(flagged, "cancel_all_rfqs")]:
+        exchange.has.pop(_HAS, None)
+        _flagged.discard(exchange)
     return target
 
 
 def _put_on_object(exchange: Any) -> None:
     if not members.is_generated(type(exchange), _face):
         exchange.__class__ = members.subclass_with(type(exchange), _face)
+    _flag(exchange)
+
+
+# Objects that have said `has["cancelAllRfqs"]`, so that they do not go on saying it when nothing is left behind it.
+_flagged: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def _flag(exchange: Any) -> None:
     exchange.has[_HAS] = True
+    _flagged.add(exchange)
 
 
-def _face(owner: type) -> dict[str, Any]:
+def _face(owner: type, next_in_line: members.NextInLine) -> dict[str, Any]:
     """Make the members of an installed class."""
+    get_plugin_manager()  # third parties are scanned here, also where a pickle brings the exchange, and not in a cancel
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        members.next_in_line(owner, self, "__init__")(*args, **kwargs)
-        self.has[_HAS] = True
+        next_in_line(self, "__init__")(*args, **kwargs)
+        _flag(self)
 
     def __reduce_ex__(self: Any, protocol: Any) -> Any:
-        reduced = members.next_in_line(owner, self, "__reduce_ex__")(protocol)
-        if isinstance(reduced, str):
-            return reduced
-        # A class made for single objects has no name that another process could find it by: its base travels.
-        make, args, *state = reduced
-        single = members.is_generated(owner, _face)
-        args = tuple(owner.__base__ if single and arg is owner else arg for arg in args)
-        return (_rebuilt, (make, args, single, getattr(owner, POLICY, None)), *state)
+        policy = getattr(owner, POLICY, None)
+        return members.reduce_by(_rebuilt, policy, next_in_line(self, "__reduce_ex__")(protocol))
 
     cancel_all_rfqs = _cancel_all_rfqs if owner.synchronous else _cancel_all_rfqs_async  # type: ignore[attr-defined]  # ccxt's
     return {
@@ -91,15 +98,14 @@ def _face(owner: type) -> dict[str, Any]:
         "__reduce_ex__": __reduce_ex__,
         "cancel_all_rfqs": cancel_all_rfqs,
         "cancelAllRfqs": cancel_all_rfqs,
-        **lane_members(owner),
+        **lane_members(owner, next_in_line),
     }
 
 
-def _rebuilt(make: Any, args: Any, single: bool, policy: RetryPolicy | None) -> Any:
-    """Make the object that a copy or a pickle stands for; where its class no longer carries the method, it does."""
-    get_plugin_manager()
+def _rebuilt(policy: RetryPolicy | None, make: Any, args: Any) -> Any:
+    """Make the object that a copy or a pickle stands for; where its class does not carry the method, it does itself."""
     exchange = make(*args)
-    if single or members.first_carrier(type(exchange)) is None:
+    if members.first_carrier(type(exchange)) is None:
         exchange.__class__ = members.subclass_with(type(exchange), _face)
         if policy is not None:
             setattr(exchange, POLICY, policy)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -26,6 +26,7 @@ class Attempt:
         self.exchange = exchange
         self.path = path
         self._sends: list[tuple[object, Reply | None]] = []
+        self._left = False
         self._where: object = _here()
 
     def holds(self, exchange: Any) -> bool:
@@ -36,9 +37,10 @@ class Attempt:
         """End it, for those too who were born in it and carry its mark."""
         self._where = None
 
-    def send(self, headers: Any) -> None:
-        """Note that a request leaves."""
-        self._sends.append((_signature(headers), None))
+    def send(self, url: str, headers: Any) -> None:
+        """Note that a request leaves, if it is this one."""
+        if url.endswith("/" + self.path):
+            self._sends.append((_signature(headers), None))
 
     def answer(self, headers: Any, reply: Reply) -> None:
         """Note the reply to the request that went out under these headers."""
@@ -48,15 +50,29 @@ class Attempt:
                 self._sends[i] = (signature, reply)
                 return
 
+    def limited(self, enabled: Any) -> Any:
+        """Say whether ccxt's queue is to be waited in: not by this request, which has not been sent yet."""
+        return enabled if self._sends else False
+
+    def leave(self, timeout: Any) -> Any:
+        """Note that ccxt reads the timeout, which it does when all is ready, to hand the request over to be sent."""
+        self._left = True
+        return timeout
+
     @property
     def replies(self) -> list[Reply | None]:
         """What came back, one for each time that it was sent; None for no reply."""
         return [reply for _, reply in self._sends]
 
     @property
+    def signatures(self) -> list[object]:
+        """Under which signatures it was sent; never to be shown."""
+        return [signature for signature, _ in self._sends]
+
+    @property
     def unsent(self) -> bool:
         """Say whether it is certain that nothing left the machine: ccxt's own methods ran, and did not send."""
-        return not self._sends and all(
+        return not self._left and all(
             getattr(self.exchange, name).__module__.startswith("ccxt.") for name in _ON_THE_WAY
         )
 
@@ -67,7 +83,7 @@ _current: ContextVar[Attempt | None] = ContextVar("okx_rfq_attempt", default=Non
 @contextmanager
 def express(exchange: Any, path: str) -> Iterator[Attempt]:
     """Let the next request of this object to `path` leave at once, and note what comes back."""
-    if members.first_carrier(type(exchange)) is None:
+    if not members.carries(members.definer(type(exchange), "enableRateLimit")):
         exchange.__class__ = members.subclass_with(type(exchange), lane_members)
     attempt = Attempt(exchange, path)
     token = _current.set(attempt)
@@ -78,7 +94,7 @@ def express(exchange: Any, path: str) -> Iterator[Attempt]:
         attempt.close()
 
 
-def lane_members(owner: type) -> dict[str, Any]:
+def lane_members(owner: type, next_in_line: members.NextInLine) -> dict[str, Any]:
     """Make the members that let an attempt through and watch it; outside an attempt they change nothing."""
 
     def attempt_of(exchange: Any) -> Attempt | None:
@@ -89,46 +105,49 @@ def lane_members(owner: type) -> dict[str, Any]:
         return attempt
 
     # ccxt asks this once for each request that it really sends, whatever a framework's `fetch` does around it.
-    def check_proxy_url_settings(self: Any, url: Any = None, method: Any = None, headers: Any = None,
-                                 *args: Any) -> Any:  # fmt: skip
-        attempt = attempt_of(self)
-        if attempt is not None and str(url).endswith("/" + attempt.path):
-            attempt.send(headers)
-        return members.next_in_line(owner, self, "check_proxy_url_settings")(url, method, headers, *args)
-
-    # ccxt shows this every reply, with its status, before it raises anything.
-    def handle_errors(self: Any, status: int, reason: Any, url: Any, method: Any, headers: Any, text: Any, body: Any,
-                      sent_headers: Any, *args: Any) -> Any:  # fmt: skip
+    def check_proxy_url_settings(self: Any, *args: Any, **kwargs: Any) -> Any:
         attempt = attempt_of(self)
         if attempt is not None:
-            attempt.answer(sent_headers, Reply(status, body))
-        following = members.next_in_line(owner, self, "handle_errors")
-        return following(status, reason, url, method, headers, text, body, sent_headers, *args)
+            url, _, headers, *_ = args
+            attempt.send(url, headers)
+        return next_in_line(self, "check_proxy_url_settings")(*args, **kwargs)
 
-    class EnableRateLimit:
-        """ccxt's flag; False for an attempt that has not been sent yet, and the object's own value for all else."""
+    # ccxt shows this every reply, with its status, before it raises anything.
+    def handle_errors(self: Any, *args: Any, **kwargs: Any) -> Any:
+        attempt = attempt_of(self)
+        if attempt is not None:
+            status, _, _, _, _, _, body, sent_headers, *_ = args
+            attempt.answer(sent_headers, Reply(status, body))
+        return next_in_line(self, "handle_errors")(*args, **kwargs)
+
+    class Watched:
+        """An attribute of ccxt's; `seen` is told of a read by an attempt, and may answer in its place."""
+
+        def __init__(self, name: str, seen: Callable[[Attempt, Any], Any]) -> None:
+            self._name = name
+            self._seen = seen
 
         def __get__(self, exchange: Any, cls: type) -> Any:
             if exchange is None:
-                return members.next_in_line(owner, cls, "enableRateLimit")
-            attempt = attempt_of(exchange)
-            if attempt is not None and not attempt.replies:
-                return False
+                return next_in_line(cls, self._name)
             values = vars(exchange)
-            if "enableRateLimit" in values:
-                return values["enableRateLimit"]
-            return members.next_in_line(owner, exchange, "enableRateLimit")
+            value = values[self._name] if self._name in values else next_in_line(exchange, self._name)
+            attempt = attempt_of(exchange)
+            return value if attempt is None else self._seen(attempt, value)
 
         def __set__(self, exchange: Any, value: Any) -> None:
-            vars(exchange)["enableRateLimit"] = value
+            vars(exchange)[self._name] = value
 
         def __delete__(self, exchange: Any) -> None:
-            del vars(exchange)["enableRateLimit"]
+            if self._name not in vars(exchange):
+                raise AttributeError(self._name)
+            del vars(exchange)[self._name]
 
     return {
         "check_proxy_url_settings": check_proxy_url_settings,
         "handle_errors": handle_errors,
-        "enableRateLimit": EnableRateLimit(),
+        "enableRateLimit": Watched("enableRateLimit", Attempt.limited),
+        "timeout": Watched("timeout", Attempt.leave),
     }
 
 

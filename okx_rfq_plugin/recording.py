@@ -110,7 +110,8 @@ def record(situation: Situation, exchange: Any, path: Path, answered_by: str) ->
 
 
 def _clock() -> Clock:
-    clock: Clock = get_plugin_manager().get_plugin("okx").clock  # the one that the cancel waits on
+    plugin: Any = get_plugin_manager().get_plugin("okx")
+    clock: Clock = plugin.clock  # the one that the cancel waits on
     return clock
 
 

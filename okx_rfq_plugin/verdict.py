@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -105,7 +106,7 @@ def classify(reply: Reply | None, error: BaseError | None, *, sent: bool = True)
             meaning, raises = Meaning.RATE_LIMITED, RateLimitExceeded
     elif code == "0" and not _canceled(reply, error):
         pass
-    elif code == "1" and _row_codes(reply) == {"70207"}:
+    elif code == "1" and isinstance(reply.body.get("data"), list) and _row_codes(reply) == {"70207"}:
         meaning, raises = _MEANING_OF["70207"]
     else:
         meaning, raises = _MEANING_OF.get(code, _UNKNOWN)
@@ -129,9 +130,9 @@ def _row_codes(reply: Reply) -> set[str | None]:
 
 
 def _code(holder: Any, key: str) -> str | None:
-    # Numbers are strings with OKX; an integer is taken too, as ccxt does. True is no code.
+    # Digits, as a string with OKX; an integer is taken too, as ccxt does. Anything else is no code of OKX's.
     value = holder.get(key) if isinstance(holder, dict) else None
-    return str(value) if type(value) in (str, int) and value != "" else None
+    return str(value) if type(value) in (str, int) and re.fullmatch(r"[0-9]{1,9}", str(value)) else None
 
 
 def _words(reply: Reply | None, code: str | None, error: BaseError | None) -> str:

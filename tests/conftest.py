@@ -2,72 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import ccxt
 import ccxt.async_support
 import ccxt.pro
 import pytest
+from twins import Twin, VirtualClock
 
 import okx_rfq_plugin
-from okx_rfq_plugin.clock import Clock
 from okx_rfq_plugin.sandbox import Sandbox
-
-
-class VirtualClock(Clock):
-    """A clock that moves when somebody waits, at once; `waits` are the seconds that would have been waited."""
-
-    def __init__(self) -> None:
-        self.time = 1000.0
-        self.waits: list[float] = []
-
-    def now(self) -> float:
-        return self.time
-
-    def sleep(self, seconds: float) -> None:
-        self.waits.append(seconds)
-        self.time += seconds
-
-    async def asleep(self, seconds: float) -> None:
-        self.sleep(seconds)
-        await asyncio.sleep(0)
-
-    def wall(self) -> float:
-        """Seconds since the epoch, in step with this clock."""
-        return START + self.time - 1000.0
-
-
-START = time.time()
-
-
-@dataclass(frozen=True)
-class Twin:
-    """One of ccxt's faces: its module, and how a cancel is called there."""
-
-    module: Any
-    synchronous: bool
-
-    def cancel(self, exchange: Any, *args: Any, **kwargs: Any) -> Any:
-        """Return what `exchange.cancel_all_rfqs(...)` returns; an async object is closed afterwards."""
-        return self.run(exchange, lambda: exchange.cancel_all_rfqs(*args, **kwargs))
-
-    def run(self, exchange: Any, *calls: Callable[[], Any]) -> Any:
-        """Call one after another, on one loop where they are to be awaited; return what the last one returned."""
-        if self.synchronous:
-            return [call() for call in calls][-1]
-
-        async def on_a_loop() -> Any:
-            try:
-                return [await call() for call in calls][-1]
-            finally:
-                exchange.timeout_on_exit = 0
-                await exchange.close()
-
-        return asyncio.run(on_a_loop())
 
 
 @pytest.fixture(params=["sync", "async"])

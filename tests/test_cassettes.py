@@ -160,7 +160,7 @@ def test_demo_recording_needs_keys(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 def test_demo_recording_asks_only_what_okx_can_answer(
     tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With keys it uses them, in demo mode, and leaves out what OKX cannot be brought to; the sandbox stands in for it."""
+    """With keys it uses them, in demo mode, and leaves out what OKX cannot be brought to; the sandbox stands in."""
     made: list[Any] = []
 
     def okx(config: dict[str, str]) -> Any:

@@ -29,7 +29,8 @@ class Fault:
         code: answer with this OKX code, its published text and HTTP status (or `status`).
         status: answer with this HTTP status, 200 to 599, and the HTML page that a proxy would send (or `body`).
         body: answer with this raw body.
-        headers: put these on the reply, on the real one too.
+        headers: put these on the reply, on the real one too. A `Content-Length` that is too high, with
+            `Connection: close`, cuts a body short.
         content_type: of a raw body; by default `text/html` where it begins with `<`, else `application/json`.
         delay: seconds of real time before anything else happens; the sandbox's own clock plays no part.
         drop: close the connection without a reply, "before" the request is executed or "after".

@@ -111,7 +111,10 @@ class Server:
         if reply is None:
             _drop(request.transport)
             return web.Response()
-        return web.Response(status=reply.status, headers=reply.headers, body=reply.body)
+        response = web.Response(status=reply.status, headers=reply.headers, body=reply.body)
+        if reply.headers.get("Connection") == "close":  # aiohttp does not heed the header alone
+            response.force_close()
+        return response
 
 
 def _drop(transport: asyncio.BaseTransport | None) -> None:

@@ -1,0 +1,101 @@
+"""python-okx, OKX's own client, drives the sandbox with nothing but its `domain` changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from okx.BlockTrading import BlockTradingAPI
+
+from okx_rfq_plugin.sandbox import Sandbox
+
+pytestmark = [
+    # The client's, not ours: its fourth argument, datetime.utcnow, and how it hands its body to httpx.
+    pytest.mark.filterwarnings("ignore:use_server_time parameter is deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings(r"ignore:datetime\.datetime\.utcnow:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning"),
+]
+LEGS = [{"instId": "BTC-USD-251226-100000-C", "side": "buy", "sz": "1", "tdMode": "cross", "lmtPx": "0.01"}]
+
+
+def client(sandbox: Sandbox, flag: str = "1", **changed: str) -> BlockTradingAPI:
+    key = {**sandbox.credentials, **changed}
+    return BlockTradingAPI(key["apiKey"], key["secret"], key["password"], False, flag, domain=sandbox.url)
+
+
+@pytest.fixture
+def api(sandbox: Sandbox) -> Iterator[BlockTradingAPI]:
+    with client(sandbox) as made:
+        yield made
+
+
+def test_create_list_cancel(api: BlockTradingAPI, sandbox: Sandbox) -> None:
+    """An RFQ is created, found by its own name, and canceled by it."""
+    created = api.create_rfq(counterparties=["WAGMI"], clRfqId="rfq01", legs=LEGS)["data"][0]
+    found = api.get_rfqs(clRfqId="rfq01")["data"]
+    canceled = api.cancel_rfq(clRfqId="rfq01")
+
+    assert [created["rfqId"]] == [row["rfqId"] for row in found]
+    assert created["allowPartialExecution"] is False
+    assert ("0", "0") == (canceled["code"], canceled["data"][0]["sCode"])
+    assert ["canceled"] == [rfq["state"] for rfq in sandbox.rfqs()]
+
+
+def test_cancel_batch_and_all(api: BlockTradingAPI, sandbox: Sandbox, clock: Any) -> None:
+    """Some are canceled by id, the rest by cancel-all, with the body {} that this client sends."""
+    ids = [sandbox.create_rfq()["rfqId"] for _ in range(5)]
+
+    batch = api.cancel_batch_rfqs(rfqIds=ids[:2])
+    active = api.get_rfqs(state="active")["data"]
+    everything = api.cancel_all_rfqs()
+    again = api.cancel_all_rfqs()
+
+    assert ("0", ids[:2]) == (batch["code"], [row["rfqId"] for row in batch["data"]])
+    assert ids[:1:-1] == [row["rfqId"] for row in active]
+    assert {"code": "0", "data": [{"ts": str(int(clock() * 1000))}], "msg": ""} == everything
+    assert "70207" == again["code"]
+    assert "{}" == sandbox.requests[-1].body
+
+
+def test_paging(api: BlockTradingAPI, sandbox: Sandbox) -> None:
+    """Pages follow each other without a gap and without an overlap."""
+    newest_first = [sandbox.create_rfq()["rfqId"] for _ in range(4)][::-1]
+
+    first = api.get_rfqs(limit="3")["data"]
+    second = api.get_rfqs(limit="3", endId=first[-1]["rfqId"])["data"]
+
+    assert newest_first == [row["rfqId"] for row in first + second]
+
+
+def test_limit(api: BlockTradingAPI, clock: Any) -> None:
+    """The third cancel-all within two seconds gets 50011, and one after them is let in."""
+    codes = [api.cancel_all_rfqs()["code"] for _ in range(3)]
+    clock.advance(2)
+
+    assert ["70207", "70207", "50011"] == codes
+    assert "70207" == api.cancel_all_rfqs()["code"]
+
+
+@pytest.mark.parametrize(
+    ("code", "flag", "changed"),
+    [
+        ("50101", "0", {}),
+        ("50103", "1", {"apiKey": ""}),
+        ("50104", "1", {"password": ""}),
+        ("50105", "1", {"password": "wrong"}),
+        ("50111", "1", {"apiKey": "wrong"}),
+        ("50113", "1", {"secret": "wrong"}),
+    ],
+)
+def test_wrong_credentials(sandbox: Sandbox, code: str, flag: str, changed: dict[str, str]) -> None:
+    """Each thing that is wrong with the credentials gets OKX's code for it."""
+    with client(sandbox, flag, **changed) as api:
+        assert code == api.counterparties()["code"]
+
+
+def test_wrong_clock(api: BlockTradingAPI, clock: Any) -> None:
+    """A client that is more than 30 seconds behind gets 50102."""
+    clock.advance(31)
+
+    assert "50102" == api.counterparties()["code"]

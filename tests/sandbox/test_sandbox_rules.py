@@ -1,0 +1,290 @@
+"""What an RFQ may look like, how long it lives, and who sees it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from okx_rfq_plugin.sandbox import Sandbox
+
+SPOT = {"instId": "BTC-USDT", "side": "buy", "sz": "1"}
+SWAP = {"instId": "BTC-USDT-SWAP", "side": "sell", "sz": "0.5", "posSide": "short"}
+OPTION = {"instId": "BTC-USD-251226-100000-C", "side": "buy", "sz": "25"}
+GOOD = {"counterparties": ["WAGMI"], "legs": [SPOT]}
+
+
+def leg(**changed: Any) -> dict[str, Any]:
+    return {**GOOD, "legs": [{**SPOT, **changed}]}
+
+
+# What is sent, OKX's code, and what its text says.
+REFUSALS: list[tuple[Any, str, str]] = [
+    (b"", "50000", "Body for POST request cannot be empty."),
+    (b"{", "50002", "JSON syntax error"),
+    (b"\xff", "50002", "JSON syntax error"),
+    (b"[" * 100_000, "50002", "JSON syntax error"),
+    (b'{"sz": NaN}', "50002", "JSON syntax error"),
+    ([], "50002", "JSON syntax error"),
+    ({}, "50014", "Parameter counterparties can not be empty."),
+    ({**GOOD, "counterparties": "WAGMI"}, "51000", "Parameter counterparties error"),
+    ({**GOOD, "counterparties": []}, "70102", "No counterparties specified"),
+    ({**GOOD, "counterparties": [""]}, "50014", "Parameter counterparties can not be empty."),
+    ({**GOOD, "counterparties": ["NOBODY"]}, "70103", "Invalid counterparty"),
+    ({"counterparties": ["WAGMI"]}, "50014", "Parameter legs can not be empty."),
+    ({**GOOD, "legs": []}, "50014", "Parameter legs can not be empty."),
+    ({**GOOD, "legs": {}}, "51000", "Parameter legs error"),
+    ({**GOOD, "legs": ["BTC-USDT"]}, "51000", "Parameter legs error"),
+    ({**GOOD, "legs": [SPOT] * 16}, "70005", "The number of legs in RFQ cannot exceed maximum value."),
+    ({**GOOD, "legs": [SPOT, SPOT]}, "70100", "Duplicate instruments in legs array."),
+    ({**GOOD, "legs": [{**SPOT, "lmtPx": "1"}, SWAP]}, "51000", "Parameter lmtPx error"),
+    (leg(instId=""), "50014", "Parameter instId can not be empty."),
+    (leg(instId="bitcoin"), "70004", "Invalid instrument bitcoin"),
+    (leg(sz=None), "50014", "Parameter sz can not be empty."),
+    (leg(sz="0.0"), "51000", "Parameter sz error"),
+    (leg(sz="-1"), "51000", "Parameter sz error"),
+    (leg(sz=True), "51000", "Parameter sz error"),
+    (leg(side=None), "50014", "Parameter side can not be empty."),
+    (leg(side="hold"), "51000", "Parameter side error"),
+    (leg(tdMode="margin"), "51000", "Parameter tdMode error"),
+    (leg(posSide="up"), "51000", "Parameter posSide error"),
+    (leg(tgtCcy="BTC"), "51000", "Parameter tgtCcy error"),
+    (leg(lmtPx="cheap"), "51000", "Parameter lmtPx error"),
+    ({**GOOD, "clRfqId": "a" * 33}, "51000", "Parameter clRfqId error"),
+    ({**GOOD, "clRfqId": "a-b"}, "51000", "Parameter clRfqId error"),
+    ({**GOOD, "tag": "a" * 17}, "51000", "Parameter tag error"),
+    ({**GOOD, "anonymous": "yes"}, "51000", "Parameter anonymous error"),
+    ({**GOOD, "allowPartialExecution": 1}, "51000", "Parameter allowPartialExecution error"),
+    (
+        {**GOOD, "acctAlloc": [{"acct": "0"}]},
+        "70517",
+        "acctAlloc doesn't exist or you don\u2019t have permission to create group RFQ for it.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("body", "code", "text"), REFUSALS)
+def test_create_rfq_refuses(sandbox: Sandbox, wire: Any, body: Any, code: str, text: str) -> None:
+    """What create-rfq cannot use gets OKX's code and text, and the book stays empty."""
+    answered = wire.send("POST", "rfq/create-rfq", body)[1]
+
+    assert {"code": code, "data": [], "msg": text} == answered
+    assert [] == sandbox.rfqs()
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (SPOT, {"tdMode": "cash", "ccy": "", "posSide": "", "tgtCcy": "base_ccy", "tradeQuoteCcy": "USDT"}),
+        (SWAP, {"tdMode": "cross", "ccy": "", "posSide": "short", "tgtCcy": "", "tradeQuoteCcy": ""}),
+        (OPTION, {"tdMode": "isolated", "ccy": "", "posSide": "", "tgtCcy": "", "tradeQuoteCcy": ""}),
+        ({**OPTION, "side": "sell"}, {"tdMode": "cross", "ccy": "", "posSide": "", "tgtCcy": "", "tradeQuoteCcy": ""}),
+        (
+            {**SPOT, "tdMode": "cross", "ccy": "USDT", "tgtCcy": "quote_ccy", "tradeQuoteCcy": "USDC"},
+            {"tdMode": "cross", "ccy": "USDT", "posSide": "", "tgtCcy": "quote_ccy", "tradeQuoteCcy": "USDC"},
+        ),
+    ],
+)
+def test_leg_is_shown_with_okx_defaults(wire: Any, given: dict[str, str], shown: dict[str, str]) -> None:
+    """A leg is shown with all its fields, with OKX's defaults where it had none, and never with its limit price."""
+    sent = {**GOOD, "legs": [{**given, "lmtPx": "100000"}]}
+    created = wire.send("POST", "rfq/create-rfq", sent)[1]["data"][0]
+
+    assert [{**shown, **{name: given[name] for name in ("instId", "side", "sz")}}] == created["legs"]
+
+
+def test_numbers_and_words_are_understood(wire: Any) -> None:
+    """A bare number stands for its string, and the words true and false, as python-okx sends them, for booleans."""
+    sent = {**leg(sz=2), "allowPartialExecution": "true", "anonymous": "false"}
+    created = wire.send("POST", "rfq/create-rfq", sent)[1]["data"][0]
+
+    assert ("2", True) == (created["legs"][0]["sz"], created["allowPartialExecution"])
+
+
+def test_anonymous_rfq_hides_its_trader(wire: Any) -> None:
+    """The reply to create-rfq names the trader; the list leaves an anonymous one's name out."""
+    created = wire.send("POST", "rfq/create-rfq", {**GOOD, "anonymous": True})[1]["data"][0]
+    listed = wire.send("GET", "rfq/rfqs")[1]["data"][0]
+
+    assert ("SANDBOX1", "") == (created["traderCode"], listed["traderCode"])
+
+
+def test_client_id_is_used_once(wire: Any) -> None:
+    """A clRfqId that is in the book gets 70101, also when its RFQ is over."""
+    first = wire.code("POST", "rfq/create-rfq", {**GOOD, "clRfqId": "one"})
+    wire.send("POST", "rfq/cancel-all-rfqs")
+
+    assert ("0", "70101") == (first, wire.code("POST", "rfq/create-rfq", {**GOOD, "clRfqId": "one"}))
+
+
+def test_content_type_must_be_json(wire: Any) -> None:
+    """A body that is not called JSON gets 50006, and no body needs no name."""
+    assert "50006" == wire.code("POST", "rfq/create-rfq", GOOD, Content_Type="text/plain")
+    assert "70207" == wire.code("POST", "rfq/cancel-all-rfqs", without="Content-Type")
+
+
+@pytest.mark.parametrize(("legs", "life"), [([OPTION], 600), ([OPTION, SWAP], 120), ([SPOT], 120)])
+def test_rfq_expires(sandbox: Sandbox, clock: Any, legs: list[dict[str, str]], life: int) -> None:
+    """An RFQ of options alone lives ten minutes, any other one two, and then it is expired and cannot be canceled."""
+    clock.now = 1_700_000_000.0
+    created = sandbox.create_rfq(legs=legs)
+    clock.advance(life - 0.001)
+    alive = sandbox.rfqs("active")
+    clock.advance(0.001)
+    over = sandbox.rfqs("expired")
+
+    assert str(1_700_000_000_000 + life * 1000) == created["validUntil"]
+    assert [created] == alive
+    assert [{**created, "state": "expired", "uTime": created["validUntil"]}] == over
+
+
+def test_expired_rfq_cannot_be_canceled(sandbox: Sandbox, wire: Any, clock: Any) -> None:
+    """Alone it gets 70200 in its row, and for cancel-all it does not count."""
+    rfq_id = sandbox.create_rfq()["rfqId"]
+    clock.advance(120)
+
+    one = wire.send("POST", "rfq/cancel-rfq", {"rfqId": rfq_id})[1]
+
+    assert ("1", "70200") == (one["code"], one["data"][0]["sCode"])
+    assert "The RFQ with expired status cannot be canceled" == one["data"][0]["sMsg"]
+    assert "70207" == wire.code("POST", "rfq/cancel-all-rfqs")
+
+
+def test_cancel_rfq_prefers_rfq_id(sandbox: Sandbox, wire: Any) -> None:
+    """Where both names are given, rfqId decides."""
+    first, second = sandbox.create_rfq(clRfqId="a"), sandbox.create_rfq(clRfqId="b")
+
+    wire.send("POST", "rfq/cancel-rfq", {"rfqId": first["rfqId"], "clRfqId": "b"})
+
+    assert [second["rfqId"]] == [rfq["rfqId"] for rfq in sandbox.rfqs("active")]
+
+
+def test_cancel_batch_prefers_rfq_ids(sandbox: Sandbox, wire: Any) -> None:
+    """Where both lists are given, rfqIds decides, and a row that fails echoes the pair that was asked."""
+    first, second = sandbox.create_rfq(clRfqId="a"), sandbox.create_rfq(clRfqId="b")
+
+    sent = {"rfqIds": [first["rfqId"], "9"], "clRfqIds": ["b", "c", "d"]}
+    rows = wire.send("POST", "rfq/cancel-batch-rfqs", sent)[1]["data"]
+
+    assert [(first["rfqId"], "a", "0"), ("9", "c", "70000")] == [(r["rfqId"], r["clRfqId"], r["sCode"]) for r in rows]
+    assert [second["rfqId"]] == [rfq["rfqId"] for rfq in sandbox.rfqs("active")]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "code", "text"),
+    [
+        ("cancel-rfq", {}, "50015", "Either parameter rfqId or clRfqId is required"),
+        ("cancel-rfq", {"rfqId": ["1"]}, "51000", "Parameter rfqId error"),
+        ("cancel-batch-rfqs", {"rfqIds": []}, "50015", "Either parameter rfqIds or clRfqIds is required"),
+        ("cancel-batch-rfqs", {"clRfqIds": "a"}, "51000", "Parameter clRfqIds error"),
+        ("cancel-batch-rfqs", {"rfqIds": [{}]}, "51000", "Parameter rfqIds error"),
+        (
+            "cancel-batch-rfqs",
+            {"rfqIds": [str(n) for n in range(101)]},
+            "70203",
+            "Cancellation failed as rfq count exceeds the limit 100.",
+        ),
+    ],
+)
+def test_cancel_refuses(wire: Any, path: str, body: Any, code: str, text: str) -> None:
+    """What names no RFQ, or too many, gets OKX's code and text."""
+    assert {"code": code, "data": [], "msg": text} == wire.send("POST", f"rfq/{path}", body)[1]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", "cba"),
+        ("?rfqId={a}", "a"),
+        ("?rfqId={a}&clRfqId=b", "a"),
+        ("?clRfqId=b", "b"),
+        ("?rfqId=1", ""),
+        ("?state=active", "cb"),
+        ("?state=pending_fill", "a"),
+        ("?beginId={a}", "cb"),
+        ("?endId={c}&limit=1", "b"),
+        ("?beginId={a}&endId={c}", "b"),
+        ("?limit=2", "cb"),
+    ],
+)
+def test_list_filters(sandbox: Sandbox, wire: Any, query: str, found: str) -> None:
+    """Each filter of rfq/rfqs leaves what it should, newest first."""
+    ids = {name: sandbox.create_rfq(clRfqId=name)["rfqId"] for name in "abc"}
+    sandbox.set_state(ids["a"], "pending_fill")
+
+    rows = wire.send("GET", "rfq/rfqs" + query.format(**ids))[1]["data"]
+
+    assert found == "".join(row["clRfqId"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("query", "name"),
+    [
+        ("state=alive", "state"),
+        ("limit=0", "limit"),
+        ("limit=101", "limit"),
+        ("beginId=x", "beginId"),
+        ("endId=-1", "endId"),
+    ],
+)
+def test_list_refuses(wire: Any, query: str, name: str) -> None:
+    """A filter with a value that OKX does not list gets 51000 with its name."""
+    status, body = wire.send("GET", f"rfq/rfqs?{query}")
+
+    assert (400, {"code": "51000", "data": [], "msg": f"Parameter {name} error"}) == (status, body)
+
+
+def test_received_rfqs_are_listed_and_not_canceled(sandbox: Sandbox, wire: Any) -> None:
+    """A maker sees an RFQ that was sent to it in its world, without its clRfqId; its own cancel-all leaves it alone."""
+    maker = sandbox.create_user(trader_code="MAKER")
+    sent = sandbox.create_rfq(counterparties=["MAKER"], clRfqId="secret")
+    sandbox.create_rfq()
+    live = sandbox.create_key(sandbox.credentials, demo=False)
+    sandbox.create_rfq(credentials=live, counterparties=["MAKER"])
+
+    received = wire.send("GET", "rfq/rfqs", credentials=maker)[1]["data"]
+    by_name = wire.send("GET", "rfq/rfqs?clRfqId=secret", credentials=maker)[1]["data"]
+
+    assert [{**sent, "clRfqId": ""}] == received
+    assert [] == by_name
+    assert "70207" == wire.code("POST", "rfq/cancel-all-rfqs", credentials=maker)
+    assert 2 == len(sandbox.rfqs("active"))
+
+
+def test_worlds_and_users_are_apart(sandbox: Sandbox, wire: Any) -> None:
+    """Cancel-all reaches neither another user's RFQs nor the same user's in the other world."""
+    other, live = sandbox.create_user(), sandbox.create_key(sandbox.credentials, demo=False)
+    for credentials in (sandbox.credentials, other, live):
+        sandbox.create_rfq(credentials=credentials)
+
+    assert "0" == wire.code("POST", "rfq/cancel-all-rfqs")
+    assert [0, 1, 1] == [len(sandbox.rfqs("active", credentials=key)) for key in (sandbox.credentials, other, live)]
+    assert 1 == len(wire.send("GET", "rfq/rfqs", credentials=other)[1]["data"])
+
+
+def test_keys_of_one_user_share_a_book(sandbox: Sandbox, wire: Any) -> None:
+    """One key cancels what another key of the same User ID created."""
+    sandbox.create_rfq()
+
+    assert "0" == wire.code("POST", "rfq/cancel-all-rfqs", credentials=sandbox.create_key(sandbox.credentials))
+    assert [] == sandbox.rfqs("active")
+
+
+def test_unknown_path(wire: Any) -> None:
+    """A path that OKX does not have gets 404, in OKX's frame."""
+    assert (404, {"code": "404", "data": [], "msg": "Not Found"}) == wire.send("GET", "rfq/nothing")
+
+
+def test_wrong_method(wire: Any) -> None:
+    """The wrong method gets 50115 with HTTP 405."""
+    status, body = wire.send("GET", "rfq/cancel-all-rfqs")
+
+    assert (405, {"code": "50115", "data": [], "msg": "Invalid request method."}) == (status, body)
+
+
+def test_public_time_needs_no_key(wire: Any, clock: Any) -> None:
+    """The time is told to everybody, in milliseconds."""
+    status, body = wire.raw("GET", "/api/v5/public/time")
+
+    assert (200, [{"ts": str(int(clock() * 1000))}]) == (status, json.loads(body)["data"])
