@@ -93,6 +93,9 @@ class Cancel:
                 yield
             except BaseError as raised:
                 error = raised
+            except BaseException:
+                self._in_flight = not attempt.unsent
+                raise
             self._settle(attempt, error)
 
     @property

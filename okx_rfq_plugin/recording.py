@@ -6,7 +6,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -149,7 +149,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.env == "demo" and situation.sandbox_only:
             print(f"{situation.name}: left as it is, OKX cannot be asked to answer so")
             continue
-        with make(situation) as exchange:
+        with make(situation) as exchange, closing(exchange.session):
             record(situation, exchange, options.into / f"{situation.name}.yaml", answered_by)
         print(f"{situation.name}: recorded from {answered_by}")
     return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -135,8 +136,9 @@ def test_ids_are_scrubbed(tmp_path: Path, sandbox: Sandbox) -> None:
     """Ids and names of people in a reply do not reach the file; the rest does."""
     sandbox.create_rfq(clRfqId="mine")
     path = tmp_path / "list.yaml"
-    with cassettes.make_vcr({"answered_by": "sandbox"}).use_cassette(str(path)):
-        sandbox.exchange(ccxt.okx).private_get_rfq_rfqs()
+    exchange = sandbox.exchange(ccxt.okx)
+    with closing(exchange.session), cassettes.make_vcr({"answered_by": "sandbox"}).use_cassette(str(path)):
+        exchange.private_get_rfq_rfqs()
     row = yaml.safe_load(
         yaml.safe_load(path.read_text(encoding="utf-8"))["interactions"][0]["response"]["body"]["string"]
     )

@@ -89,6 +89,10 @@ FAULTS = [
     Fault("redirected to a closed port", redirect("http://127.0.0.1:1/"), LOST_BY_REQUESTS, LOST_BY_AIOHTTP),
 ]
 
+# What 4.5.90 refuses and 4.5.85 did not: it reopened a closed object, and stumbled over its own spoiled settings.
+since_4_5_90 = pytest.mark.skipif(
+    [int(part) for part in ccxt.__version__.split(".")] < [4, 5, 90], reason="this ccxt does not refuse it by itself"
+)
 only_sync = pytest.mark.parametrize("twin", ["sync"], indirect=True)
 only_async = pytest.mark.parametrize("twin", ["async"], indirect=True)
 every_fault = pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
@@ -282,8 +286,8 @@ def lose_the_url(exchange: Any) -> None:
         (lose_the_passphrase, ccxt.AuthenticationError),
         (use_two_proxies, ccxt.InvalidProxySettings),
         (use_a_proxy_twice, ccxt.InvalidProxySettings),
-        (lose_the_offset, ccxt.ExchangeError),
-        (lose_the_url, ccxt.ExchangeError),
+        pytest.param(lose_the_offset, ccxt.ExchangeError, marks=since_4_5_90),
+        pytest.param(lose_the_url, ccxt.ExchangeError, marks=since_4_5_90),
     ],
 )
 def test_what_never_leaves_the_machine_is_rejected(
@@ -331,6 +335,7 @@ def test_a_way_that_ccxt_does_not_support_is_rejected(
     assert ([], []) == (standin.requests, clock.waits)
 
 
+@since_4_5_90
 @only_async
 def test_an_object_that_was_closed_is_rejected(twin: Any, standin: Standin, clock: Any) -> None:
     """After `await exchange.close()` nothing leaves any more, and the failure says so."""
