@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import copy
-import functools
 import importlib.metadata
 import logging
 import os
@@ -62,7 +61,7 @@ class Observers:
         try:
             if getattr(self._hooks, hook).get_hookimpls():
                 facts["exchange"] = ExchangeSnapshot.of(exchange)
-                self._queue.put((hook, copy.deepcopy(facts)))
+                self._queue.put((hook, _copied(facts)))
                 self.start()
         except Exception:
             logger.exception("the observers could not be told of %s", hook)
@@ -102,7 +101,7 @@ class Observers:
         for implementation in reversed(getattr(self._hooks, hook).get_hookimpls()):
             if implementation.wrapper or implementation.hookwrapper:
                 continue
-            own = copy.deepcopy(facts)
+            own = _copied(facts)
             try:
                 implementation.function(*(own[name] for name in implementation.argnames))
             except BaseException:
@@ -175,12 +174,21 @@ class RfqPluginManager(pluggy.PluginManager):
             raise
 
 
-@functools.cache
+_manager: RfqPluginManager | None = None
+_loaded = False
+_loading = threading.RLock()  # a plugin may ask for the manager while it is being loaded; other threads wait
+
+
 def get_plugin_manager() -> RfqPluginManager:
     """Return the manager that installed exchanges ask; third parties are loaded on the first call."""
-    manager = RfqPluginManager()
-    manager.load_entry_points()
-    return manager
+    global _manager, _loaded
+    if _manager is None or not _loaded:
+        with _loading:
+            if _manager is None:
+                _manager = RfqPluginManager()
+                _manager.load_entry_points()
+                _loaded = True
+    return _manager
 
 
 def _third_parties() -> list[importlib.metadata.EntryPoint]:
@@ -200,11 +208,26 @@ def _refusal(kind: type[BaseError], exchange: Any, reason: str) -> BaseError:
     return error
 
 
+def _copied(facts: dict[str, Any]) -> dict[str, Any]:
+    # Each observer has its own, and the caller's stay as they are.
+    return {
+        name: _clone(fact, str(fact)) if isinstance(fact, BaseException) else copy.deepcopy(fact)
+        for name, fact in facts.items()
+    }
+
+
 def _plain(error: BaseException) -> BaseException:
-    # Class, words and facts; no traceback, which would hold the live exchange. The words of a ccxt error are this
-    # package's own here; what others say may hold anything, so that the note stands for it.
-    words = str(error) if isinstance(error, BaseError) else getattr(error, "__notes__", [""])[-1]
-    plain = type(error).__new__(type(error), words)
+    # The words of a ccxt error are this package's own here; what others say may hold anything, so that the note that
+    # this package has put on it stands for it.
+    return _clone(error, str(error) if isinstance(error, BaseError) else getattr(error, "__notes__", [""])[-1])
+
+
+def _clone(error: BaseException, words: str) -> BaseException:
+    # Class, words and facts; no traceback, which would hold the live exchange.
+    try:
+        clone = type(error).__new__(type(error), words)
+    except TypeError:  # a class that wants more than words
+        clone = Exception(f"{type(error).__name__}: {words}")
     if hasattr(error, "cancel_failure"):
-        plain.cancel_failure = error.cancel_failure  # type: ignore[attr-defined]  # an exception takes any attribute
-    return plain
+        clone.cancel_failure = error.cancel_failure  # type: ignore[attr-defined]  # an exception takes any attribute
+    return clone

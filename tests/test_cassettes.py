@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -183,3 +185,12 @@ def test_demo_recording_asks_only_what_okx_can_answer(
     assert out.count("OKX cannot be asked to answer so") == 3
     assert {True} == {on for _, on in made}
     assert cassettes.read_head(tmp_path / "canceled.yaml")["answered_by"] == "okx-demo"
+
+
+def test_the_recorder_is_a_command() -> None:
+    """`python -m okx_rfq_plugin.recording`, which `tox -e record` runs, says what it takes."""
+    shown = subprocess.run(
+        [sys.executable, "-m", "okx_rfq_plugin.recording", "--help"], capture_output=True, text=True, check=True
+    )
+
+    assert "{sandbox,demo}" in shown.stdout

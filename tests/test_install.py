@@ -193,6 +193,25 @@ def test_subclass_of_a_users_own_gets_it_alone(twin: Any, sandbox: Sandbox) -> N
     assert not hasattr(twin.module.okx, "cancel_all_rfqs")
 
 
+def test_objects_that_compare_by_value_are_told_apart(twin: Any) -> None:
+    """A user's class whose objects are equal and cannot be hashed takes it, on each object for itself."""
+
+    class Mine(twin.module.okx):  # type: ignore[misc, name-defined]  # chosen at run time
+        """All of them are equal."""
+
+        __hash__ = None  # type: ignore[assignment]  # as a dataclass has it
+
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, Mine)
+
+    first, second, bare = install(Mine()), install(Mine()), Mine()
+
+    uninstall(first)
+
+    assert [False, True, False] == [hasattr(each, "cancelAllRfqs") for each in (first, second, bare)]
+    assert [False, True, False] == ["cancelAllRfqs" in each.has for each in (first, second, bare)]
+
+
 def test_installing_an_object_twice_is_the_same_as_once(twin: Any) -> None:
     """A second `install` changes neither the object nor its class, and one `uninstall` undoes both."""
     exchange = twin.module.okx()
@@ -326,7 +345,7 @@ def test_class_subclass_and_object_are_independent(on: tuple[str, ...], off: tup
     for name in on:
         install(targets[name])
         installed.add(name)
-        type(exchange)(), mine(), cls()  # ccxt's constructor copies what it finds on them
+        type(exchange)(), mine()  # ccxt's constructor copies what it finds on them
         assert (hasattr(exchange, "cancel_all_rfqs"), hasattr(exchange, "cancelAllRfqs")) == (True, True), installed
         assert ("class" in installed) == hasattr(bystander, "cancel_all_rfqs"), installed
     for name in off:
@@ -593,6 +612,20 @@ def test_copy_holds_what_a_bare_copy_would_hold(level: str, how: str, twin: Any,
     assert exchange.options == duplicate.options
     uninstall(duplicate)
     assert (level != "object") == hasattr(duplicate, "cancel_all_rfqs")
+    assert (level != "object") == ("cancelAllRfqs" in duplicate.has)
+
+
+def test_copy_goes_by_its_class_where_the_original_does(twin: Any, sandbox: Sandbox, waits: Any) -> None:
+    """A copy of an object that has no policy of its own has none either, so that a new one of its class counts."""
+    install(twin.module.okx, policy=waiting(5))
+    duplicates = [
+        copy.deepcopy(install(sandbox.exchange(twin.module.okx))),
+        copy.deepcopy(sandbox.exchange(twin.module.okx)),
+    ]
+
+    install(twin.module.okx, policy=waiting(6))
+
+    assert [[6.0], [6.0]] == [waits(duplicate) for duplicate in duplicates]
 
 
 def test_bare_copies_are_bare(twin: Any) -> None:
@@ -675,10 +708,11 @@ def test_pickle_still_cancels_where_nothing_was_installed(twin: Any, sandbox: Sa
     assert [[]] * len(users) == [sandbox.rfqs("active", credentials=user) for user in users]
 
 
-def test_pickle_of_a_users_own_class_finds_it_by_name(twin: Any, sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("policy", [None, waiting(7)], ids=["no policy", "policy"])
+def test_pickle_of_a_users_own_class_finds_it_by_name(policy: Any, twin: Any, sandbox: Sandbox) -> None:
     """An object of a user's own class comes back as one of that class, with the method, also after it was taken off."""
     cls = Desk if twin.synchronous else AsyncDesk
-    install(cls, policy=waiting(7))
+    install(cls, policy=policy)
     data = pickle.dumps(sandbox.exchange(cls))
     uninstall(cls)
 

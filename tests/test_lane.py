@@ -101,8 +101,6 @@ def framework(level: str, twin: Any, sandbox: Sandbox, clock: Any) -> Iterator[A
     uninstall(cls)
 
 
-
-
 def in_a_thread(call: Callable[[], Any]) -> Any:
     """Run a call in another thread to its end."""
     results: list[Any] = []

@@ -710,6 +710,19 @@ def test_okx_s_clock_is_asked_again_after_a_failure(step: Step, twin: Any, stand
     assert -120_000 == pytest.approx(exchange.options["timeDifference"], abs=5_000)
 
 
+@pytest.mark.parametrize("ts", ["-5", "99999999999999999999", "1e300"])
+def test_a_time_that_is_none_is_not_believed(ts: str, twin: Any, standin: Standin, clock: Any) -> None:
+    """A time by which nothing can be signed is as good as none: the next attempt is signed by this machine's clock."""
+    exchange = aimed(twin, standin, clock)
+    standin.script(EARLY, OK)
+    standin.script(reply(200, {"code": "0", "msg": "", "data": [{"ts": ts}]}), path=PUBLIC_TIME)
+
+    receipt = twin.cancel(exchange)
+
+    assert ("canceled", 2) == (receipt["status"], receipt["attempts"])
+    assert 0 == exchange.options["timeDifference"]
+
+
 def test_a_clock_verdict_at_the_deadline_ends_in_invalid_nonce(twin: Any, standin: Standin, clock: Any) -> None:
     """`deadline=0` holds for a wrong clock too: one signed request, and nothing canceled."""
     exchange = aimed(twin, standin, clock, deadline=0)

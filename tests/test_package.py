@@ -1,0 +1,275 @@
+"""This file checks the package as a whole: what an import costs, what it names, and which room may know which."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import okx_rfq_plugin
+
+PACKAGE = Path(okx_rfq_plugin.__file__).parent
+FILES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")}
+TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
+
+# Each room imports only from rooms that stand before it. `__init__` imports nothing: it finds the names when asked.
+ORDER = [
+    "verdict",
+    "receipts",
+    "clock",
+    "retry",
+    "members",
+    "lane",
+    "hookspecs",
+    "cancel",
+    "plugins",
+    "installer",
+    "__init__",
+    "sandbox",
+    "cassettes",
+    "recording",
+    "cli",
+    "__main__",
+]
+
+# Who may import what others have made, at the top of a file or inside a function. What is in no row, nobody imports.
+KNOWN_TO = {
+    "ccxt": {"verdict", "cancel", "plugins", "installer", "cli", "recording", "sandbox.sandbox"},
+    "tenacity": {"retry", "cancel"},
+    "pluggy": {"hookspecs", "plugins"},
+    "vcr": {"cassettes"},
+    "yaml": {"cassettes"},
+    "click": {"cli"},
+    "rich": {"cli"},
+    "aiohttp": {"sandbox.server"},
+    "multidict": {"sandbox.request", "sandbox.front"},
+}
+
+
+def run(tmp_path: Path, script: str, *args: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in a process of its own."""
+    (tmp_path / "script.py").write_text(textwrap.dedent(script))
+    return subprocess.run(
+        [sys.executable, "script.py", *args],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(PACKAGE.parent)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+# What an import costs, and names
+
+
+@pytest.mark.parametrize("name", ["okx_rfq_plugin", "okx_rfq_plugin.sandbox"])
+def test_import_loads_nothing_heavy(name: str, tmp_path: Path) -> None:
+    """Importing the package, as pytest does at each start, loads nothing of what others have made."""
+    done = run(
+        tmp_path,
+        """
+        import json, sys
+        before = set(sys.modules)  # an interpreter may start with some, by a .pth file
+        __import__(sys.argv[1])
+        print(json.dumps(sorted({name.partition(".")[0] for name in set(sys.modules) - before})))
+        """,
+        name,
+    )
+
+    assert "" == done.stderr
+    assert set() == set(json.loads(done.stdout)) - set(sys.stdlib_module_names) - {"okx_rfq_plugin"}
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The metadata that pip writes for a release of this package, on the path before any other."""
+    info = tmp_path / "okx_rfq_plugin-9.8.7.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: okx-rfq-plugin\nVersion: 9.8.7\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("name", okx_rfq_plugin.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    """Each name of `__all__` can be had, and is the same object each time."""
+    value = getattr(okx_rfq_plugin, name)
+
+    assert value is not None
+    assert value == getattr(okx_rfq_plugin, name)
+
+
+@pytest.mark.usefixtures("installed")
+def test_version_is_that_of_the_installed_distribution() -> None:
+    """`__version__` is read from the metadata of what is installed, and written down nowhere else."""
+    assert "9.8.7" == okx_rfq_plugin.__version__
+
+
+def test_public_names_are_those_of_the_contract() -> None:
+    """Nothing that users rely on is missing."""
+    promised = {"install", "uninstall", "RetryPolicy", "CancelFailure", "Receipt", "hookimpl", "get_plugin_manager"}
+
+    assert promised <= set(okx_rfq_plugin.__all__)
+
+
+def test_name_that_is_not_there_is_an_attribute_error() -> None:
+    """An unknown name is an AttributeError that says the name, and an ImportError where it is imported."""
+    with pytest.raises(AttributeError, match="cancel_everything"):
+        okx_rfq_plugin.cancel_everything  # noqa: B018 - that it raises is the point
+
+    with pytest.raises(ImportError, match="cancel_everything"):
+        from okx_rfq_plugin import cancel_everything  # noqa: F401 - as above
+
+
+def test_dir_names_what_is_public() -> None:
+    """`dir()` shows the public names, also those that nobody has asked for yet."""
+    assert sorted(okx_rfq_plugin.__all__) == dir(okx_rfq_plugin)
+
+
+def test_star_import_brings_the_public_names(tmp_path: Path, installed: None) -> None:
+    """`from okx_rfq_plugin import *` brings each name of `__all__`."""
+    names: dict[str, Any] = {}
+
+    exec("from okx_rfq_plugin import *", names)  # noqa: S102 - the only way to say it inside a function
+
+    assert set(okx_rfq_plugin.__all__) <= names.keys()
+
+
+def test_package_is_typed() -> None:
+    """A type checker finds the marker beside the code."""
+    assert (PACKAGE / "py.typed").is_file()
+
+
+# Rooms
+
+
+def imports(name: str) -> Iterator[tuple[str, str]]:
+    """Go through what a file imports, anywhere in it, as (package, module); what only type checkers see is left out."""
+    for_types = {
+        id(inner)
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    for node in ast.walk(TREES[name]):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name.partition(".")[0], alias.name.partition(".")[2]
+        elif isinstance(node, ast.ImportFrom):
+            folder = ["okx_rfq_plugin", *name.split(".")[: -node.level]] if node.level else []
+            module = ".".join([*folder, *([node.module] if node.module else [])])
+            for alias in node.names:
+                package, _, rest = f"{module}.{alias.name}".partition(".")
+                yield package, rest if rest in FILES else module.partition(".")[2]
+
+
+def own_imports(name: str) -> set[str]:
+    """Return the files of this package that a file imports."""
+    modules = {module for package, module in imports(name) if package == "okx_rfq_plugin"}
+    return {module if module in FILES else f"{module}.__init__".lstrip(".") for module in modules} & FILES.keys()
+
+
+def room(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def test_every_file_has_its_place_in_the_order() -> None:
+    """Each file of the package is in the order that is written down here, and nothing else is."""
+    assert set(ORDER) == {room(name) for name in FILES}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_file_imports_only_from_rooms_before_its_own(name: str) -> None:
+    """No file knows a room that comes after its own, not even inside a function."""
+    allowed = ORDER[: ORDER.index(room(name)) + ("." in name)]
+
+    assert {room(imported) for imported in own_imports(name)} <= set(allowed)
+
+
+def test_files_import_each_other_in_no_circle() -> None:
+    """All files of the package, the sandbox's too, can be put into an order."""
+    graph = {name: own_imports(name) for name in FILES}
+
+    assert set(FILES) == set(TopologicalSorter(graph).static_order())
+    assert {"verdict", "lane"} <= graph["cancel"]  # the walk sees what it is to see
+    assert "sandbox.desk" in graph["sandbox.sandbox"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_file_knows_only_the_packages_that_it_may(name: str) -> None:
+    """Each third-party package is known to the rooms that are there for it, and pytest to none of these."""
+    foreign = {package for package, _ in imports(name)} - sys.stdlib_module_names - {"okx_rfq_plugin"}
+
+    assert foreign <= {package for package, knowing in KNOWN_TO.items() if name in knowing}
+
+
+OKX_CODE = re.compile(r"(?<![\d.])[5-7]\d{4}(?!\d)")
+
+
+def literals(name: str) -> Iterator[str]:
+    """Go through a file's strings and numbers, docstrings and comments left out."""
+    prose = {id(node.value) for node in ast.walk(TREES[name]) if isinstance(node, ast.Expr)}
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, ast.Constant) and isinstance(node.value, (str, int)) and id(node) not in prose:
+            yield str(node.value)
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if room(name) not in ("sandbox", "cassettes", "recording")])
+def test_okx_codes_are_known_to_one_file(name: str) -> None:
+    """No file but `verdict.py` holds an OKX code; the sandbox and the cassettes play OKX's part, and must."""
+    codes = [code for literal in literals(name) for code in OKX_CODE.findall(literal)]
+
+    assert (name == "verdict") == bool(codes)
+
+
+# Logging
+
+
+def test_logger_is_silent_by_default(tmp_path: Path) -> None:
+    """A cancel that is retried and fails prints nothing where the user has not asked for logs."""
+    done = run(
+        tmp_path,
+        """
+        import asyncio
+        import ccxt, ccxt.async_support
+        import okx_rfq_plugin
+        from okx_rfq_plugin.sandbox import Sandbox
+
+        policy = okx_rfq_plugin.RetryPolicy(backoff=0, jitter=0)
+        with Sandbox() as sandbox:
+            sandbox.fault("rfq/cancel-all-rfqs", 502, "50113", 502, "50113")
+            exchange = okx_rfq_plugin.install(sandbox.exchange(ccxt.okx), policy=policy)
+            try:
+                exchange.cancel_all_rfqs()
+            except ccxt.AuthenticationError as error:
+                print(error.cancel_failure.attempts)
+
+            async def main():
+                exchange = okx_rfq_plugin.install(sandbox.exchange(ccxt.async_support.okx), policy=policy)
+                exchange.timeout_on_exit = 0
+                try:
+                    await exchange.cancel_all_rfqs()
+                except ccxt.AuthenticationError as error:
+                    print(error.cancel_failure.attempts)
+                finally:
+                    await exchange.close()
+
+            asyncio.run(main())
+        """,
+    )
+
+    assert (0, "2\n2\n", "") == (done.returncode, done.stdout, done.stderr)
