@@ -229,7 +229,7 @@ class _ClockOffset:
         asked = self._exchange.milliseconds()
 
         def correct(server: int | None) -> None:
-            if server is not None:
+            if server is not None and self._exchange.iso8601(server) is not None:
                 options = self._exchange.options
                 self._before = {key: options[key] for key in ("timeDifference",) if key in options}
                 options["timeDifference"] = (asked + self._exchange.milliseconds()) // 2 - server

@@ -57,11 +57,12 @@ def uninstall(target: T) -> T:
             members.take_off(holder)
     elif members.is_generated(type(holder), _face):
         holder.__class__ = type(holder).__base__
+        _flagged[id(holder)] = holder
     if POLICY in getattr(holder, "__dict__", ()):
         delattr(holder, POLICY)
-    for exchange in [flagged for flagged in _flagged if not hasattr(flagged, "cancel_all_rfqs")]:
+    for exchange in [flagged for flagged in _flagged.values() if not hasattr(flagged, "cancel_all_rfqs")]:
         exchange.has.pop(_HAS, None)
-        _flagged.discard(exchange)
+        del _flagged[id(exchange)]
     return target
 
 
@@ -71,13 +72,13 @@ def _put_on_object(exchange: Any) -> None:
     _flag(exchange)
 
 
-# Objects that have said `has["cancelAllRfqs"]`, so that they do not go on saying it when nothing is left behind it.
-_flagged: weakref.WeakSet[Any] = weakref.WeakSet()
+# Objects that say `has["cancelAllRfqs"]`, by id, so that they do not go on saying it when nothing is left behind it.
+_flagged: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 
 
 def _flag(exchange: Any) -> None:
     exchange.has[_HAS] = True
-    _flagged.add(exchange)
+    _flagged[id(exchange)] = exchange
 
 
 def _face(owner: type, next_in_line: members.NextInLine) -> dict[str, Any]:
@@ -109,6 +110,7 @@ def _rebuilt(policy: RetryPolicy | None, make: Any, args: Any) -> Any:
         exchange.__class__ = members.subclass_with(type(exchange), _face)
         if policy is not None:
             setattr(exchange, POLICY, policy)
+    _flagged[id(exchange)] = exchange
     return exchange
 
 

@@ -101,8 +101,8 @@ class Observers:
         for implementation in reversed(getattr(self._hooks, hook).get_hookimpls()):
             if implementation.wrapper or implementation.hookwrapper:
                 continue
-            own = _copied(facts)
             try:
+                own = _copied(facts)
                 implementation.function(*(own[name] for name in implementation.argnames))
             except BaseException:
                 logger.exception("observer %s failed in %s", implementation.plugin_name, hook)
@@ -182,13 +182,19 @@ _loading = threading.RLock()  # a plugin may ask for the manager while it is bei
 def get_plugin_manager() -> RfqPluginManager:
     """Return the manager that installed exchanges ask; third parties are loaded on the first call."""
     global _manager, _loaded
-    if _manager is None or not _loaded:
-        with _loading:
-            if _manager is None:
-                _manager = RfqPluginManager()
-                _manager.load_entry_points()
-                _loaded = True
-    return _manager
+    if _loaded and _manager is not None:
+        return _manager
+    with _loading:
+        if _manager is not None:
+            return _manager
+        manager = _manager = RfqPluginManager()
+        try:
+            manager.load_entry_points()
+            _loaded = True
+        finally:
+            if not _loaded:  # Ctrl+C: whoever asks next loads them all
+                _manager = None
+        return manager
 
 
 def _third_parties() -> list[importlib.metadata.EntryPoint]:

@@ -87,7 +87,7 @@ def test_the_hooks_example_runs(sandbox: Sandbox, capsys: pytest.CaptureFixture[
     try:
         with pytest.raises(ccxt.AuthenticationError):
             exchange.cancel_all_rfqs()
-        assert manager.observers.drain()
+        assert manager.observers.drain(30)
     finally:
         manager.unregister(plugin)
 

@@ -31,10 +31,7 @@ class VirtualClock(Clock):
 
     def wall(self) -> float:
         """Seconds since the epoch, in step with this clock."""
-        return START + self.time - 1000.0
-
-
-START = time.time()
+        return time.time() + self.time - 1000.0
 
 
 @dataclass(frozen=True)
