@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,14 +18,19 @@ from ccxt.base.errors import (
     InvalidNonce,
     OperationFailed,
     PermissionDenied,
+    RequestTimeout,
 )
 from tenacity import AsyncRetrying, Retrying
 
-from okx_rfq_plugin.clock import Clock
+from okx_rfq_plugin.account import key_of, sharing_of
+from okx_rfq_plugin.clock import SYSTEM, AsyncWaker, Clock, Waker
+from okx_rfq_plugin.creates import note_cancel
 from okx_rfq_plugin.hookspecs import hookimpl
 from okx_rfq_plugin.lane import Attempt, express
+from okx_rfq_plugin.pacing import Desk, Seat
 from okx_rfq_plugin.receipts import CancelFailure, Receipt
 from okx_rfq_plugin.retry import RetryPolicy, tenacity_keywords, wait_seconds
+from okx_rfq_plugin.session import is_full, own_session
 from okx_rfq_plugin.verdict import Meaning, Reply, classify
 
 POLICY = "_okx_rfq_policy"  # where an exchange object or class keeps the policy that it was installed with
@@ -38,6 +44,8 @@ _NO_CCXT_RETRY = {"maxRetriesOnFailure": 0}
 _SECRETS = ("apiKey", "secret", "password")
 _MAX_CORRECTIONS = 2
 _RETRIED = (Meaning.RATE_LIMITED, Meaning.UNAVAILABLE, Meaning.UNKNOWN)
+_ALONE = (Meaning.REJECTED, Meaning.CLOCK)  # counts for the sender; whoever shares the attempt sends again for himself
+_GRACE = 0.5  # seconds that an attempt may take beyond its timeout before those who share it go on without it
 _ADVICE: tuple[tuple[type[BaseError], str], ...] = (
     (ExchangeClosedByUser, "Cancel before `await exchange.close()`, or use another exchange object."),
     (PermissionDenied, "Check the key's Trade permission, its IP list, and that this account may trade blocks."),
@@ -51,6 +59,16 @@ _ADVICE: tuple[tuple[type[BaseError], str], ...] = (
 logger = logging.getLogger("okx_rfq_plugin")
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What one attempt has brought: a reply, or None, for each time that it was sent, and what ccxt raised."""
+
+    replies: tuple[Reply | None, ...]
+    error: BaseError | None
+    unsent: bool
+    signatures: tuple[object, ...]
+
+
 class Cancel:
     """One call of `cancel_all_rfqs()`: it counts, judges and words, and sends nothing itself."""
 
@@ -62,6 +80,12 @@ class Cancel:
         self._policy: RetryPolicy = getattr(exchange, POLICY, None) or RetryPolicy()
         self._offset = _ClockOffset(exchange)
         self._started = clock.now()
+        note_cancel(exchange)
+        self._desk: Desk[Outcome] = Desk.of(clock, key_of(exchange), sharing_of(exchange, params))
+        self._seat = Seat(self._desk, clock)
+        self._timeout = self._policy.attempt_timeout
+        self._session: Any = None
+        self._fresh = False
         self._attempts = 0
         self._failures = 0
         self._in_flight = False
@@ -77,10 +101,38 @@ class Cancel:
             self._policy, again=self._again, wait=self._wait, elapsed=self._elapsed, before_wait=self._before_wait
         )
 
+    def pause(self, seconds: float) -> None:
+        """Take part, after so many seconds, in the next attempt: whoever sends it, and earlier if somebody does."""
+        if self._seat.holding:
+            self._seat.rest(seconds)
+        else:
+            self._seat = Seat(self._desk, self.clock, seconds)
+
+    async def pause_async(self, seconds: float) -> None:
+        """Same as pause, as AsyncRetrying wants it."""
+        self.pause(seconds)
+
+    def wait(self, waker: Callable[[], Waker | AsyncWaker]) -> Any:
+        """Return seconds to sleep and what ends the sleep, until it is None."""
+        seconds = self._seat.wait(self._timeout + _GRACE)
+        if self._attempts and not self._seat.shared:
+            seconds = min(seconds, self._policy.deadline - self._elapsed())
+        if seconds <= 0:
+            return None
+        wakes = waker()
+        self._seat.attend(wakes)
+        return seconds, wakes
+
     @property
-    def late(self) -> bool:
-        """Say whether the deadline passed while waiting; the first attempt is never late."""
-        return self._attempts > 0 and self._elapsed() >= self._policy.deadline
+    def sends(self) -> bool:
+        """Say whether it is this caller's turn to send; if another's attempt has served it, judge that."""
+        outcome = self._seat.outcome
+        if outcome is not None:
+            self._attempts += 1
+            self._judge(copy.deepcopy(outcome.replies), outcome)
+        elif self._attempts and self._elapsed() >= self._policy.deadline:
+            self._seat.over(None)
+        return self._seat.turn
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
@@ -88,15 +140,23 @@ class Cancel:
         self._attempts += 1
         self._in_flight = True
         error = None
-        with express(self.exchange, _CANCEL_ALL) as attempt:
+        if self._fresh or is_full(self.exchange):
+            self._session = own_session(self.exchange)
+        with express(self.exchange, _CANCEL_ALL, timeout=self._timeout, session=self._session) as attempt:
             try:
                 yield
             except BaseError as raised:
                 error = raised
             except BaseException:
                 self._in_flight = not attempt.unsent
+                self._seat.over(None, sent=self._in_flight)
                 raise
-            self._settle(attempt, error)
+        self._settle(attempt, error)
+
+    def take_session(self) -> Any:
+        """Return the session that was made for the attempt, to be closed; None where there was none."""
+        session, self._session = self._session, None
+        return session
 
     @property
     def asks_time(self) -> bool:
@@ -106,11 +166,13 @@ class Cancel:
     @contextmanager
     def reading_time(self) -> Iterator[Callable[[int | None], None]]:
         """Read OKX's clock inside of this, and hand the milliseconds to what it gives."""
-        with express(self.exchange, _PUBLIC_TIME):
+        with express(self.exchange, _PUBLIC_TIME, timeout=self._timeout):
             try:
                 yield self._offset.ask()
             except BaseError as error:
                 logger.debug("OKX's clock could not be read: %s", type(error).__name__)
+        if not self._offset.corrected:
+            self._seat.over(None)
 
     @contextmanager
     def told(self) -> Iterator[None]:
@@ -126,6 +188,8 @@ class Cancel:
                 error.__notes__ = [*getattr(error, "__notes__", ()), words]
             logger.error(words)
             raise
+        finally:
+            self._seat.over(None)
 
     def conclude(self) -> Receipt:
         """Return the receipt, or raise the ccxt exception that fits."""
@@ -149,14 +213,27 @@ class Cancel:
         return receipt
 
     def _settle(self, attempt: Attempt, error: BaseError | None) -> None:
-        *earlier, self._reply = attempt.replies or [None]
-        verdict = classify(self._reply, error, sent=not attempt.unsent)
-        self._verdict = replace(verdict, said=self._redacted(verdict.said, attempt.signatures))
-        self._error = error
+        outcome = Outcome(tuple(attempt.replies), error, attempt.unsent, tuple(attempt.signatures))
         self._in_flight = False
+        self._judge(outcome.replies, outcome)
+        meaning = self._verdict.meaning
+        if self.asks_time:
+            self._seat.hold(sent=True)
+        else:
+            shared = None if meaning in _ALONE else outcome
+            self._seat.over(shared, sent=not outcome.unsent, exceeded=meaning is Meaning.RATE_LIMITED)
+
+    def _judge(self, replies: tuple[Reply | None, ...], outcome: Outcome) -> None:
+        *earlier, self._reply = replies or (None,)
+        self._error = outcome.error
+        verdict = classify(self._reply, outcome.error, sent=not outcome.unsent)
+        self._verdict = replace(verdict, said=self._redacted(verdict.said, outcome.signatures))
         self._in_doubt |= verdict.meaning is Meaning.UNKNOWN
         self._in_doubt |= any(classify(reply, None).meaning in (Meaning.UNKNOWN, Meaning.CANCELED) for reply in earlier)
         self._failures += verdict.meaning is not Meaning.RATE_LIMITED
+        self._fresh = self._reply is None  # whatever was wrong with the connection, the next attempt has a new one
+        if self._fresh and isinstance(outcome.error, RequestTimeout):
+            self._timeout *= 2
         if verdict.meaning is Meaning.CLOCK:
             self._offset.put_back()
         logger.debug("attempt %d: %s: %s", self._attempts, verdict.meaning.value, self._verdict.said)
@@ -168,8 +245,7 @@ class Cancel:
 
     def _wait(self) -> float:
         if self._verdict.meaning is Meaning.CLOCK and self._offset.corrected:
-            # OKX lets two requests into a window: the one just refused, and the one that follows the first correction.
-            return 0.0 if self._offset.hopeful else self._policy.rate_limit_wait
+            return 0.0  # but for OKX's limit, which the seat keeps
         return wait_seconds(self._policy, self._verdict.meaning, self._failures)
 
     def _before_wait(self, wait: float) -> None:
@@ -184,7 +260,7 @@ class Cancel:
         return f"{self._attempts} attempt{'s' * (self._attempts != 1)} in {self._elapsed():.2f} s"
 
     def _facts(self) -> CancelFailure:
-        in_doubt = self._in_doubt or self._in_flight
+        in_doubt = self._in_doubt or self._in_flight or self._seat.in_doubt
         return CancelFailure(self._verdict.code, self._attempts, self._elapsed(), may_be_canceled=in_doubt)
 
     def _failure(self) -> Any:
@@ -252,7 +328,7 @@ class OkxRfqs:
     """The package's own plugin: cancels RFQs on OKX, for objects of ccxt, ccxt.async_support and ccxt.pro."""
 
     def __init__(self, report: Report = _unheard) -> None:
-        self.clock = Clock()
+        self.clock = SYSTEM
         self._report = report
 
     @hookimpl(tryfirst=True)
@@ -274,15 +350,21 @@ okx = OkxRfqs()
 
 def _run(cancel: Cancel) -> Receipt:
     with cancel.told():
-        Retrying(sleep=cancel.clock.sleep, **cancel.retrying)(_attempt, cancel)
+        Retrying(sleep=cancel.pause, **cancel.retrying)(_attempt, cancel)
         return cancel.conclude()
 
 
 def _attempt(cancel: Cancel) -> None:
-    if cancel.late:
+    while (sleep := cancel.wait(Waker)) is not None:
+        cancel.clock.sleep(*sleep)
+    if not cancel.sends:
         return
-    with cancel.attempt():
-        cancel.exchange.private_post_rfq_cancel_all_rfqs(cancel.params)
+    try:
+        with cancel.attempt():
+            cancel.exchange.private_post_rfq_cancel_all_rfqs(cancel.params)
+    finally:
+        if (session := cancel.take_session()) is not None:
+            session.close()
     if cancel.asks_time:
         with cancel.reading_time() as correct:
             correct(cancel.exchange.fetch_time(_NO_CCXT_RETRY))
@@ -290,15 +372,21 @@ def _attempt(cancel: Cancel) -> None:
 
 async def _run_async(cancel: Cancel) -> Receipt:
     with cancel.told():
-        await AsyncRetrying(sleep=cancel.clock.asleep, **cancel.retrying)(_attempt_async, cancel)
+        await AsyncRetrying(sleep=cancel.pause_async, **cancel.retrying)(_attempt_async, cancel)
         return cancel.conclude()
 
 
 async def _attempt_async(cancel: Cancel) -> None:
-    if cancel.late:
+    while (sleep := cancel.wait(AsyncWaker)) is not None:
+        await cancel.clock.asleep(*sleep)
+    if not cancel.sends:
         return
-    with cancel.attempt():
-        await cancel.exchange.private_post_rfq_cancel_all_rfqs(cancel.params)
+    try:
+        with cancel.attempt():
+            await cancel.exchange.private_post_rfq_cancel_all_rfqs(cancel.params)
+    finally:
+        if (session := cancel.take_session()) is not None:
+            await session.close()
     if cancel.asks_time:
         with cancel.reading_time() as correct:
             correct(await cancel.exchange.fetch_time(_NO_CCXT_RETRY))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 import time
 
 
@@ -13,10 +15,46 @@ class Clock:
         """Return seconds since some fixed moment; never goes back."""
         return time.monotonic()
 
-    def sleep(self, seconds: float) -> None:
-        """Wait, holding this thread."""
-        time.sleep(seconds)
+    def sleep(self, seconds: float, waker: Waker) -> None:
+        """Wait so long, or until woken, holding this thread."""
+        waker.lock.acquire(timeout=seconds)
 
-    async def asleep(self, seconds: float) -> None:
+    async def asleep(self, seconds: float, waker: AsyncWaker) -> None:
         """Same as sleep, for a task."""
-        await asyncio.sleep(seconds)
+        await asyncio.wait((waker.future,), timeout=seconds)
+
+
+class Waker:
+    """Ends the sleep of one thread, from any thread, and from a signal handler on that very thread.
+
+    A bare lock: threading.Event holds one of its own for a moment, at which a signal handler would wait for ever.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.lock.acquire()
+
+    def wake(self) -> None:
+        """End the sleep, or the next one if there is none yet."""
+        with contextlib.suppress(RuntimeError):  # woken already
+            self.lock.release()
+
+
+class AsyncWaker:
+    """Same as Waker, for a task: from any thread and any loop."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[None] = self._loop.create_future()
+
+    def wake(self) -> None:
+        """End the sleep, or the next one if there is none yet."""
+        with contextlib.suppress(RuntimeError):  # its loop is closed: nobody sleeps there any more
+            self._loop.call_soon_threadsafe(self._done)
+
+    def _done(self) -> None:
+        if not self.future.done():
+            self.future.set_result(None)
+
+
+SYSTEM = Clock()

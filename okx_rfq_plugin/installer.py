@@ -9,6 +9,7 @@ from ccxt.base.errors import NotSupported
 
 from okx_rfq_plugin import members
 from okx_rfq_plugin.cancel import POLICY
+from okx_rfq_plugin.creates import create_members
 from okx_rfq_plugin.lane import lane_members
 from okx_rfq_plugin.plugins import get_plugin_manager
 from okx_rfq_plugin.receipts import Receipt
@@ -100,6 +101,7 @@ def _face(owner: type, next_in_line: members.NextInLine) -> dict[str, Any]:
         "cancel_all_rfqs": cancel_all_rfqs,
         "cancelAllRfqs": cancel_all_rfqs,
         **lane_members(owner, next_in_line),
+        **create_members(owner, next_in_line),
     }
 
 

@@ -22,9 +22,11 @@ class Attempt:
     A framework may send more than once inside its own `fetch`; then every send but the last was a retry of its own.
     """
 
-    def __init__(self, exchange: Any, path: str) -> None:
+    def __init__(self, exchange: Any, path: str, timeout: float, session: Any) -> None:
         self.exchange = exchange
         self.path = path
+        self._timeout = timeout * 1000
+        self._session = session
         self._sends: list[tuple[object, Reply | None]] = []
         self._left = False
         self._where: object = _here()
@@ -57,7 +59,11 @@ class Attempt:
     def leave(self, timeout: Any) -> Any:
         """Note that ccxt reads the timeout, which it does when all is ready, to hand the request over to be sent."""
         self._left = True
-        return timeout
+        return min(timeout or self._timeout, self._timeout)
+
+    def by_session(self, session: Any) -> Any:
+        """Return the session that this is sent by: its own, if it has one."""
+        return session if self._session is None else self._session
 
     @property
     def replies(self) -> list[Reply | None]:
@@ -73,7 +79,9 @@ class Attempt:
     def unsent(self) -> bool:
         """Say whether it is certain that nothing left the machine: ccxt's own methods ran, and did not send."""
         return not self._left and all(
-            getattr(self.exchange, name).__module__.startswith("ccxt.") for name in _ON_THE_WAY
+            str(method.__module__).startswith("ccxt.")
+            for name in _ON_THE_WAY
+            for method in members.definitions(self.exchange, name)
         )
 
 
@@ -81,11 +89,18 @@ _current: ContextVar[Attempt | None] = ContextVar("okx_rfq_attempt", default=Non
 
 
 @contextmanager
-def express(exchange: Any, path: str) -> Iterator[Attempt]:
-    """Let the next request of this object to `path` leave at once, and note what comes back."""
+def express(exchange: Any, path: str, *, timeout: float, session: Any = None) -> Iterator[Attempt]:
+    """Let the next request of this object to `path` leave at once, and note what comes back.
+
+    Args:
+        exchange: the object that sends.
+        path: of the endpoint, as ccxt has it.
+        timeout: seconds, no more than the object's own.
+        session: an HTTP session to send it by; None for the object's own.
+    """
     if not members.carries(members.definer(type(exchange), "enableRateLimit")):
         exchange.__class__ = members.subclass_with(type(exchange), lane_members)
-    attempt = Attempt(exchange, path)
+    attempt = Attempt(exchange, path, timeout, session)
     token = _current.set(attempt)
     try:
         yield attempt
@@ -148,6 +163,7 @@ def lane_members(owner: type, next_in_line: members.NextInLine) -> dict[str, Any
         "handle_errors": handle_errors,
         "enableRateLimit": Watched("enableRateLimit", Attempt.limited),
         "timeout": Watched("timeout", Attempt.leave),
+        "session": Watched("session", Attempt.by_session),
     }
 
 

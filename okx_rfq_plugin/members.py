@@ -16,7 +16,7 @@ _SHELF = "_okx_rfq_shelf"
 
 @dataclass(frozen=True)
 class _Shelf:
-    """What was put on a class, by whom, and what stood there before."""
+    """What was put on a class, what made it, and what stood there before."""
 
     make: Maker | None = None
     members: dict[str, Any] = field(default_factory=dict)
@@ -81,6 +81,15 @@ def is_generated(cls: type, make: Maker | None = None) -> bool:
 def first_carrier(cls: type) -> type | None:
     """Return the class in line on which members stand, the nearest one; None where there is none."""
     return next((base for base in cls.__mro__ if carries(base)), None)
+
+
+def definitions(obj: Any, name: str) -> Iterator[Any]:
+    """Give what stands under a name on an object and on its classes, without what was put there by this file."""
+    for holder in (obj, *type(obj).__mro__):
+        shelf = _shelf(holder) if isinstance(holder, type) else _EMPTY
+        found = shelf.displaced if name in shelf.members else vars(holder)
+        if name in found:
+            yield found[name]
 
 
 def definer(cls: type, name: str) -> type:

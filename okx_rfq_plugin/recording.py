@@ -15,7 +15,7 @@ from typing import Any
 import ccxt
 
 from okx_rfq_plugin.cassettes import make_vcr
-from okx_rfq_plugin.clock import Clock
+from okx_rfq_plugin.clock import Clock, Waker
 from okx_rfq_plugin.installer import install
 from okx_rfq_plugin.plugins import get_plugin_manager
 from okx_rfq_plugin.sandbox import Fault, Sandbox
@@ -130,7 +130,7 @@ def _sandbox_exchange(situation: Situation) -> Iterator[Any]:
 def _demo_exchange(situation: Situation) -> Iterator[Any]:
     exchange = ccxt.okx({name: os.environ[variable] for name, variable in KEYS.items()})
     exchange.set_sandbox_mode(True)
-    _clock().sleep(2.5)  # one User ID for all situations: none starts inside the window of the one before
+    _clock().sleep(2.5, Waker())  # one User ID for all situations: none starts inside the window of the one before
     yield exchange
 
 

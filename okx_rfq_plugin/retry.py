@@ -18,7 +18,11 @@ class RetryPolicy:
     """How long a cancel goes on; every value in seconds, zero or more.
 
     Args:
-        deadline: no further attempt starts after it; the first is always sent, and one that started is let finish.
+        deadline: no further attempt starts after it; the first is always sent, after one window of OKX's at most, and
+            one that started is let finish.
+        attempt_timeout: how long one attempt may take; on a sync object so long to connect, and so long for each
+            silence of the socket (neither DNS nor a server that dribbles is bounded there). It doubles after each
+            timeout, up to the exchange's own.
         rate_limit_wait: after "too many requests": somebody else is using OKX's window for this endpoint, which is 2 s.
         backoff: the first wait after an answer that may be better next time; it doubles from there.
         backoff_max: where the doubling ends.
@@ -29,9 +33,10 @@ class RetryPolicy:
     """
 
     deadline: float = 30.0
+    attempt_timeout: float = 3.0
     rate_limit_wait: float = 2.0
-    backoff: float = 1.0
-    backoff_max: float = 8.0
+    backoff: float = 0.3
+    backoff_max: float = 4.0
     jitter: float = 0.3
 
     def __post_init__(self) -> None:

@@ -23,6 +23,7 @@ import ccxt
 import ccxt.async_support
 import ccxt.pro
 import pytest
+from twins import kind
 
 import okx_rfq_plugin
 from okx_rfq_plugin import RetryPolicy, install, uninstall
@@ -419,7 +420,7 @@ def test_uninstall_where_nothing_is_installed_changes_nothing(twin: Any) -> None
     assert [state(each) for each in (exchange, twin.module.okx)] == before
 
 
-@pytest.mark.parametrize("target", [5, "okx", None, ccxt, ccxt.binance, int, object()], ids=repr)
+@pytest.mark.parametrize("target", [5, "okx", None, ccxt, ccxt.binance, int, object()], ids=kind)
 def test_uninstall_of_what_can_have_nothing_does_nothing(target: Any) -> None:
     """Where there is nothing, nothing happens, whatever the target is."""
     assert uninstall(target) is target
@@ -514,7 +515,7 @@ class BinanceSubclass(ccxt.binance):
 @pytest.mark.parametrize(
     "target",
     [ccxt.binance, ccxt.async_support.binance, BinanceSubclass, ccxt.Exchange, ccxt, 5, "okx", None, object, install],
-    ids=repr,
+    ids=kind,
 )
 def test_target_that_nobody_serves_is_not_supported(target: Any) -> None:
     """A class, a module or whatever else that no plugin serves is `ccxt.NotSupported`, and stays as it was."""
@@ -537,7 +538,7 @@ def test_object_that_nobody_serves_is_not_supported(twin: Any) -> None:
     assert before == (type(exchange), state(exchange))
 
 
-@pytest.mark.parametrize("policy", [30, {"deadline": 3}, RetryPolicy, "fast", False], ids=repr)
+@pytest.mark.parametrize("policy", [30, {"deadline": 3}, RetryPolicy, "fast", False], ids=kind)
 def test_policy_of_a_wrong_type_is_refused_before_anything_changes(policy: Any, twin: Any) -> None:
     """A policy that is none is a TypeError, and nothing was installed."""
     exchange = twin.module.okx()

@@ -28,8 +28,12 @@ ORDER = [
     "receipts",
     "clock",
     "retry",
+    "pacing",
+    "account",
     "members",
     "lane",
+    "creates",
+    "session",
     "hookspecs",
     "cancel",
     "plugins",
@@ -44,14 +48,15 @@ ORDER = [
 
 # Who may import what others have made, at the top of a file or inside a function. What is in no row, nobody imports.
 KNOWN_TO = {
-    "ccxt": {"verdict", "cancel", "plugins", "installer", "cli", "recording", "sandbox.sandbox"},
+    "ccxt": {"verdict", "creates", "cancel", "plugins", "installer", "cli", "recording", "sandbox.sandbox"},
     "tenacity": {"retry", "cancel"},
     "pluggy": {"hookspecs", "plugins"},
     "vcr": {"cassettes"},
     "yaml": {"cassettes"},
     "click": {"cli"},
     "rich": {"cli"},
-    "aiohttp": {"sandbox.server"},
+    "aiohttp": {"sandbox.server", "session"},
+    "requests": {"session"},
     "multidict": {"sandbox.request", "sandbox.front"},
 }
 

@@ -32,6 +32,7 @@ from standin import (
     silence,
 )
 from test_replies import CANCEL_ALL, DEADLINE, HTML, SUCCESS, TS, UNTIL_DEADLINE, aimed, facts, failed, failure_of
+from twins import kind
 
 OK = reply(200, SUCCESS)
 LOST = reply(502, HTML, "text/html")
@@ -117,7 +118,7 @@ def test_a_broken_way_leaves_it_open(fault: Fault, twin: Any, exchange: Any, sta
     error = failure_of(twin, exchange)
 
     assert (fault.raises(twin), None, UNTIL_DEADLINE, True) == facts(error)
-    assert UNTIL_DEADLINE - 1 == len(clock.waits)
+    assert UNTIL_DEADLINE - 1 <= len(clock.waits)  # and more, where OKX's limit is waited for too
     assert "may still be active" in str(error).lower()
 
 
@@ -219,7 +220,7 @@ def test_a_port_that_opens_again_gives_a_receipt(
     standin.script(OK)
     wait = clock.sleep
 
-    def come_back(seconds: float) -> None:
+    def come_back(seconds: float, waker: Any = None) -> None:
         exchange.urls["api"]["rest"] = standin.url
         wait(seconds)
 
@@ -362,7 +363,7 @@ def test_a_key_that_is_lost_on_the_way_is_told_with_the_doubt_before_it(
     assert 1 == len(standin.requests)
 
 
-@pytest.mark.parametrize("params", [None, [], [("a", 1)], "", "a=1", 1, True, {"a"}, object()], ids=repr)
+@pytest.mark.parametrize("params", [None, [], [("a", 1)], "", "a=1", 1, True, {"a"}, object()], ids=kind)
 def test_params_that_are_no_dict_are_refused(params: Any, twin: Any, exchange: Any, standin: Standin) -> None:
     """`params` that is no dict is BadRequest before a byte is sent, and says that nothing was canceled."""
     standin.script(OK)
@@ -527,7 +528,7 @@ def test_a_task_that_is_cancelled_while_it_waits_stops_at_once(
 ) -> None:
     """Cancelled between two attempts, it sends no second one; the first was refused, so nothing was canceled."""
 
-    async def interrupted(seconds: float) -> None:
+    async def interrupted(seconds: float, waker: Any) -> None:
         raise asyncio.CancelledError
 
     monkeypatch.setattr(clock, "asleep", interrupted)
@@ -555,7 +556,7 @@ def test_ctrl_c_while_it_waits_stops_at_once(
 ) -> None:
     """Ctrl+C between two attempts sends no second one, and remembers that the first was lost."""
 
-    def interrupted(seconds: float) -> None:
+    def interrupted(seconds: float, waker: Any) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(clock, "sleep", interrupted)

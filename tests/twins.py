@@ -21,11 +21,11 @@ class VirtualClock(Clock):
     def now(self) -> float:
         return self.time
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, waker: Any = None) -> None:
         self.waits.append(seconds)
         self.time += seconds
 
-    async def asleep(self, seconds: float) -> None:
+    async def asleep(self, seconds: float, waker: Any = None) -> None:
         self.sleep(seconds)
         await asyncio.sleep(0)
 
@@ -58,3 +58,8 @@ class Twin:
                 await exchange.close()
 
         return asyncio.run(on_a_loop())
+
+
+def kind(value: object) -> str:
+    """Name a parameter by its class: the same in every process, where a repr may hold an address."""
+    return type(value).__name__

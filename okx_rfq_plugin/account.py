@@ -1,0 +1,30 @@
+"""This file says which account an exchange object speaks for, in a form that shows no secret."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+# Beside key, host and world: as whom, and by which way, a request travels.
+_ONE_REQUEST = (
+    *("secret", "password", "proxies", "aiohttp_proxy"),
+    *("proxyUrl", "proxyUrlCallback", "proxy_url", "proxy_url_callback"),
+    *("httpProxy", "httpProxyCallback", "http_proxy", "http_proxy_callback"),
+    *("httpsProxy", "httpsProxyCallback", "https_proxy", "https_proxy_callback"),
+    *("socksProxy", "socksProxyCallback", "socks_proxy", "socks_proxy_callback"),
+)
+
+
+def key_of(exchange: Any) -> bytes:
+    """Return what stands for API key, host and world: OKX's limits are kept for each of these."""
+    host = exchange.urls["api"], exchange.hostname
+    return _digest(host, dict(exchange.headers or {}).get("x-simulated-trading"), exchange.apiKey)
+
+
+def sharing_of(exchange: Any, params: dict[str, Any]) -> bytes:
+    """Return what stands for all in which callers must agree to be served by one request, beside `key_of`."""
+    return _digest(*(getattr(exchange, name, None) for name in _ONE_REQUEST), sorted(params.items(), key=repr))
+
+
+def _digest(*parts: Any) -> bytes:
+    return hashlib.blake2b(repr(parts).encode(), digest_size=16).digest()
