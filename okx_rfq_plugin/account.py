@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from operator import attrgetter
 from typing import Any
 
 # Beside key, host and world: as whom, and by which way, a request travels.
-_ONE_REQUEST = (
+_way = attrgetter(
     *("secret", "password", "proxies", "aiohttp_proxy"),
     *("proxyUrl", "proxyUrlCallback", "proxy_url", "proxy_url_callback"),
     *("httpProxy", "httpProxyCallback", "http_proxy", "http_proxy_callback"),
@@ -17,13 +18,13 @@ _ONE_REQUEST = (
 
 def key_of(exchange: Any) -> bytes:
     """Return what stands for API key, host and world: OKX's limits are kept for each of these."""
-    host = exchange.urls["api"], exchange.hostname
-    return _digest(host, dict(exchange.headers or {}).get("x-simulated-trading"), exchange.apiKey)
+    world = dict(exchange.headers or {}).get("x-simulated-trading")
+    return _digest(exchange.urls["api"], exchange.hostname, world, exchange.apiKey)
 
 
 def sharing_of(exchange: Any, params: dict[str, Any]) -> bytes:
     """Return what stands for all in which callers must agree to be served by one request, beside `key_of`."""
-    return _digest(*(getattr(exchange, name, None) for name in _ONE_REQUEST), sorted(params.items(), key=repr))
+    return _digest(_way(exchange), sorted(params.items(), key=repr))
 
 
 def _digest(*parts: Any) -> bytes:

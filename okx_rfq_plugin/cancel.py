@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -31,7 +31,7 @@ from okx_rfq_plugin.pacing import Desk, Seat
 from okx_rfq_plugin.receipts import CancelFailure, Receipt
 from okx_rfq_plugin.retry import RetryPolicy, tenacity_keywords, wait_seconds
 from okx_rfq_plugin.session import is_full, own_session
-from okx_rfq_plugin.verdict import Meaning, Reply, classify
+from okx_rfq_plugin.verdict import Meaning, Reply, classify, describe
 
 POLICY = "_okx_rfq_policy"  # where an exchange object or class keeps the policy that it was installed with
 
@@ -44,6 +44,7 @@ _NO_CCXT_RETRY = {"maxRetriesOnFailure": 0}
 _SECRETS = ("apiKey", "secret", "password")
 _MAX_CORRECTIONS = 2
 _RETRIED = (Meaning.RATE_LIMITED, Meaning.UNAVAILABLE, Meaning.UNKNOWN)
+_DEFAULT_POLICY = RetryPolicy()
 _ALONE = (Meaning.REJECTED, Meaning.CLOCK)  # counts for the sender; whoever shares the attempt sends again for himself
 _GRACE = 0.5  # seconds that an attempt may take beyond its timeout before those who share it go on without it
 _ADVICE: tuple[tuple[type[BaseError], str], ...] = (
@@ -77,22 +78,31 @@ class Cancel:
         self.params = {**params, **_NO_CCXT_RETRY}
         self.clock = clock
         self._report = report
-        self._policy: RetryPolicy = getattr(exchange, POLICY, None) or RetryPolicy()
+        self._policy: RetryPolicy = getattr(exchange, POLICY, None) or _DEFAULT_POLICY
         self._offset = _ClockOffset(exchange)
         self._started = clock.now()
-        note_cancel(exchange)
-        self._desk: Desk[Outcome] = Desk.of(clock, key_of(exchange), sharing_of(exchange, params))
+        key = key_of(exchange)
+        note_cancel(key)
+        self._desk: Desk[Outcome] = Desk.of(clock, key, sharing_of(exchange, params))
         self._seat = Seat(self._desk, clock)
         self._timeout = self._policy.attempt_timeout
         self._session: Any = None
         self._fresh = False
         self._attempts = 0
         self._failures = 0
+        self._taken_over = False  # whether tenacity has yet to be told of an outcome that is there
         self._in_flight = False
         self._in_doubt = False
         self._verdict = classify(None, None)
         self._reply: Reply | None = None
         self._error: BaseError | None = None
+        self._signatures: tuple[object, ...] = ()
+
+    @property
+    def goes_on(self) -> bool:
+        """Say whether one attempt was not enough; then tenacity takes over, and begins with that one's outcome."""
+        self._taken_over = self._again()
+        return self._taken_over
 
     @cached_property
     def retrying(self) -> dict[str, Any]:
@@ -114,6 +124,8 @@ class Cancel:
 
     def wait(self, waker: Callable[[], Waker | AsyncWaker]) -> Any:
         """Return seconds to sleep and what ends the sleep, until it is None."""
+        if self._taken_over:
+            return None
         seconds = self._seat.wait(self._timeout + _GRACE)
         if self._attempts and not self._seat.shared:
             seconds = min(seconds, self._policy.deadline - self._elapsed())
@@ -127,7 +139,9 @@ class Cancel:
     def sends(self) -> bool:
         """Say whether it is this caller's turn to send; if another's attempt has served it, judge that."""
         outcome = self._seat.outcome
-        if outcome is not None:
+        if self._taken_over:
+            self._taken_over = False
+        elif outcome is not None:
             self._attempts += 1
             self._judge(copy.deepcopy(outcome.replies), outcome)
         elif self._attempts and self._elapsed() >= self._policy.deadline:
@@ -226,8 +240,8 @@ class Cancel:
     def _judge(self, replies: tuple[Reply | None, ...], outcome: Outcome) -> None:
         *earlier, self._reply = replies or (None,)
         self._error = outcome.error
-        verdict = classify(self._reply, outcome.error, sent=not outcome.unsent)
-        self._verdict = replace(verdict, said=self._redacted(verdict.said, outcome.signatures))
+        self._signatures = outcome.signatures
+        verdict = self._verdict = classify(self._reply, outcome.error, sent=not outcome.unsent)
         self._in_doubt |= verdict.meaning is Meaning.UNKNOWN
         self._in_doubt |= any(classify(reply, None).meaning in (Meaning.UNKNOWN, Meaning.CANCELED) for reply in earlier)
         self._failures += verdict.meaning is not Meaning.RATE_LIMITED
@@ -236,7 +250,8 @@ class Cancel:
             self._timeout *= 2
         if verdict.meaning is Meaning.CLOCK:
             self._offset.put_back()
-        logger.debug("attempt %d: %s: %s", self._attempts, verdict.meaning.value, self._verdict.said)
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug("attempt %d: %s: %s", self._attempts, verdict.meaning.value, self._said())
 
     def _again(self) -> bool:
         if self._verdict.meaning is Meaning.CLOCK:
@@ -250,7 +265,7 @@ class Cancel:
 
     def _before_wait(self, wait: float) -> None:
         error = self._failure()
-        logger.warning("%s. Next attempt in %.2f s.", self._words(self._verdict.said), wait)
+        logger.warning("%s. Next attempt in %.2f s.", self._words(self._said()), wait)
         self._report(self.exchange, self._attempts, error, wait)
 
     def _elapsed(self) -> float:
@@ -266,7 +281,7 @@ class Cancel:
     def _failure(self) -> Any:
         advice = next(text for family, text in _ADVICE if issubclass(self._verdict.raises, family))
         # Past __init__, which in a subclass of somebody else's may want other arguments.
-        error: Any = self._verdict.raises.__new__(self._verdict.raises, self._words(f"{self._verdict.said}. {advice}"))
+        error: Any = self._verdict.raises.__new__(self._verdict.raises, self._words(f"{self._said()}. {advice}"))
         error.cancel_failure = self._facts()
         return error
 
@@ -278,8 +293,9 @@ class Cancel:
         )
         return f"{self.exchange.id} cancel_all_rfqs(): {truth} After {self._effort()}: {reason}"
 
-    def _redacted(self, text: str, signatures: Iterable[object]) -> str:
-        for secret in (*(getattr(self.exchange, name, None) for name in _SECRETS), *signatures):
+    def _said(self) -> str:
+        text = describe(self._reply, self._error)
+        for secret in (*(getattr(self.exchange, name, None) for name in _SECRETS), *self._signatures):
             if isinstance(secret, str) and secret:
                 text = text.replace(secret, "***")
         return text
@@ -350,7 +366,9 @@ okx = OkxRfqs()
 
 def _run(cancel: Cancel) -> Receipt:
     with cancel.told():
-        Retrying(sleep=cancel.pause, **cancel.retrying)(_attempt, cancel)
+        _attempt(cancel)
+        if cancel.goes_on:
+            Retrying(sleep=cancel.pause, **cancel.retrying)(_attempt, cancel)
         return cancel.conclude()
 
 
@@ -372,7 +390,9 @@ def _attempt(cancel: Cancel) -> None:
 
 async def _run_async(cancel: Cancel) -> Receipt:
     with cancel.told():
-        await AsyncRetrying(sleep=cancel.pause_async, **cancel.retrying)(_attempt_async, cancel)
+        await _attempt_async(cancel)
+        if cancel.goes_on:
+            await AsyncRetrying(sleep=cancel.pause_async, **cancel.retrying)(_attempt_async, cancel)
         return cancel.conclude()
 
 

@@ -17,9 +17,9 @@ _cancels: Counter[bytes] = Counter()  # how often RFQs of an account were told t
 _asked: ContextVar[tuple[bytes, int] | None] = ContextVar("okx_rfq_create_asked", default=None)
 
 
-def note_cancel(exchange: Any) -> None:
-    """Refuse, from now on, the RFQs of this account that still wait in ccxt's queue to be created."""
-    _cancels[key_of(exchange)] += 1
+def note_cancel(key: bytes) -> None:
+    """Refuse, from now on, the RFQs of the account of this `key_of` that still wait in ccxt's queue to be created."""
+    _cancels[key] += 1
 
 
 def create_members(owner: type, next_in_line: members.NextInLine) -> dict[str, Any]:

@@ -29,11 +29,13 @@ class Attempt:
         self._session = session
         self._sends: list[tuple[object, Reply | None]] = []
         self._left = False
+        # With the package on a class and on its subclass or object the nearest acts, so that nothing is noted twice.
+        self._carrier = members.first_carrier(type(exchange))
         self._where: object = _here()
 
-    def holds(self, exchange: Any) -> bool:
-        """Say whether it still runs, for this object, on the thread and task that opened it."""
-        return self.exchange is exchange and self._where == _here()
+    def holds(self, exchange: Any, carrier: type) -> bool:
+        """Say whether it still runs, for this object and by these members, on the thread and task that opened it."""
+        return self.exchange is exchange and self._carrier is carrier and self._where == _here()
 
     def close(self) -> None:
         """End it, for those too who were born in it and carry its mark."""
@@ -113,11 +115,8 @@ def lane_members(owner: type, next_in_line: members.NextInLine) -> dict[str, Any
     """Make the members that let an attempt through and watch it; outside an attempt they change nothing."""
 
     def attempt_of(exchange: Any) -> Attempt | None:
-        # With the package on a class and on its subclass or object, the nearest acts, so that nothing is noted twice.
         attempt = _current.get()
-        if attempt is None or not attempt.holds(exchange) or members.first_carrier(type(exchange)) is not owner:
-            return None
-        return attempt
+        return attempt if attempt is not None and attempt.holds(exchange, owner) else None
 
     # ccxt asks this once for each request that it really sends, whatever a framework's `fetch` does around it.
     def check_proxy_url_settings(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -172,7 +171,5 @@ def _signature(headers: Any) -> object:
 
 
 def _here() -> object:
-    try:
-        return threading.get_ident(), asyncio.current_task()
-    except RuntimeError:  # no loop runs on this thread
-        return threading.get_ident(), None
+    loop = asyncio._get_running_loop()  # get_running_loop() raises where there is none, which takes its time
+    return threading.get_ident(), loop and asyncio.current_task(loop)

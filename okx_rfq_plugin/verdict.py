@@ -48,13 +48,12 @@ class Reply:
 class Verdict:
     """What one attempt means, and what to raise if no further one follows.
 
-    `raises` is the ccxt exception class, `code` OKX's own (None where there was none), `said` the answer in words.
+    `raises` is the ccxt exception class, `code` OKX's own (None where there was none).
     """
 
     meaning: Meaning
     raises: type[BaseError]
     code: str | None = None
-    said: str = ""
 
 
 # Every published code that can answer this endpoint, and the class that a caller catches in the end; ccxt's own class
@@ -113,7 +112,22 @@ def classify(reply: Reply | None, error: BaseError | None, *, sent: bool = True)
     kept = OperationFailed if meaning is Meaning.UNKNOWN else raises
     if isinstance(error, kept):
         raises = type(error)
-    return Verdict(meaning, raises, code, _words(reply, code, error))
+    return Verdict(meaning, raises, code)
+
+
+def describe(reply: Reply | None, error: BaseError | None) -> str:
+    """Put into words what one attempt brought; a text of OKX's is quoted, a page of anybody else's is not."""
+    if error is not None and reply is None:
+        cause = f" from {type(error.__cause__).__name__}" if error.__cause__ else f": {error}"
+        return f"no reply arrived ({type(error).__name__}{cause})"
+    if reply is None:
+        return "no reply was seen"
+    code = _code(reply.body, "code")
+    if code is None:
+        return f"HTTP {reply.status} arrived without an OKX code"
+    sources = [reply.body.get("msg"), *(row.get("sMsg") for row in _rows(reply) if isinstance(row, dict))]
+    text = next((" ".join(source.split()) for source in sources if isinstance(source, str) and source.strip()), "")
+    return f"OKX answered {code} (HTTP {reply.status})" + (f': "{text[:200].rstrip(".")}"' if text else "")
 
 
 def _canceled(reply: Reply, error: BaseError | None) -> bool:
@@ -133,16 +147,3 @@ def _code(holder: Any, key: str) -> str | None:
     # Digits, as a string with OKX; an integer is taken too, as ccxt does. Anything else is no code of OKX's.
     value = holder.get(key) if isinstance(holder, dict) else None
     return str(value) if type(value) in (str, int) and re.fullmatch(r"[0-9]{1,9}", str(value)) else None
-
-
-def _words(reply: Reply | None, code: str | None, error: BaseError | None) -> str:
-    if error is not None and reply is None:
-        cause = f" from {type(error.__cause__).__name__}" if error.__cause__ else f": {error}"
-        return f"no reply arrived ({type(error).__name__}{cause})"
-    if reply is None:
-        return "no reply was seen"
-    if code is None:
-        return f"HTTP {reply.status} arrived without an OKX code"
-    sources = [reply.body.get("msg"), *(row.get("sMsg") for row in _rows(reply) if isinstance(row, dict))]
-    text = next((" ".join(source.split()) for source in sources if isinstance(source, str) and source.strip()), "")
-    return f"OKX answered {code} (HTTP {reply.status})" + (f': "{text[:200].rstrip(".")}"' if text else "")
