@@ -92,6 +92,7 @@ def record(situation: Situation, exchange: Any, path: Path, answered_by: str) ->
     """
     exchange.enableRateLimit = False
     situation.before(exchange)
+    exchange.session.close()  # or vcrpy would let go of the connections from before, without closing them
     install(exchange)
     head = {
         "answered_by": answered_by,
