@@ -119,8 +119,13 @@ def _rebuilt(policy: RetryPolicy | None, make: Any, args: Any) -> Any:
 def _cancel_all_rfqs(self: Any, params: dict[str, Any] = {}) -> Receipt:  # noqa: B006 - as ccxt's methods
     """Cancel every active RFQ that this User ID created, by whatever program, and say truthfully whether it is done.
 
-    It leaves at once, past ccxt's queue, and is repeated as the policy of `install()` says. RFQs received as a maker,
-    and quotes, are not touched. An RFQ whose creation is still on the wire may come to life after it.
+    It leaves at once, past ccxt's queue, but for OKX's own limit of two in two seconds, which is kept for all exchange
+    objects of this process; who has to wait for it shares the next request with all others who wait. It is repeated as
+    the policy of `install()` says. RFQs received as a maker, and quotes, are not touched.
+
+    A create-rfq of this account that still waits in ccxt's queue, on an exchange that the package is on, is refused with
+    ccxt.OperationRejected. One that is on the wire already, in another process or another library, is not covered: such
+    an RFQ may come to life after the cancel.
 
     Args:
         params: goes to ccxt's `private_post_rfq_cancel_all_rfqs`; OKX knows no parameter.
