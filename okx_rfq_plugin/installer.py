@@ -123,9 +123,9 @@ def _cancel_all_rfqs(self: Any, params: dict[str, Any] = {}) -> Receipt:  # noqa
     objects of this process; who has to wait for it shares the next request with all others who wait. It is repeated as
     the policy of `install()` says. RFQs received as a maker, and quotes, are not touched.
 
-    A create-rfq of this account that still waits in ccxt's queue, on an exchange that the package is on, is refused with
-    ccxt.OperationRejected. One that is on the wire already, in another process or another library, is not covered: such
-    an RFQ may come to life after the cancel.
+    A create-rfq of this account that still waits in ccxt's queue, on an exchange that the package is on, is refused
+    with ccxt.OperationRejected. One that is on the wire already, in another process or another library, is not covered:
+    such an RFQ may come to life after the cancel.
 
     Args:
         params: goes to ccxt's `private_post_rfq_cancel_all_rfqs`; OKX knows no parameter.
