@@ -16,6 +16,8 @@ from okx_rfq_plugin.clock import Clock
 SENDS = 2
 WINDOW = 2.0
 
+_LATENCY = 0.5  # what a reply may take, in seconds, to be waited for
+
 T = TypeVar("T")
 
 
@@ -34,9 +36,10 @@ class _Slot:
     free: float = -math.inf
 
     def ready(self, called: float) -> float:
-        # A slot is free a window after its reply, since two sends are not two arrivals. Who has waited a whole window
-        # since its call does not wait for a reply that does not come.
-        return min(self.free, max(self.sent, called) + WINDOW)
+        # A slot is free a window after its reply, since two sends are not two arrivals. But who has waited a whole
+        # window since its call waits no longer for a reply that does not come, and not for one that came very late.
+        waited = max(self.sent, called) + WINDOW
+        return waited if self.free == math.inf else min(self.free, waited + _LATENCY)
 
 
 class Pace:
