@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import closing
 from typing import Any
 
 import ccxt
@@ -49,7 +50,7 @@ def cancel_all(context: click.Context, env: str, as_json: bool) -> None:
     with Sandbox() as sandbox:
         for instrument, side in _OPENED:
             sandbox.create_rfq(legs=[{"instId": instrument, "sz": "25", "side": side}])
-        exchange = okx_rfq_plugin.install(sandbox.exchange(ccxt.okx))
+        exchange = context.with_resource(closing(okx_rfq_plugin.install(sandbox.exchange(ccxt.okx))))
         console.print(f"Sandbox on {sandbox.url}, a local double: OKX itself is not asked.", highlight=False)
         console.print(_book("Before", sandbox))
         outcome, code = _outcome(exchange)
