@@ -122,7 +122,7 @@ class Cancel:
         """Same as pause, as AsyncRetrying wants it."""
         self.pause(seconds)
 
-    def wait(self, waker: Callable[[], Waker | AsyncWaker]) -> Any:
+    def wait(self, waker: type[Waker] | type[AsyncWaker]) -> Any:
         """Return seconds to sleep and what ends the sleep, until it is None."""
         if self._taken_over:
             return None
@@ -131,7 +131,7 @@ class Cancel:
             seconds = min(seconds, self._policy.deadline - self._elapsed())
         if seconds <= 0:
             return None
-        wakes = waker()
+        wakes = waker(busy=self._seat.shared)
         self._seat.attend(wakes)
         return seconds, wakes
 

@@ -28,9 +28,11 @@ class Waker:
     """Ends the sleep of one thread, from any thread, and from a signal handler on that very thread.
 
     A bare lock: threading.Event holds one of its own for a moment, at which a signal handler would wait for ever.
+    `busy` says that a request is on the wire meanwhile, so that a clock that skips waits must not skip this one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, busy: bool = False) -> None:
+        self.busy = busy
         self.lock = threading.Lock()
         self.lock.acquire()
 
@@ -43,7 +45,8 @@ class Waker:
 class AsyncWaker:
     """Same as Waker, for a task: from any thread and any loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, busy: bool = False) -> None:
+        self.busy = busy
         self._loop = asyncio.get_running_loop()
         self.future: asyncio.Future[None] = self._loop.create_future()
 
