@@ -171,7 +171,7 @@ class Seat(Generic[T]):
             return self._ticket.overdue - now
         ready = max(self._not_before, self._desk.pace.ready(self._called))
         if ready > now:
-            return ready - now
+            return round(ready - now, 6) or _MOMENT  # 0.3, not 0.2999999999992724
         with _lock:
             # A thread, or a signal handler, may have been faster.
             if not self.shared:
