@@ -19,7 +19,9 @@ _way = attrgetter(
 def key_of(exchange: Any) -> bytes:
     """Return what stands for API key, host and world: OKX's limits are kept for each of these."""
     world = dict(exchange.headers or {}).get("x-simulated-trading")
-    return _digest(exchange.urls["api"], exchange.hostname, world, exchange.apiKey)
+    api = exchange.urls.get("api")
+    rest = api.get("rest") if isinstance(api, dict) else api  # ccxt.pro has another address beside it
+    return _digest(rest, exchange.hostname, world, exchange.apiKey)
 
 
 def sharing_of(exchange: Any, params: dict[str, Any]) -> bytes:

@@ -116,6 +116,7 @@ class Cancel:
         if self._seat.holding:
             self._seat.rest(seconds)
         else:
+            self._in_doubt |= self._seat.in_doubt
             self._seat = Seat(self._desk, self.clock, seconds)
 
     async def pause_async(self, seconds: float) -> None:
@@ -126,8 +127,9 @@ class Cancel:
         """Return seconds to sleep and what ends the sleep, until it is None."""
         if self._taken_over:
             return None
-        seconds = self._seat.wait(self._timeout + _GRACE)
-        if self._attempts and not self._seat.shared:
+        own = (self.exchange.timeout or 0) / 1000 or self._timeout
+        seconds = self._seat.wait(min(self._timeout, own) + _GRACE)
+        if (self._attempts or self._seat.refused is not None) and not self._seat.shared:
             seconds = min(seconds, self._policy.deadline - self._elapsed())
         if seconds <= 0:
             return None
@@ -138,14 +140,17 @@ class Cancel:
     @property
     def sends(self) -> bool:
         """Say whether it is this caller's turn to send; if another's attempt has served it, judge that."""
-        outcome = self._seat.outcome
+        late = self._elapsed() >= self._policy.deadline
+        # What another was refused for holds for this caller too, where no time is left for an attempt of its own.
+        outcome = self._seat.outcome or (self._seat.refused if late and not self._attempts else None)
         if self._taken_over:
             self._taken_over = False
         elif outcome is not None:
             self._attempts += 1
             self._judge(copy.deepcopy(outcome.replies), outcome)
-        elif self._attempts and self._elapsed() >= self._policy.deadline:
-            self._seat.over(None)
+            self._seat.over()
+        elif self._attempts and late:
+            self._seat.over()
         return self._seat.turn
 
     @contextmanager
@@ -163,7 +168,7 @@ class Cancel:
                 error = raised
             except BaseException:
                 self._in_flight = not attempt.unsent
-                self._seat.over(None, sent=self._in_flight)
+                self._seat.over(sent=self._in_flight, in_doubt=self._in_flight)
                 raise
         self._settle(attempt, error)
 
@@ -186,7 +191,7 @@ class Cancel:
             except BaseError as error:
                 logger.debug("OKX's clock could not be read: %s", type(error).__name__)
         if not self._offset.corrected:
-            self._seat.over(None)
+            self._seat.over()
 
     @contextmanager
     def told(self) -> Iterator[None]:
@@ -203,7 +208,7 @@ class Cancel:
             logger.error(words)
             raise
         finally:
-            self._seat.over(None)
+            self._seat.over()
 
     def conclude(self) -> Receipt:
         """Return the receipt, or raise the ccxt exception that fits."""
@@ -229,21 +234,25 @@ class Cancel:
     def _settle(self, attempt: Attempt, error: BaseError | None) -> None:
         outcome = Outcome(tuple(attempt.replies), error, attempt.unsent, tuple(attempt.signatures))
         self._in_flight = False
-        self._judge(outcome.replies, outcome)
-        meaning = self._verdict.meaning
+        in_doubt = self._judge(outcome.replies, outcome)
+        meaning, sent = self._verdict.meaning, not outcome.unsent
         if self.asks_time:
-            self._seat.hold(sent=True)
+            self._seat.hold()
+        elif meaning in _ALONE:
+            self._seat.over(refused=outcome if sent else None, sent=sent, in_doubt=in_doubt)
         else:
-            shared = None if meaning in _ALONE else outcome
-            self._seat.over(shared, sent=not outcome.unsent, exceeded=meaning is Meaning.RATE_LIMITED)
+            self._seat.over(outcome, sent=sent, exceeded=meaning is Meaning.RATE_LIMITED)
 
-    def _judge(self, replies: tuple[Reply | None, ...], outcome: Outcome) -> None:
+    def _judge(self, replies: tuple[Reply | None, ...], outcome: Outcome) -> bool:
+        """Take what an attempt has brought as this caller's own; say whether the attempt leaves a doubt."""
         *earlier, self._reply = replies or (None,)
         self._error = outcome.error
         self._signatures = outcome.signatures
         verdict = self._verdict = classify(self._reply, outcome.error, sent=not outcome.unsent)
-        self._in_doubt |= verdict.meaning is Meaning.UNKNOWN
-        self._in_doubt |= any(classify(reply, None).meaning in (Meaning.UNKNOWN, Meaning.CANCELED) for reply in earlier)
+        in_doubt = verdict.meaning is Meaning.UNKNOWN or any(
+            classify(reply, None).meaning in (Meaning.UNKNOWN, Meaning.CANCELED) for reply in earlier
+        )
+        self._in_doubt |= in_doubt
         self._failures += verdict.meaning is not Meaning.RATE_LIMITED
         self._fresh = self._reply is None  # whatever was wrong with the connection, the next attempt has a new one
         if self._fresh and isinstance(outcome.error, RequestTimeout):
@@ -252,6 +261,7 @@ class Cancel:
             self._offset.put_back()
         if logger.isEnabledFor(logging.DEBUG):
             logger.debug("attempt %d: %s: %s", self._attempts, verdict.meaning.value, self._said())
+        return in_doubt
 
     def _again(self) -> bool:
         if self._verdict.meaning is Meaning.CLOCK:

@@ -113,9 +113,10 @@ def express(exchange: Any, path: str, *, timeout: float, session: Any = None) ->
 
 def lane_members(owner: type, next_in_line: members.NextInLine) -> dict[str, Any]:
     """Make the members that let an attempt through and watch it; outside an attempt they change nothing."""
+    current = _current  # which is gone before the last exchange, when the interpreter ends
 
     def attempt_of(exchange: Any) -> Attempt | None:
-        attempt = _current.get()
+        attempt = current.get()
         return attempt if attempt is not None and attempt.holds(exchange, owner) else None
 
     # ccxt asks this once for each request that it really sends, whatever a framework's `fetch` does around it.

@@ -1,12 +1,14 @@
-"""This file keeps OKX's limit for cancel-all-rfqs, and lets those who wait for it share one attempt."""
+"""This file keeps OKX's limit for cancel-all-rfqs, and lets those who wait for it share one attempt.
+
+Nothing in here waits or locks: whoever comes second to a step sees so by `dict.setdefault`, which nobody can divide, no
+other thread and no signal handler on the very same one. What a forked process inherits is as good there.
+"""
 
 from __future__ import annotations
 
 import math
-import os
-import threading
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from okx_rfq_plugin.clock import Clock
@@ -17,6 +19,9 @@ SENDS = 2
 WINDOW = 2.0
 
 _LATENCY = 0.5  # what a reply may take, in seconds, to be waited for
+_MOMENT = 0.001
+_MANY = 10_000
+_NEXT = "next"
 
 T = TypeVar("T")
 
@@ -28,77 +33,118 @@ class Wakes(Protocol):
         """End it."""
 
 
-@dataclass(frozen=True)
-class _Slot:
+@dataclass(frozen=True, eq=False)
+class Slot:
     """One of the requests that fit into a window: when the last one left, and when the next may (seconds)."""
 
     sent: float = -math.inf
-    free: float = -math.inf
+    free: float = -math.inf  # infinite while its request is under way
 
     def ready(self, called: float) -> float:
-        # A slot is free a window after its reply, since two sends are not two arrivals. But who has waited a whole
-        # window since its call waits no longer for a reply that does not come, and not for one that came very late.
+        """Return when somebody who called then may have it.
+
+        It is free a window after its reply, since two sends are not two arrivals. But who has waited a whole window
+        since its call waits no longer for a reply that does not come, and not for one that came very late.
+        """
         waited = max(self.sent, called) + WINDOW
         return waited if self.free == math.inf else min(self.free, waited + _LATENCY)
 
 
+@dataclass(frozen=True)
+class _State:
+    """The slots at one moment; `later` holds the state that has followed, as soon as there is one."""
+
+    slots: tuple[Slot, ...]
+    later: dict[str, _State] = field(default_factory=dict)
+
+
 class Pace:
-    """When requests of one API key may leave, in this process; nobody waits in here, or holds a lock for longer."""
+    """When requests of one API key may leave, in this process."""
 
     def __init__(self) -> None:
-        self._slots = (_Slot(),) * SENDS
+        self._latest = _State(tuple(Slot() for _ in range(SENDS)))
 
     def ready(self, called: float) -> float:
         """Return when somebody who called then may send, at the earliest."""
-        return min(slot.ready(called) for slot in self._slots)
+        return min(slot.ready(called) for slot in self._now().slots)
 
-    def take(self, called: float, now: float) -> int | None:
-        """Return the number of a slot, now taken; None where none is ready."""
-        with _lock:
-            for number, slot in enumerate(self._slots):
-                # Looked at twice, for a signal handler may have come in between, on this very thread.
-                if slot.ready(called) <= now and slot is self._slots[number]:
-                    self._set(number, _Slot(sent=now, free=math.inf))
-                    return number
-        return None
+    def take(self, called: float, now: float) -> Slot | None:
+        """Return a slot, now taken; None where none is ready."""
+        taken = Slot(sent=now, free=math.inf)
+        while True:
+            state = self._now()
+            ready = [slot for slot in state.slots if slot.ready(called) <= now]
+            if not ready:
+                return None
+            if self._follows(state, ready[0], taken):
+                return taken
 
-    def give_back(self, number: int, now: float, *, sent: bool, exceeded: bool) -> None:
+    def give_back(self, slot: Slot, now: float, *, sent: bool, exceeded: bool) -> None:
         """Note that the request of a slot is over, sent or not, and whether OKX said that its limit was exceeded.
 
         Where it did, somebody else is using the window, so that the other slot waits for the next one too.
         """
-        with _lock:
-            free = now + WINDOW if sent else now
-            self._set(number, _Slot(self._slots[number].sent, free))
-            if exceeded:
-                self._slots = tuple(_Slot(slot.sent, max(slot.free, free)) for slot in self._slots)
+        free = now + WINDOW if sent else now
+        while True:
+            state = self._now()
+            # It may be somebody else's by now, who did not wait for its reply.
+            if slot not in state.slots or self._follows(state, slot, replace(slot, free=free), exceeded=exceeded):
+                return
 
-    def _set(self, number: int, slot: _Slot) -> None:
-        self._slots = (*self._slots[:number], slot, *self._slots[number + 1 :])
+    def _now(self) -> _State:
+        while _NEXT in self._latest.later:
+            self._latest = self._latest.later[_NEXT]
+        return self._latest
+
+    def _follows(self, state: _State, old: Slot, new: Slot, *, exceeded: bool = False) -> bool:
+        slots = [new if slot is old else slot for slot in state.slots]
+        if exceeded:
+            slots = [replace(slot, free=max(slot.free, new.free)) for slot in slots]
+        following = _State(tuple(slots))
+        return state.later.setdefault(_NEXT, following) is following
+
+
+class _Claim:
+    """Who sends an attempt, and when nobody waits for its outcome any longer."""
+
+    def __init__(self, overdue: float) -> None:
+        self.overdue = overdue
 
 
 class _Ticket(Generic[T]):
-    """One attempt to come, and everybody who called before it is sent: one of them sends it, for all."""
+    """One attempt to come, and everybody who called before it is sent: one of them claims it, and sends it for all."""
 
     def __init__(self) -> None:
-        self.overdue = math.inf  # finite once it is being sent: when nobody waits for its outcome any longer
         self.outcome: T | None = None
-        self.dropped = False
+        self.ended = False
+        self.in_doubt = False  # whether it ended with a request on the wire whose fate nobody knows
+        self.refused: T | None = None
+        self._claims: dict[str, _Claim] = {}
+        self._later: dict[str, _Ticket[T]] = {}
         self._wakers: list[Wakes] = []
 
     @property
-    def taken(self) -> bool:
-        return self.overdue < math.inf
+    def claimed(self) -> _Claim | None:
+        return self._claims.get(_NEXT)
+
+    @property
+    def later(self) -> _Ticket[T]:
+        return self._later.setdefault(_NEXT, _Ticket())
+
+    def claim(self, claim: _Claim) -> bool:
+        return self._claims.setdefault(_NEXT, claim) is claim
 
     def attend(self, waker: Wakes) -> None:
-        # First into the list, then the look at the outcome; `end` does it the other way round, so that no wake is lost.
+        # First into the list, then the look at the end; `end` does it the other way round, so that no wake is lost.
         self._wakers.append(waker)
-        if self.dropped or self.outcome is not None:
+        if self.ended:
             waker.wake()
 
-    def end(self, outcome: T | None) -> None:
+    def end(self, outcome: T | None, refused: T | None, *, in_doubt: bool) -> None:
         self.outcome = outcome
-        self.dropped = outcome is None
+        self.refused = refused
+        self.in_doubt = in_doubt
+        self.ended = True
         while self._wakers:
             self._wakers.pop().wake()
 
@@ -108,54 +154,64 @@ class Desk(Generic[T]):
 
     def __init__(self, pace: Pace) -> None:
         self.pace = pace
-        self.open: _Ticket[T] = _Ticket()
+        self._latest: _Ticket[T] = _Ticket()
 
     @staticmethod
     def of(clock: Clock, key: Hashable, sharing: Hashable) -> Desk[Any]:
         """Return the one desk, in this process and on this clock, of an API key and what sharers have to agree in."""
-        with _lock:
-            pace = _paces.setdefault((clock, key), Pace())
-            return _desks.setdefault((clock, key, sharing), Desk(pace))
+        if len(_desks) > _MANY:  # params that change with each call: whoever waits goes on, and shares a little less
+            _desks.clear()
+        pace = _paces.setdefault((clock, key), Pace())
+        return _desks.setdefault((clock, key, sharing), Desk(pace))
+
+    @property
+    def open(self) -> _Ticket[T]:
+        """The attempt that nobody has claimed yet."""
+        while self._latest.claimed is not None:
+            self._latest = self._latest.later
+        return self._latest
 
 
 class Seat(Generic[T]):
     """A caller's part in the attempt to come: it is served by it, or sends it for all.
 
     Ask `wait()` until it is 0. Then either `outcome` is there, which somebody else has brought, or it is this caller's
-    `turn` to send, and to say `over` (or `hold`) afterwards.
+    `turn` to send, and to say `over` (or `hold`) afterwards. `refused` is what became of an attempt that was no use to
+    this caller, since it counted for its sender alone.
     """
 
     def __init__(self, desk: Desk[T], clock: Clock, pause: float = 0.0) -> None:
         self.outcome: T | None = None
+        self.refused: T | None = None
         self._desk = desk
         self._clock = clock
         self._called = clock.now()
         self._not_before = self._called + pause
         self._ticket = desk.open
-        self._slot: int | None = None
-        self._mine = False  # whether it was this caller who took the ticket
-        self._holding = False
-        self._gave_up = False
+        self._claim: _Claim | None = None
+        self._slot: Slot | None = None
+        self._left_in_doubt = False
 
     @property
     def turn(self) -> bool:
-        """Say whether it is this caller who sends."""
+        """Say whether it is this caller who sends, now."""
         return self._slot is not None
 
     @property
     def holding(self) -> bool:
-        """Say whether the others still wait for this caller to send once more."""
-        return self._holding
+        """Say whether the others wait for this caller to send once more."""
+        return self._claim is not None and not self.turn
 
     @property
     def shared(self) -> bool:
-        """Say whether an attempt that somebody else sent is under way for this caller."""
-        return self._ticket.taken and not self._mine and self.outcome is None
+        """Say whether an attempt that somebody else sends is under way for this caller."""
+        claimed = self._ticket.claimed
+        return claimed is not None and claimed is not self._claim and not self._ticket.ended
 
     @property
     def in_doubt(self) -> bool:
-        """Say whether an attempt was sent for this caller whose outcome it does not know."""
-        return self._gave_up or self.shared
+        """Say whether an attempt was sent for this caller whose fate it does not know."""
+        return self._left_in_doubt or (self.shared and not self._done)
 
     def wait(self, patience: float) -> float:
         """Return the seconds until this is to be asked again; 0 when the caller is served, or has to send.
@@ -167,49 +223,64 @@ class Seat(Generic[T]):
         self._follow(now)
         if self.turn or self.outcome is not None:
             return 0.0
-        if self.shared:
-            return self._ticket.overdue - now
+        claimed = self._ticket.claimed
+        if claimed is not None and claimed is not self._claim:
+            return max(claimed.overdue - now, _MOMENT)
         ready = max(self._not_before, self._desk.pace.ready(self._called))
         if ready > now:
             return round(ready - now, 6) or _MOMENT  # 0.3, not 0.2999999999992724
-        with _lock:
-            # A thread, or a signal handler, may have been faster.
-            if not self.shared:
-                self._slot = self._desk.pace.take(self._called, now)
-            if self._slot is None:
-                return _MOMENT
-            self._mine = True
-            self._ticket.overdue = now + patience
-            if self._desk.open is self._ticket:
-                self._desk.open = _Ticket()
-        return 0.0
+        return 0.0 if self._take(now, patience) else _MOMENT
 
     def attend(self, waker: Wakes) -> None:
         """Have somebody woken as soon as the attempt is over."""
         self._ticket.attend(waker)
 
-    def hold(self, *, sent: bool) -> None:
+    def hold(self) -> None:
         """Note that its request is over, and that it is about to send another for the same callers."""
-        self._release(sent=sent, exceeded=False)
-        self._holding = True
+        self._release(sent=True, exceeded=False)
 
     def rest(self, pause: float) -> None:
         """Let some seconds pass before it sends what it holds."""
         self._called = self._clock.now()
         self._not_before = self._called + pause
 
-    def over(self, outcome: T | None, *, sent: bool = False, exceeded: bool = False) -> None:
-        """Say what its attempt has come to, or None where that is no use to the others; without a turn, do nothing.
+    def over(
+        self,
+        outcome: T | None = None,
+        *,
+        refused: T | None = None,
+        sent: bool = False,
+        exceeded: bool = False,
+        in_doubt: bool = False,
+    ) -> None:
+        """Say what its attempt has come to; from somebody who has not claimed one it changes nothing.
 
         Args:
-            outcome: for those who have called before it was sent.
+            outcome: for those who have called before it was sent; None where they are to send for themselves.
+            refused: what it came to, in that case.
             sent: whether the request left the machine.
             exceeded: whether OKX said that its limit was exceeded.
+            in_doubt: whether the request may have been carried out, though there is no outcome to share.
         """
-        if self.turn or self._holding:
+        if self._claim is not None:
             self._release(sent=sent, exceeded=exceeded)
-            self._holding = False
-            self._ticket.end(outcome)
+            self._claim = None
+            self._done = True
+            self._ticket.end(outcome, refused, in_doubt=in_doubt)
+
+    _done = False  # whether it has sent, and said so
+
+    def _take(self, now: float, patience: float) -> bool:
+        slot = self._desk.pace.take(self._called, now)
+        if slot is None:
+            return False
+        claim = self._claim or _Claim(now + patience)
+        claim.overdue = now + patience
+        if not self._ticket.claim(claim):  # another thread, or a signal handler, was faster
+            self._desk.pace.give_back(slot, now, sent=False, exceeded=False)
+            return False
+        self._claim, self._slot = claim, slot
+        return True
 
     def _release(self, *, sent: bool, exceeded: bool) -> None:
         if self._slot is not None:
@@ -218,25 +289,16 @@ class Seat(Generic[T]):
 
     def _follow(self, now: float) -> None:
         # On to the next attempt, where this one was no use, or takes longer than it may.
-        while not self._mine and (self._ticket.dropped or (self.shared and self._ticket.overdue <= now)):
-            self._gave_up |= not self._ticket.dropped
+        while self._claim is None and self._ticket.outcome is None:
+            claimed = self._ticket.claimed
+            if claimed is None or (not self._ticket.ended and now < claimed.overdue):
+                return
+            self._left_in_doubt |= self._ticket.in_doubt or not self._ticket.ended
+            self.refused = self._ticket.refused or self.refused
             self._ticket = self._desk.open
-        if not self._mine:
+        if self._claim is None:
             self.outcome = self._ticket.outcome
 
 
-_MOMENT = 0.001
-_lock = threading.RLock()
 _paces: dict[Hashable, Pace] = {}
 _desks: dict[Hashable, Desk[Any]] = {}
-
-
-def _forget_other_threads() -> None:
-    """In a forked process nobody is left who would send what was waiting, or let go of the lock."""
-    global _lock
-    _lock = threading.RLock()
-    for desk in _desks.values():
-        desk.open = _Ticket()
-
-
-os.register_at_fork(after_in_child=_forget_other_threads)
