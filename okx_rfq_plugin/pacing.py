@@ -228,7 +228,7 @@ class Seat(Generic[T]):
             return max(claimed.overdue - now, _MOMENT)
         ready = max(self._not_before, self._desk.pace.ready(self._called))
         if ready > now:
-            return round(ready - now, 6) or _MOMENT  # 0.3, not 0.2999999999992724
+            return ready - now
         return 0.0 if self._take(now, patience) else _MOMENT
 
     def attend(self, waker: Wakes) -> None:
