@@ -1,0 +1,1 @@
+"""This package measures the plugin beside raw ccxt and python-okx, against the sandbox: `tox -e bench`."""

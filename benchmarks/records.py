@@ -1,0 +1,101 @@
+"""This file holds what was measured: cells of samples, in rows, beside their targets."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+CCXT = "ccxt"
+CCXT_OFF = "ccxt, limiter off"
+PYTHON_OKX = "python-okx"
+OURS = "okx-rfq-plugin"
+CONTENDERS = (CCXT, CCXT_OFF, PYTHON_OKX, OURS)
+
+UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6}  # how many of it make a second
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """What one contender reached in one row.
+
+    Args:
+        samples: seconds, one for each time that it was measured; none where it did not reach the goal.
+        note: what the number does not say.
+        extrapolated: whether the samples were computed from a smaller run.
+        facts: further numbers, for the JSON file and the targets.
+    """
+
+    samples: tuple[float, ...] = ()
+    note: str = ""
+    extrapolated: bool = False
+    facts: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def median(self) -> float | None:
+        """The samples' median in seconds, None without samples."""
+        return statistics.median(self.samples) if self.samples else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One thing measured for everybody: `key` names it for the targets, `title` for readers, `unit` is in UNITS."""
+
+    key: str
+    title: str
+    unit: str
+    cells: dict[str, Cell]
+
+    def ratio(self, peer: str) -> float | None:
+        """How many times as long as this package a peer takes; None where one of the two has no number."""
+        theirs, ours = (self.cells.get(name, Cell()).median for name in (peer, OURS))
+        return theirs / ours if theirs is not None and ours else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as the JSON file has it."""
+        cells = {
+            name: {
+                "median_s": cell.median,
+                "n": len(cell.samples),
+                "samples_s": list(cell.samples),
+                "note": cell.note,
+                "extrapolated": cell.extrapolated,
+                "facts": cell.facts,
+            }
+            for name, cell in self.cells.items()
+        }
+        ratios = {peer: self.ratio(peer) for peer in self.cells if peer != OURS}
+        return {"key": self.key, "title": self.title, "unit": self.unit, "cells": cells, "ratios": ratios}
+
+
+def row_of(data: dict[str, Any]) -> Row:
+    """Read back what `Row.as_dict` made."""
+    cells = {
+        name: Cell(
+            samples=tuple(cell["samples_s"]),
+            note=cell["note"],
+            extrapolated=cell["extrapolated"],
+            facts=cell["facts"],
+        )
+        for name, cell in data["cells"].items()
+    }
+    return Row(key=data["key"], title=data["title"], unit=data["unit"], cells=cells)
+
+
+def shown(seconds: float, unit: str) -> str:
+    """Return seconds in a unit, with three digits that count."""
+    value = seconds * UNITS[unit]
+    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    return f"{value:,.{digits}f} {unit.replace('us', 'µs')}"
+
+
+def times(ratio: float) -> str:
+    """Return a ratio as readers say it, such as `1,570x` or `0.97x`."""
+    digits = 0 if ratio >= 100 else 1 if ratio >= 10 else 2
+    return f"{ratio:,.{digits}f}x"
+
+
+def measured_peers(row: Row) -> Iterator[tuple[str, Cell]]:
+    """Go through what the others reached, in the order of the columns."""
+    return ((name, row.cells[name]) for name in CONTENDERS if name != OURS and name in row.cells)

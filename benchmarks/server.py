@@ -1,0 +1,108 @@
+"""This file runs the sandbox in a process of its own, and tells this one when requests arrived."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import time
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Any
+
+CANCEL_ALL = "/api/v5/rfq/cancel-all-rfqs"
+_OPTION = {"instId": "BTC-USD-261225-100000-C", "side": "buy", "sz": "1", "tdMode": "cross"}  # its RFQ lives 10 minutes
+
+
+class SandboxProcess:
+    """A sandbox in another process, for use inside `with`; times are `time.monotonic()`, which all processes share."""
+
+    def __init__(self, *, rejections_count: bool = False) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._line, far_end = context.Pipe()
+        self._process = context.Process(target=_serve, args=(far_end, rejections_count), daemon=True)
+
+    def __enter__(self) -> SandboxProcess:
+        self._process.start()
+        self.url: str = self._line.recv()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._line.send(None)
+        self._process.join(10)
+
+    def users(self, count: int) -> list[dict[str, str]]:
+        """Create User IDs, each with an active RFQ, and return the credentials of their keys."""
+        return self._ask("users", count)
+
+    def keys(self, credentials: dict[str, str], count: int) -> list[dict[str, str]]:
+        """Create more keys of one User ID."""
+        return self._ask("keys", credentials, count)
+
+    def fault(self, path: str, count: int, **fault: Any) -> None:
+        """Put the same fault in line so many times; see `okx_rfq_plugin.sandbox.Fault`."""
+        self._ask("fault", path, count, fault)
+
+    def arrivals(self, *keys: dict[str, str], path: str = CANCEL_ALL) -> list[float]:
+        """Return when requests to a path arrived, from these keys or, without any, from everybody."""
+        return self._ask("arrivals", {key["apiKey"] for key in keys}, path)
+
+    def rejections(self) -> int:
+        """Return how many cancels were refused as too many since the last `clear()`."""
+        return self._ask("rejections")
+
+    def clear(self) -> None:
+        """Forget requests, faults, limits and RFQs; users stay."""
+        self._ask("clear")
+
+    def _ask(self, name: str, *args: Any) -> Any:
+        self._line.send((name, args))
+        return self._line.recv()
+
+
+def _serve(line: Connection, rejections_count: bool) -> None:
+    from okx_rfq_plugin.sandbox import Fault, Sandbox
+
+    class Desk(logging.Handler):
+        """What can be asked of the sandbox from the other end."""
+
+        refused = 0
+
+        def emit(self, record: logging.LogRecord) -> None:
+            line = record.getMessage()
+            self.refused += CANCEL_ALL in line and "HTTP 429" in line
+
+        def users(self, count: int) -> list[dict[str, str]]:
+            users = [sandbox.create_user() for _ in range(count)]
+            for user in users:
+                sandbox.create_rfq(credentials=user, legs=[_OPTION])
+            return users
+
+        def keys(self, credentials: dict[str, str], count: int) -> list[dict[str, str]]:
+            return [sandbox.create_key(credentials) for _ in range(count)]
+
+        def fault(self, path: str, count: int, fault: dict[str, Any]) -> None:
+            sandbox.fault(path, *[Fault(**fault)] * count)
+
+        def arrivals(self, keys: set[str], path: str) -> list[float]:
+            at = [each for each in sandbox.requests if each.path == path]
+            return [each.received - epoch for each in at if not keys or each.headers.get("OK-ACCESS-KEY") in keys]
+
+        def rejections(self) -> int:
+            return self.refused
+
+        def clear(self) -> None:
+            sandbox.clear()
+            self.refused = 0
+
+    epoch = time.time() - time.monotonic()
+    with Sandbox(clock=lambda: time.monotonic() + epoch, rejections_count=rejections_count) as sandbox:
+        desk = Desk()
+        log = logging.getLogger("okx_rfq_plugin.sandbox")
+        log.setLevel(logging.DEBUG)
+        log.addHandler(desk)
+        line.send(sandbox.url)
+        while (asked := line.recv()) is not None:
+            name, args = asked
+            line.send(getattr(desk, name)(*args))
