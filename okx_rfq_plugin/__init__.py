@@ -10,16 +10,19 @@ if TYPE_CHECKING:
     from okx_rfq_plugin.hookspecs import hookimpl
     from okx_rfq_plugin.installer import install, uninstall
     from okx_rfq_plugin.plugins import ExchangeSnapshot, get_plugin_manager
+    from okx_rfq_plugin.protocols import AsyncRfqExchange, RfqExchange
     from okx_rfq_plugin.receipts import CancelFailure, Receipt
     from okx_rfq_plugin.retry import RetryPolicy
 
     __version__: str
 
 __all__ = [
+    "AsyncRfqExchange",
     "CancelFailure",
     "ExchangeSnapshot",
     "Receipt",
     "RetryPolicy",
+    "RfqExchange",
     "__version__",
     "get_plugin_manager",
     "hookimpl",
@@ -29,10 +32,12 @@ __all__ = [
 
 # Each name is imported when first asked for: whoever only starts pytest does not wait half a second for ccxt.
 _ROOM_OF = {
+    "AsyncRfqExchange": "protocols",
     "CancelFailure": "receipts",
     "ExchangeSnapshot": "plugins",
     "Receipt": "receipts",
     "RetryPolicy": "retry",
+    "RfqExchange": "protocols",
     "get_plugin_manager": "plugins",
     "hookimpl": "hookspecs",
     "install": "installer",

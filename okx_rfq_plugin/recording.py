@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -14,7 +14,7 @@ from typing import Any
 
 import ccxt
 
-from okx_rfq_plugin.cassettes import make_vcr
+from okx_rfq_plugin.cassettes import is_kept, make_vcr, watch
 from okx_rfq_plugin.clock import Clock, Waker
 from okx_rfq_plugin.installer import install
 from okx_rfq_plugin.plugins import get_plugin_manager
@@ -94,6 +94,26 @@ def record(situation: Situation, exchange: Any, path: Path, answered_by: str) ->
     situation.before(exchange)
     exchange.session.close()  # or vcrpy would let go of the connections from before, without closing them
     install(exchange)
+    api = exchange.implode_hostname(exchange.urls["api"]["rest"])
+    secrets = [getattr(exchange, name) for name in KEYS]
+    # A rejection is what some situations are about.
+    with recorded(path, answered_by, secrets, api=api), suppress(ccxt.AuthenticationError):
+        exchange.cancel_all_rfqs()
+
+
+@contextmanager
+def recorded(path: Path, answered_by: str, secrets: Iterable[str], *, api: str | None = None) -> Iterator[None]:
+    """Write a cassette, with its head, of what is asked inside of this; one that was there is replaced.
+
+    Args:
+        path: the file to write.
+        answered_by: "sandbox" or "okx-demo", for the head.
+        secrets: what must not stand in the file.
+        api: the address that answers; OKX's by default.
+
+    Raises:
+        RuntimeError: a secret would have stood in the file; it is not kept.
+    """
     head = {
         "answered_by": answered_by,
         "note": _NOTES[answered_by],
@@ -101,13 +121,35 @@ def record(situation: Situation, exchange: Any, path: Path, answered_by: str) ->
         "ccxt": ccxt.__version__,
     }
     path.unlink(missing_ok=True)
-    # A rejection is what some situations are about.
-    with make_vcr(head).use_cassette(str(path)), suppress(ccxt.AuthenticationError):
-        exchange.cancel_all_rfqs()
-    text = path.read_text(encoding="utf-8")
-    if any(getattr(exchange, name) in text for name in KEYS):
-        path.unlink()
-        raise RuntimeError(f"a secret would have stood in {path.name}; the file is not kept")
+    try:
+        with make_vcr(head, api=api).use_cassette(str(path)) as cassette:
+            watch(cassette, lambda request, _: _refuse_live(request, api))
+            yield
+    finally:
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        if any(secret in text for secret in secrets):
+            path.unlink()
+            raise RuntimeError(f"a secret would have stood in {path.name}; the file is not kept")
+
+
+def _refuse_live(request: Any, api: str | None) -> None:
+    # Before it is sent: whoever makes a cassette must not cancel for real with an exchange made elsewhere.
+    demo = is_kept(request.uri, api) and request.headers.get("x-simulated-trading") == "1"
+    if is_kept(request.uri) and not demo:
+        raise RuntimeError(
+            f"{request.method} {request.uri} was not sent: what is recorded here is {api or 'demo trading'}, and this "
+            "exchange object is for OKX itself. Use the one that the fixtures make."
+        )
+
+
+def missing_keys() -> list[str]:
+    """Return the environment variables of the demo key that are not set."""
+    return [variable for variable in KEYS.values() if not os.environ.get(variable)]
+
+
+def demo_credentials() -> dict[str, str]:
+    """Return the demo key from the environment, in ccxt's terms."""
+    return {name: os.environ[variable] for name, variable in KEYS.items()}
 
 
 def _clock() -> Clock:
@@ -129,7 +171,7 @@ def _sandbox_exchange(situation: Situation) -> Iterator[Any]:
 
 @contextmanager
 def _demo_exchange(situation: Situation) -> Iterator[Any]:
-    exchange = ccxt.okx({name: os.environ[variable] for name, variable in KEYS.items()})
+    exchange = ccxt.okx(demo_credentials())
     exchange.set_sandbox_mode(True)
     _clock().sleep(2.5, Waker())  # one User ID for all situations: none starts inside the window of the one before
     yield exchange
@@ -141,9 +183,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--env", choices=("sandbox", "demo"), default="sandbox", help="who answers (default: sandbox)")
     parser.add_argument("--into", type=Path, default=Path("cassettes"), help="the folder (default: cassettes)")
     options = parser.parse_args(arguments)
-    missing = [variable for variable in KEYS.values() if not os.environ.get(variable)]
-    if options.env == "demo" and missing:
-        parser.error(f"--env demo needs a demo key of yours in {', '.join(missing)}")
+    if options.env == "demo" and missing_keys():
+        parser.error(f"--env demo needs a demo key of yours in {', '.join(missing_keys())}")
     options.into.mkdir(parents=True, exist_ok=True)
     make, answered_by = (_sandbox_exchange, "sandbox") if options.env == "sandbox" else (_demo_exchange, "okx-demo")
     for situation in SITUATIONS:

@@ -139,7 +139,8 @@ def test_ids_are_scrubbed(tmp_path: Path, sandbox: Sandbox) -> None:
     sandbox.create_rfq(clRfqId="mine")
     path = tmp_path / "list.yaml"
     exchange = sandbox.exchange(ccxt.okx)
-    with closing(exchange.session), cassettes.make_vcr({"answered_by": "sandbox"}).use_cassette(str(path)):
+    vcr = cassettes.make_vcr({"answered_by": "sandbox"}, api=sandbox.url)
+    with closing(exchange.session), vcr.use_cassette(str(path)):
         exchange.private_get_rfq_rfqs()
     row = yaml.safe_load(
         yaml.safe_load(path.read_text(encoding="utf-8"))["interactions"][0]["response"]["body"]["string"]

@@ -10,13 +10,17 @@ from typing import Any
 
 import ccxt
 import pytest
+from inner import run
 
 import okx_rfq_plugin
-from okx_rfq_plugin import hookspecs
+from okx_rfq_plugin import cassettes, hookspecs, pytest_plugin
 from okx_rfq_plugin.sandbox import Sandbox
+
+pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PYTEST = (ROOT / "docs" / "pytest.md").read_text(encoding="utf-8")
 HOOKS = (ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
 
 
@@ -93,3 +97,27 @@ def test_the_hooks_example_runs(sandbox: Sandbox, capsys: pytest.CaptureFixture[
 
     key = sandbox.credentials["apiKey"]
     assert capsys.readouterr().out.startswith(f"okx demo ...{key[-4:]} CancelFailure(code='50113', attempts=1,")
+
+
+FIXTURES = re.findall(r"^\| `(okx_rfq_\w+)` \|", PYTEST, flags=re.MULTILINE)
+
+
+def test_every_fixture_is_documented() -> None:
+    """The table has each public fixture of the plugin, and each has a section."""
+    there_are = [name for name in vars(pytest_plugin) if name.startswith("okx_rfq_")]
+
+    assert sorted(there_are) == sorted(FIXTURES)
+    assert FIXTURES == re.findall(r"^## (okx_rfq_\w+)$", PYTEST, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("fixture", FIXTURES)
+def test_the_example_of_a_fixture_runs(fixture: str, pytester: pytest.Pytester) -> None:
+    """Each section has a complete test, which passes as it stands."""
+    section = PYTEST.split(f"## {fixture}\n")[1].split("\n## ")[0]
+
+    run(pytester, python_in(section), passed=1)
+
+
+def test_every_cassette_is_documented() -> None:
+    """The page names each cassette that comes with the package."""
+    assert [] == [name for name in cassettes.NAMES if f"`{name}`" not in PYTEST]

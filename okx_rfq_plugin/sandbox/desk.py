@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 
 from .auth import PERMISSIONS, Key
@@ -22,12 +22,13 @@ class Desk:
         self.keys: dict[str, Key] = {}
         self._trader_codes: dict[str, str] = {}  # by User ID
         self._books: dict[Account, Book] = {}
+        self._user_numbers = count(1)
         self._key_numbers = count(1)
         self._rfq_ids = count(1_000_001)
 
     def add_user(self, *, trader_code: str | None) -> str:
         """Add a user, and return the User ID."""
-        number = len(self._trader_codes) + 1
+        number = next(self._user_numbers)
         code = trader_code or f"SANDBOX{number}"
         if code == WAGMI or code in self._trader_codes.values():
             raise ValueError(f"the trader code {code!r} belongs to somebody else already")
@@ -35,18 +36,31 @@ class Desk:
         self._trader_codes[user_id] = code
         return user_id
 
-    def add_key(self, user_id: str, *, demo: bool, permissions: object, ip_allowed: bool) -> Key:
-        """Give a user one more key."""
+    def add_key(
+        self,
+        user_id: str,
+        *,
+        demo: bool,
+        permissions: object,
+        ip_allowed: bool,
+        credentials: Mapping[str, str] | None = None,
+    ) -> Key:
+        """Give a user one more key, with credentials in ccxt's terms or made-up ones."""
         if isinstance(permissions, str) or not isinstance(permissions, Iterable):
             raise TypeError(f"permissions are a tuple of {sorted(PERMISSIONS)}, not {permissions!r}")
         given = frozenset(permissions)
         if not given <= PERMISSIONS:
             raise ValueError(f"permissions are {sorted(PERMISSIONS)}, not {sorted(given - PERMISSIONS, key=str)}")
         number = next(self._key_numbers)
+        chosen = credentials or {
+            "apiKey": f"sandbox-key-{number}",
+            "secret": f"sandbox-secret-{number}",
+            "password": f"sandbox-passphrase-{number}",
+        }
         key = Key(
-            api_key=f"sandbox-key-{number}",
-            secret=f"sandbox-secret-{number}",
-            passphrase=f"sandbox-passphrase-{number}",
+            api_key=chosen["apiKey"],
+            secret=chosen["secret"],
+            passphrase=chosen["password"],
             user_id=user_id,
             demo=demo,
             permissions=given,
@@ -93,3 +107,8 @@ class Desk:
     def clear(self) -> None:
         """Empty every book; the users and their keys stay, and RFQ ids go on counting."""
         self._books.clear()
+
+    def forget_users(self) -> None:
+        """Drop every user and key; User IDs go on counting."""
+        self._trader_codes.clear()
+        self.keys.clear()

@@ -100,6 +100,7 @@ class Sandbox:
         permissions: Sequence[str] = ("read_only", "trade"),
         ip_allowed: bool = True,
         trader_code: str | None = None,
+        credentials: Credentials | None = None,
     ) -> dict[str, str]:
         """Create another User ID with a key of its own, and return the key's credentials.
 
@@ -108,10 +109,13 @@ class Sandbox:
             permissions: out of `read_only`, `trade` and `withdraw`.
             ip_allowed: whether the key's IP whitelist has the caller on it.
             trader_code: the name under which others send RFQs to this user; one is made up by default.
+            credentials: `apiKey`, `secret` and `password` of the key; made up by default.
         """
         with self._lock:
             user_id = self._desk.add_user(trader_code=trader_code)
-            key = self._desk.add_key(user_id, demo=demo, permissions=permissions, ip_allowed=ip_allowed)
+            key = self._desk.add_key(
+                user_id, demo=demo, permissions=permissions, ip_allowed=ip_allowed, credentials=credentials
+            )
         return _credentials(key)
 
     def create_key(
@@ -234,6 +238,17 @@ class Sandbox:
         with self._lock:
             self._desk.clear()
             self._front.clear()
+
+    def begin(self, credentials: Credentials | None = None) -> None:
+        """Begin afresh, as if just started: empty, without the users there were, and with a new default user.
+
+        Args:
+            credentials: `apiKey`, `secret` and `password` of that user's demo key; made up by default.
+        """
+        with self._lock:
+            self.clear()
+            self._desk.forget_users()
+            self._credentials = self.create_user(credentials=credentials)
 
     def _now(self) -> int:
         return int(self._clock() * 1000)

@@ -284,3 +284,24 @@ def test_names_are_loaded_lazily() -> None:
     assert isinstance(Request, type)
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = okx_rfq_plugin.sandbox.Nothing
+
+
+def test_begin(sandbox: Sandbox) -> None:
+    """Beginning afresh leaves no user, key, RFQ, fault or request; the new user may have a key that was there."""
+    mine = {"apiKey": "mine", "secret": "dummy-secret", "password": "dummy-pass"}
+    before = sandbox.credentials
+    sandbox.create_user(trader_code="MAKER")
+    for _ in range(2):
+        sandbox.begin(mine)
+        assert mine == sandbox.credentials
+        assert ([], []) == (sandbox.rfqs(), sandbox.requests)
+        sandbox.create_user(trader_code="MAKER")
+        sandbox.create_rfq()
+        with sandbox.exchange().session as session:
+            session.get(f"{sandbox.url}/api/v5/public/time", timeout=5)
+
+    with pytest.raises(ValueError, match="not of this sandbox"):
+        sandbox.rfqs(credentials=before)
+
+    sandbox.begin()
+    assert "mine" != sandbox.credentials["apiKey"] != before["apiKey"]

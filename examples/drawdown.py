@@ -1,0 +1,44 @@
+"""A block trader that asks for quotes, and withdraws every request when the desk has lost too much."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ccxt
+
+from okx_rfq_plugin import RfqExchange
+
+
+class BlockTrader:
+    """Asks for quotes until the equity falls by `max_drawdown` (0.1 is a tenth) from its highest.
+
+    `state` is "trading", "halted" (nothing of ours is active) or "in doubt" (somebody has to look).
+    """
+
+    def __init__(self, exchange: RfqExchange, *, max_drawdown: float) -> None:
+        self.exchange = exchange
+        self.max_drawdown = max_drawdown
+        self.state = "trading"
+        self._highest = 0.0
+
+    def ask(self, counterparties: Sequence[str], *legs: Mapping[str, str]) -> str | None:
+        """Send a request for quote, and return its id; None when trading is over."""
+        if self.state != "trading":
+            return None
+        rfq = {"counterparties": list(counterparties), "legs": [dict(leg) for leg in legs]}
+        rfq_id: str = self.exchange.private_post_rfq_create_rfq(rfq)["data"][0]["rfqId"]
+        return rfq_id
+
+    def mark(self, equity: float) -> dict[str, Any] | None:
+        """Take note of the equity; below the drawdown cancel, and return the receipt. While in doubt, try again."""
+        self._highest = max(self._highest, equity)
+        if self.state == "halted" or (self.state == "trading" and equity > self._highest * (1 - self.max_drawdown)):
+            return None
+        self.state = "in doubt"  # until OKX has said otherwise
+        try:
+            receipt = self.exchange.cancel_all_rfqs()
+        except ccxt.OperationFailed:  # no answer, or none that helps: the next mark tries again
+            return None
+        self.state = "halted"
+        return dict(receipt)
