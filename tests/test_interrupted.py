@@ -169,3 +169,30 @@ def test_the_manager_that_is_being_loaded_is_the_one(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(plugins, "_loaded", False)
 
     assert manager is okx_rfq_plugin.get_plugin_manager()
+
+
+def test_ctrl_c_while_third_parties_are_loaded_loses_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl+C goes through, and whoever asks next has them loaded, each of them."""
+    loaded: list[str] = []
+
+    class Declared:
+        """What a distribution declares: its first loading is interrupted."""
+
+        value, name, dist = "third:party", "party", None
+
+        def load(self) -> Any:
+            loaded.append(self.name)
+            if len(loaded) == 1:
+                raise KeyboardInterrupt
+            return object()
+
+    monkeypatch.setattr(plugins, "_manager", None)
+    monkeypatch.setattr(plugins, "_loaded", False)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [Declared()])
+
+    with pytest.raises(KeyboardInterrupt):
+        okx_rfq_plugin.get_plugin_manager()
+    manager = okx_rfq_plugin.get_plugin_manager()
+
+    assert ["party", "party"] == loaded
+    assert manager.has_plugin("?:party")
