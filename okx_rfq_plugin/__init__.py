@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from okx_rfq_plugin.hookspecs import hookimpl
     from okx_rfq_plugin.installer import install, uninstall
-    from okx_rfq_plugin.plugins import ExchangeSnapshot, get_plugin_manager
+    from okx_rfq_plugin.plugins import get_plugin_manager
     from okx_rfq_plugin.protocols import AsyncRfqExchange, RfqExchange
-    from okx_rfq_plugin.receipts import CancelFailure, Receipt
+    from okx_rfq_plugin.receipts import CancelFailure, ExchangeSnapshot, Receipt
     from okx_rfq_plugin.retry import RetryPolicy
 
     __version__: str
@@ -34,7 +34,7 @@ __all__ = [
 _ROOM_OF = {
     "AsyncRfqExchange": "protocols",
     "CancelFailure": "receipts",
-    "ExchangeSnapshot": "plugins",
+    "ExchangeSnapshot": "receipts",
     "Receipt": "receipts",
     "RetryPolicy": "retry",
     "RfqExchange": "protocols",

@@ -27,6 +27,7 @@ from okx_rfq_plugin.clock import SYSTEM, AsyncWaker, Clock, Waker
 from okx_rfq_plugin.creates import note_cancel
 from okx_rfq_plugin.hookspecs import hookimpl
 from okx_rfq_plugin.lane import Attempt, express
+from okx_rfq_plugin.offset import ClockOffset
 from okx_rfq_plugin.pacing import Desk, Seat
 from okx_rfq_plugin.receipts import CancelFailure, Receipt
 from okx_rfq_plugin.retry import RetryPolicy, tenacity_keywords, wait_seconds
@@ -42,7 +43,6 @@ _CANCEL_ALL = "rfq/cancel-all-rfqs"
 _PUBLIC_TIME = "public/time"
 _NO_CCXT_RETRY = {"maxRetriesOnFailure": 0}
 _SECRETS = ("apiKey", "secret", "password")
-_MAX_CORRECTIONS = 2
 _RETRIED = (Meaning.RATE_LIMITED, Meaning.UNAVAILABLE, Meaning.UNKNOWN)
 _DEFAULT_POLICY = RetryPolicy()
 _ALONE = (Meaning.REJECTED, Meaning.CLOCK)  # counts for the sender; whoever shares the attempt sends again for himself
@@ -79,7 +79,7 @@ class Cancel:
         self.clock = clock
         self._report = report
         self._policy: RetryPolicy = getattr(exchange, POLICY, None) or _DEFAULT_POLICY
-        self._offset = _ClockOffset(exchange)
+        self._offset = ClockOffset(exchange)
         self._started = clock.now()
         key = key_of(exchange)
         note_cancel(key)
@@ -309,41 +309,6 @@ class Cancel:
             if isinstance(secret, str) and secret:
                 text = text.replace(secret, "***")
         return text
-
-
-class _ClockOffset:
-    """ccxt's clock offset (`options['timeDifference']`, ms), set by OKX's clock and put back where that was no help."""
-
-    def __init__(self, exchange: Any) -> None:
-        self._exchange = exchange
-        self._corrections = 0
-        self._before: dict[str, Any] | None = None
-
-    @property
-    def hopeful(self) -> bool:
-        return self._corrections < _MAX_CORRECTIONS
-
-    @property
-    def corrected(self) -> bool:
-        return self._before is not None
-
-    def ask(self) -> Callable[[int | None], None]:
-        asked = self._exchange.milliseconds()
-
-        def correct(server: int | None) -> None:
-            if server is not None and self._exchange.iso8601(server) is not None:
-                options = self._exchange.options
-                self._before = {key: options[key] for key in ("timeDifference",) if key in options}
-                options["timeDifference"] = (asked + self._exchange.milliseconds()) // 2 - server
-                self._corrections += 1
-
-        return correct
-
-    def put_back(self) -> None:
-        if self._before is not None:
-            self._exchange.options.pop("timeDifference", None)
-            self._exchange.options.update(self._before)
-            self._before = None
 
 
 def _unheard(exchange: Any, attempt: int, error: BaseError, wait: float) -> None:

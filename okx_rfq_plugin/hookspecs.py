@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from okx_rfq_plugin.plugins import ExchangeSnapshot
-    from okx_rfq_plugin.receipts import Receipt
+    from okx_rfq_plugin.receipts import ExchangeSnapshot, Receipt
 
 PROJECT = "okx_rfq_plugin"
 hookspec = pluggy.HookspecMarker(PROJECT)

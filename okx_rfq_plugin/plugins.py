@@ -11,7 +11,6 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import pluggy
@@ -19,29 +18,13 @@ from ccxt.base.errors import BadRequest, BaseError, NotSupported
 
 from okx_rfq_plugin import hookspecs
 from okx_rfq_plugin.cancel import OkxRfqs
-from okx_rfq_plugin.receipts import CancelFailure, Receipt
+from okx_rfq_plugin.receipts import CancelFailure, ExchangeSnapshot, Receipt
 
 EXIT_GRACE = 2.0  # seconds that observers are given when the process ends
 NO_AUTOLOAD = "OKX_RFQ_DISABLE_PLUGIN_AUTOLOAD"
 _OWN_ENTRY_POINT = "okx_rfq_plugin.cancel:okx"
 
 logger = logging.getLogger("okx_rfq_plugin")
-
-
-@dataclass(frozen=True)
-class ExchangeSnapshot:
-    """What an observer sees of an exchange: ccxt's id, the world ("demo" or "live"), the end of the API key."""
-
-    id: str
-    world: str
-    key: str
-
-    @classmethod
-    def of(cls, exchange: Any) -> ExchangeSnapshot:
-        """Take it; a key of under twelve characters is hidden whole."""
-        key = str(getattr(exchange, "apiKey", None) or "")
-        world = "demo" if (exchange.headers or {}).get("x-simulated-trading") == "1" else "live"
-        return cls(exchange.id, world, "..." + key[-4:] if len(key) >= 12 else "...")
 
 
 class Observers:

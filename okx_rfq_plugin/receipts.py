@@ -1,4 +1,4 @@
-"""This file holds what a cancel leaves in the caller's hands: a receipt, or the facts of a failure."""
+"""This file holds the records that a cancel hands out: a receipt, the facts of a failure, an exchange for observers."""
 
 from __future__ import annotations
 
@@ -34,3 +34,19 @@ class CancelFailure:
     attempts: int
     elapsed: float
     may_be_canceled: bool
+
+
+@dataclass(frozen=True)
+class ExchangeSnapshot:
+    """What an observer sees of an exchange: ccxt's id, the world ("demo" or "live"), the end of the API key."""
+
+    id: str
+    world: str
+    key: str
+
+    @classmethod
+    def of(cls, exchange: Any) -> ExchangeSnapshot:
+        """Take it; a key of under twelve characters is hidden whole."""
+        key = str(getattr(exchange, "apiKey", None) or "")
+        world = "demo" if (exchange.headers or {}).get("x-simulated-trading") == "1" else "live"
+        return cls(exchange.id, world, "..." + key[-4:] if len(key) >= 12 else "...")

@@ -35,6 +35,7 @@ ORDER = [
     "lane",
     "creates",
     "session",
+    "offset",
     "hookspecs",
     "cancel",
     "plugins",
