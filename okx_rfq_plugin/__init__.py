@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from okx_rfq_plugin.protocols import AsyncRfqExchange, RfqExchange
     from okx_rfq_plugin.receipts import CancelFailure, ExchangeSnapshot, Receipt
     from okx_rfq_plugin.retry import RetryPolicy
+    from okx_rfq_plugin.rfqs import OpenRfq, RfqLeg
 
     __version__: str
 
@@ -20,9 +21,11 @@ __all__ = [
     "AsyncRfqExchange",
     "CancelFailure",
     "ExchangeSnapshot",
+    "OpenRfq",
     "Receipt",
     "RetryPolicy",
     "RfqExchange",
+    "RfqLeg",
     "__version__",
     "get_plugin_manager",
     "hookimpl",
@@ -35,9 +38,11 @@ _ROOM_OF = {
     "AsyncRfqExchange": "protocols",
     "CancelFailure": "receipts",
     "ExchangeSnapshot": "receipts",
+    "OpenRfq": "rfqs",
     "Receipt": "receipts",
     "RetryPolicy": "retry",
     "RfqExchange": "protocols",
+    "RfqLeg": "rfqs",
     "get_plugin_manager": "plugins",
     "hookimpl": "hookspecs",
     "install": "installer",

@@ -1,4 +1,4 @@
-"""This file keeps RFQs that were asked for before a cancel from being created after it."""
+"""This file keeps RFQs and quotes that were asked for before a cancel from being created after it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from ccxt.base.errors import OperationRejected
 
 from okx_rfq_plugin import members
 from okx_rfq_plugin.account import key_of
+from okx_rfq_plugin.endpoints import CANCEL_ALL_QUOTES, CANCEL_ALL_RFQS, Endpoint
 
-CREATE = "rfq/create-rfq"
+_CANCEL_OF = {CANCEL_ALL_RFQS.create: "cancel_all_rfqs", CANCEL_ALL_QUOTES.create: "cancel_all_quotes"}
 
-_cancels: Counter[bytes] = Counter()  # how often RFQs of an account were told to be canceled, in this process
-_asked: ContextVar[tuple[bytes, int] | None] = ContextVar("okx_rfq_create_asked", default=None)
+_cancels: Counter[tuple[bytes, str]] = Counter()  # how often what an account creates was told to be canceled
+_asked: ContextVar[tuple[tuple[bytes, str], int] | None] = ContextVar("okx_rfq_create_asked", default=None)
 
 
-def note_cancel(key: bytes) -> None:
-    """Refuse, from now on, the RFQs of the account of this `key_of` that still wait in ccxt's queue to be created."""
-    _cancels[key] += 1
+def note_cancel(key: bytes, endpoint: Endpoint) -> None:
+    """Refuse, from now on, what the account of this `key_of` has asked to create and still waits in ccxt's queue."""
+    if endpoint.create is not None:
+        _cancels[key, endpoint.create] += 1
 
 
 def create_members(owner: type, next_in_line: members.NextInLine) -> dict[str, Any]:
@@ -27,39 +29,39 @@ def create_members(owner: type, next_in_line: members.NextInLine) -> dict[str, A
 
     def fetch2(self: Any, path: str, *args: Any, **kwargs: Any) -> Any:
         call = next_in_line(self, "fetch2")
-        if path != CREATE:
+        if path not in _CANCEL_OF:
             return call(path, *args, **kwargs)
-        return (_create if self.synchronous else _create_async)(self, call, args, kwargs)
+        return (_create if self.synchronous else _create_async)(self, call, path, args, kwargs)
 
     # ccxt signs a request when it has come to the head of the queue.
     def sign(self: Any, path: str, *args: Any, **kwargs: Any) -> Any:
         asked = _asked.get()
-        if path == CREATE and asked is not None and asked != (asked[0], _cancels[asked[0]]):
+        if asked is not None and path == asked[0][1] and asked[1] != _cancels[asked[0]]:
             raise OperationRejected(
-                f"{self.id} {CREATE}: nothing was sent, for cancel_all_rfqs() was called while this waited in ccxt's"
-                " queue. Create the RFQ again if you still want it."
+                f"{self.id} {path}: nothing was sent, for {_CANCEL_OF[path]}() was called while this waited in ccxt's"
+                " queue. Create it again if you still want it."
             )
         return next_in_line(self, "sign")(path, *args, **kwargs)
 
     return {"fetch2": fetch2, "sign": sign}
 
 
-def _now(exchange: Any) -> tuple[bytes, int]:
-    key = key_of(exchange)
+def _now(exchange: Any, path: str) -> tuple[tuple[bytes, str], int]:
+    key = key_of(exchange), path
     return key, _cancels[key]
 
 
-def _create(exchange: Any, call: Any, args: Any, kwargs: Any) -> Any:
-    token = _asked.set(_now(exchange))
+def _create(exchange: Any, call: Any, path: str, args: Any, kwargs: Any) -> Any:
+    token = _asked.set(_now(exchange, path))
     try:
-        return call(CREATE, *args, **kwargs)
+        return call(path, *args, **kwargs)
     finally:
         _asked.reset(token)
 
 
-async def _create_async(exchange: Any, call: Any, args: Any, kwargs: Any) -> Any:
-    token = _asked.set(_now(exchange))
+async def _create_async(exchange: Any, call: Any, path: str, args: Any, kwargs: Any) -> Any:
+    token = _asked.set(_now(exchange, path))
     try:
-        return await call(CREATE, *args, **kwargs)
+        return await call(path, *args, **kwargs)
     finally:
         _asked.reset(token)

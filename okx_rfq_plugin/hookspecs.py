@@ -9,6 +9,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from okx_rfq_plugin.receipts import ExchangeSnapshot, Receipt
+    from okx_rfq_plugin.rfqs import OpenRfq
 
 PROJECT = "okx_rfq_plugin"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -24,9 +25,27 @@ def serves_rfqs(exchange_class: type) -> bool | None:
 def cancel_all_rfqs(exchange: Any, params: dict[str, Any], confirm: bool) -> Receipt | Awaitable[Receipt] | None:
     """Cancel every active RFQ of the exchange's account, or return None to leave it to the next plugin.
 
-    Called on the caller's own thread or task. Returns the receipt, on async exchanges an awaitable of it. The package's
-    own implementation for OKX is `tryfirst`; whoever wants to come before it must say so too.
+    With `confirm` go on until none is left, and say so in the receipt. Called on the caller's own thread or task.
+    Returns the receipt, on async exchanges an awaitable of it. The package's own implementation for OKX is `tryfirst`;
+    whoever wants to come before it must say so too.
     """
+
+
+@hookspec(firstresult=True)
+def fetch_open_rfqs(exchange: Any, params: dict[str, Any]) -> list[OpenRfq] | Awaitable[list[OpenRfq]] | None:
+    """Read the account's own open RFQs; called as `cancel_all_rfqs` is."""
+
+
+@hookspec(firstresult=True)
+def cancel_all_quotes(exchange: Any, params: dict[str, Any]) -> Receipt | Awaitable[Receipt] | None:
+    """Cancel every active quote of the exchange's account; called as `cancel_all_rfqs` is."""
+
+
+@hookspec(firstresult=True)
+def cancel_all_quotes_after(
+    exchange: Any, timeout: int, params: dict[str, Any]
+) -> dict[str, Any] | Awaitable[dict[str, Any]] | None:
+    """Set the venue's countdown for quotes, `timeout` in seconds; called as `cancel_all_rfqs` is."""
 
 
 @hookspec
@@ -42,3 +61,18 @@ def rfqs_canceled(exchange: ExchangeSnapshot, receipt: Receipt) -> None:
 @hookspec
 def rfq_cancel_failed(exchange: ExchangeSnapshot, error: BaseException) -> None:
     """Told when a cancel has raised; `error.cancel_failure` says what may be true."""
+
+
+@hookspec
+def quote_cancel_retrying(exchange: ExchangeSnapshot, attempt: int, error: Exception, wait: float) -> None:
+    """Same as `rfq_cancel_retrying`, for `cancel_all_quotes`."""
+
+
+@hookspec
+def quotes_canceled(exchange: ExchangeSnapshot, receipt: Receipt) -> None:
+    """Same as `rfqs_canceled`, for `cancel_all_quotes`."""
+
+
+@hookspec
+def quote_cancel_failed(exchange: ExchangeSnapshot, error: BaseException) -> None:
+    """Same as `rfq_cancel_failed`, for `cancel_all_quotes`."""

@@ -8,20 +8,18 @@ from typing import Any, TypeVar
 from ccxt.base.errors import NotSupported
 
 from okx_rfq_plugin import members
-from okx_rfq_plugin.cancel import POLICY
+from okx_rfq_plugin.call import POLICY
 from okx_rfq_plugin.creates import create_members
 from okx_rfq_plugin.lane import lane_members
+from okx_rfq_plugin.methods import FEATURES, methods_of
 from okx_rfq_plugin.plugins import get_plugin_manager
-from okx_rfq_plugin.receipts import Receipt
 from okx_rfq_plugin.retry import RetryPolicy
 
 T = TypeVar("T")
 
-_HAS = "cancelAllRfqs"
-
 
 def install(target: T, *, policy: RetryPolicy | None = None) -> T:
-    """Add `cancel_all_rfqs()` to an exchange.
+    """Add `cancel_all_rfqs()` to an exchange, and with it `fetch_open_rfqs()` and the maker's `cancel_all_quotes()`.
 
     Installing twice is the same as once. An object and its class are independent; an object's policy beats its class's.
 
@@ -62,7 +60,8 @@ def uninstall(target: T) -> T:
     if POLICY in getattr(holder, "__dict__", ()):
         delattr(holder, POLICY)
     for exchange in [flagged for flagged in _flagged.values() if not hasattr(flagged, "cancel_all_rfqs")]:
-        exchange.has.pop(_HAS, None)
+        for feature in FEATURES:
+            exchange.has.pop(feature, None)
         del _flagged[id(exchange)]
     return target
 
@@ -73,12 +72,12 @@ def _put_on_object(exchange: Any) -> None:
     _flag(exchange)
 
 
-# Objects that say `has["cancelAllRfqs"]`, by id, so that they do not go on saying it when nothing is left behind it.
+# Objects that say `has["cancelAllRfqs"]` and so on, by id: so that they do not go on when nothing is left behind it.
 _flagged: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 
 
 def _flag(exchange: Any) -> None:
-    exchange.has[_HAS] = True
+    exchange.has.update(dict.fromkeys(FEATURES, True))
     _flagged[id(exchange)] = exchange
 
 
@@ -94,12 +93,10 @@ def _face(owner: type, next_in_line: members.NextInLine) -> dict[str, Any]:
         policy = getattr(owner, POLICY, None)
         return members.reduce_by(_rebuilt, policy, next_in_line(self, "__reduce_ex__")(protocol))
 
-    cancel_all_rfqs = _cancel_all_rfqs if owner.synchronous else _cancel_all_rfqs_async  # type: ignore[attr-defined]  # ccxt's
     return {
         "__init__": __init__,
         "__reduce_ex__": __reduce_ex__,
-        "cancel_all_rfqs": cancel_all_rfqs,
-        "cancelAllRfqs": cancel_all_rfqs,
+        **methods_of(owner),
         **lane_members(owner, next_in_line),
         **create_members(owner, next_in_line),
     }
@@ -114,38 +111,3 @@ def _rebuilt(policy: RetryPolicy | None, make: Any, args: Any) -> Any:
             setattr(exchange, POLICY, policy)
     _flagged[id(exchange)] = exchange
     return exchange
-
-
-def _cancel_all_rfqs(self: Any, params: dict[str, Any] = {}) -> Receipt:  # noqa: B006 - as ccxt's methods
-    """Cancel every active RFQ that this User ID created, by whatever program, and say truthfully whether it is done.
-
-    It leaves at once, past ccxt's queue, but for OKX's own limit of two in two seconds, which is kept for all exchange
-    objects of this process; who has to wait for it shares the next request with all others who wait. It is repeated as
-    the policy of `install()` says. RFQs received as a maker, and quotes, are not touched.
-
-    A create-rfq of this account that still waits in ccxt's queue, on an exchange that the package is on, is refused
-    with ccxt.OperationRejected. One that is on the wire already, in another process or another library, is not covered:
-    such an RFQ may come to life after the cancel.
-
-    Args:
-        params: goes to ccxt's `private_post_rfq_cancel_all_rfqs`; OKX knows no parameter.
-
-    Returns:
-        The receipt: `status` is "canceled" or "nothing_active"; see `okx_rfq_plugin.Receipt`.
-
-    Raises:
-        ccxt.BaseError: the class that fits; `error.cancel_failure` (`okx_rfq_plugin.CancelFailure`) says whether RFQs
-            may have been canceled. ccxt.BadRequest, before anything is sent, if params is no dict.
-
-    Source: okx.com/docs-v5/en/#block-trading-rest-api-cancel-all-rfqs
-    """
-    return get_plugin_manager().cancel_all_rfqs(self, params)
-
-
-async def _cancel_all_rfqs_async(self: Any, params: dict[str, Any] = {}) -> Receipt:  # noqa: B006 - as above
-    """Same as `cancel_all_rfqs` of ccxt.okx, for ccxt.async_support."""
-    return await get_plugin_manager().cancel_all_rfqs_async(self, params)
-
-
-for _function in (_cancel_all_rfqs, _cancel_all_rfqs_async):
-    _function.__name__ = _function.__qualname__ = "cancel_all_rfqs"

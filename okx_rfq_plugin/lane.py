@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable
+from contextvars import ContextVar, Token
 from typing import Any
 
 from okx_rfq_plugin import members
@@ -16,34 +15,43 @@ from okx_rfq_plugin.verdict import Reply
 _ON_THE_WAY = ("request", "fetch2", "fetch")
 
 
+# Told when an attempt is over, and what it raised.
+Over = Callable[["Attempt", BaseException | None], bool]
+
+
 class Attempt:
-    """One call of an implicit method, and what came back each time that it sent.
+    """One call of an implicit method, to be made inside `with`, and what came back each time that it sent.
 
     A framework may send more than once inside its own `fetch`; then every send but the last was a retry of its own.
     """
 
-    def __init__(self, exchange: Any, path: str, timeout: float, session: Any) -> None:
+    def __init__(self, exchange: Any, path: str, timeout: float, session: Any, carrier: type, over: Over) -> None:
         self.exchange = exchange
         self.path = path
         self._timeout = timeout * 1000
         self._session = session
+        self._carrier = carrier
+        self._over = over
         self._sends: list[tuple[object, Reply | None]] = []
         self._left = False
-        # With the package on a class and on its subclass or object the nearest acts, so that nothing is noted twice.
-        self._carrier = members.first_carrier(type(exchange))
         self._where: object = _here()
+
+    def __enter__(self) -> Attempt:
+        self._token: Token[Attempt | None] = _current.set(self)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        _current.reset(self._token)
+        self._where = None  # for those too who were born in it and carry its mark
+        return self._over(self, error)
 
     def holds(self, exchange: Any, carrier: type) -> bool:
         """Say whether it still runs, for this object and by these members, on the thread and task that opened it."""
         return self.exchange is exchange and self._carrier is carrier and self._where == _here()
 
-    def close(self) -> None:
-        """End it, for those too who were born in it and carry its mark."""
-        self._where = None
-
     def send(self, url: str, headers: Any) -> None:
         """Note that a request leaves, if it is this one."""
-        if url.endswith("/" + self.path):
+        if url.partition("?")[0].endswith("/" + self.path):
             self._sends.append((_signature(headers), None))
 
     def answer(self, headers: Any, reply: Reply) -> None:
@@ -65,7 +73,8 @@ class Attempt:
 
     def by_session(self, session: Any) -> Any:
         """Return the session that this is sent by: its own, if it has one."""
-        return session if self._session is None else self._session
+        session = session if self._session is None else self._session
+        return session and _Straight(session)
 
     @property
     def replies(self) -> list[Reply | None]:
@@ -87,28 +96,49 @@ class Attempt:
         )
 
 
+class _Straight:
+    """A session of requests or aiohttp that follows no redirect: OKX documents none.
+
+    It would take the signed headers along, make a GET of a POST, and give another page's answer for this one's.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def request(self, *args: Any, **kwargs: Any) -> Any:
+        """Send, as requests does."""
+        return self._session.request(*args, **{**kwargs, "allow_redirects": False})
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        """Send, as aiohttp does."""
+        return self._session.get(*args, **{**kwargs, "allow_redirects": False})
+
+    def post(self, *args: Any, **kwargs: Any) -> Any:
+        """Same as get."""
+        return self._session.post(*args, **{**kwargs, "allow_redirects": False})
+
+
 _current: ContextVar[Attempt | None] = ContextVar("okx_rfq_attempt", default=None)
 
 
-@contextmanager
-def express(exchange: Any, path: str, *, timeout: float, session: Any = None) -> Iterator[Attempt]:
-    """Let the next request of this object to `path` leave at once, and note what comes back.
+def express(exchange: Any, path: str, *, timeout: float, over: Over, session: Any = None) -> Attempt:
+    """Let the next request of this object to `path`, inside of this, leave at once, and note what comes back.
 
     Args:
         exchange: the object that sends.
         path: of the endpoint, as ccxt has it.
         timeout: seconds, no more than the object's own.
+        over: told at the end what was raised, or None; True from it means that nothing is to be raised.
         session: an HTTP session to send it by; None for the object's own.
     """
-    if not members.carries(members.definer(type(exchange), "enableRateLimit")):
-        exchange.__class__ = members.subclass_with(type(exchange), lane_members)
-    attempt = Attempt(exchange, path, timeout, session)
-    token = _current.set(attempt)
-    try:
-        yield attempt
-    finally:
-        _current.reset(token)
-        attempt.close()
+    # With the package on a class and on its subclass or object the nearest acts, so that nothing is noted twice.
+    carrier = members.definer(type(exchange), "enableRateLimit")
+    if not members.carries(carrier):
+        carrier = exchange.__class__ = members.subclass_with(type(exchange), lane_members)
+    return Attempt(exchange, path, timeout, session, carrier, over)
 
 
 def lane_members(owner: type, next_in_line: members.NextInLine) -> dict[str, Any]:
@@ -138,6 +168,8 @@ def lane_members(owner: type, next_in_line: members.NextInLine) -> dict[str, Any
     class Watched:
         """An attribute of ccxt's; `seen` is told of a read by an attempt, and may answer in its place."""
 
+        __slots__ = ("_name", "_seen")
+
         def __init__(self, name: str, seen: Callable[[Attempt, Any], Any]) -> None:
             self._name = name
             self._seen = seen
@@ -145,18 +177,20 @@ def lane_members(owner: type, next_in_line: members.NextInLine) -> dict[str, Any
         def __get__(self, exchange: Any, cls: type) -> Any:
             if exchange is None:
                 return next_in_line(cls, self._name)
-            values = vars(exchange)
+            values = exchange.__dict__
             value = values[self._name] if self._name in values else next_in_line(exchange, self._name)
-            attempt = attempt_of(exchange)
-            return value if attempt is None else self._seen(attempt, value)
+            attempt = current.get()
+            if attempt is None or not attempt.holds(exchange, owner):
+                return value
+            return self._seen(attempt, value)
 
         def __set__(self, exchange: Any, value: Any) -> None:
-            vars(exchange)[self._name] = value
+            exchange.__dict__[self._name] = value
 
         def __delete__(self, exchange: Any) -> None:
-            if self._name not in vars(exchange):
+            if self._name not in exchange.__dict__:
                 raise AttributeError(self._name)
-            del vars(exchange)[self._name]
+            del exchange.__dict__[self._name]
 
     return {
         "check_proxy_url_settings": check_proxy_url_settings,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 # Returns what `obj.name` would be without the member: looked up at each call, never a method remembered from before.
 NextInLine = Callable[[Any, str], Any]
@@ -14,17 +13,16 @@ Maker = Callable[[type, NextInLine], dict[str, Any]]
 _SHELF = "_okx_rfq_shelf"
 
 
-@dataclass(frozen=True)
-class _Shelf:
+class _Shelf(NamedTuple):
     """What was put on a class, what made it, and what stood there before."""
 
-    make: Maker | None = None
-    members: dict[str, Any] = field(default_factory=dict)
-    displaced: dict[str, Any] = field(default_factory=dict)
-    generated: bool = False
+    make: Maker | None
+    members: dict[str, Any]
+    displaced: dict[str, Any]
+    generated: bool
 
 
-_EMPTY = _Shelf()
+_EMPTY = _Shelf(None, {}, {}, False)
 
 
 def put(owner: type, make: Maker, *, generated: bool = False) -> None:
@@ -94,7 +92,10 @@ def definitions(obj: Any, name: str) -> Iterator[Any]:
 
 def definer(cls: type, name: str) -> type:
     """Return the class in line that decides about a name of its objects."""
-    return next(base for base in cls.__mro__ if name in base.__dict__)
+    for base in cls.__mro__:
+        if name in base.__dict__:
+            return base
+    raise AttributeError(name)
 
 
 def subclass_with(base: type, make: Maker) -> type:

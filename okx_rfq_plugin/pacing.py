@@ -1,4 +1,4 @@
-"""This file keeps OKX's limit for cancel-all-rfqs, and lets those who wait for it share one attempt.
+"""This file keeps OKX's limit for each endpoint, and lets those who wait for it share one attempt.
 
 Nothing in here waits or locks: whoever comes second to a step sees so by `dict.setdefault`, which nobody can divide, no
 other thread and no signal handler on the very same one. What a forked process inherits is as good there.
@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
-from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from okx_rfq_plugin.clock import Clock
-
-# Two requests in two seconds, for each User ID; a key stands for its user here, who may have others in other processes.
-# Source: okx.com/docs-v5/en/#block-trading-rest-api-cancel-all-rfqs
-SENDS = 2
-WINDOW = 2.0
+from okx_rfq_plugin.endpoints import Endpoint
 
 _LATENCY = 0.5  # what a reply may take, in seconds, to be waited for
 _MOMENT = 0.001
+_QUEUE = 0.1
 _MANY = 10_000
 _NEXT = "next"
 
@@ -33,50 +29,60 @@ class Wakes(Protocol):
         """End it."""
 
 
-@dataclass(frozen=True, eq=False)
 class Slot:
     """One of the requests that fit into a window: when the last one left, and when the next may (seconds)."""
 
-    sent: float = -math.inf
-    free: float = -math.inf  # infinite while its request is under way
+    __slots__ = ("free", "sent")
 
-    def ready(self, called: float) -> float:
+    def __init__(self, sent: float, free: float) -> None:
+        self.sent = sent
+        self.free = free  # infinite while its request is under way
+
+    def ready(self, called: float, window: float) -> float:
         """Return when somebody who called then may have it.
 
         It is free a window after its reply, since two sends are not two arrivals. But who has waited a whole window
         since its call waits no longer for a reply that does not come, and not for one that came very late.
         """
-        waited = max(self.sent, called) + WINDOW
+        waited = max(self.sent, called) + window
         return waited if self.free == math.inf else min(self.free, waited + _LATENCY)
 
 
-@dataclass(frozen=True)
 class _State:
     """The slots at one moment; `later` holds the state that has followed, as soon as there is one."""
 
-    slots: tuple[Slot, ...]
-    later: dict[str, _State] = field(default_factory=dict)
+    __slots__ = ("later", "slots")
+
+    def __init__(self, slots: list[Slot]) -> None:
+        self.slots = slots
+        self.later: dict[str, _State] = {}
 
 
 class Pace:
-    """When requests of one API key may leave, in this process."""
+    """When requests of one API key to one endpoint may leave, in this process; a key stands for its user here.
 
-    def __init__(self) -> None:
-        self._latest = _State(tuple(Slot() for _ in range(SENDS)))
+    OKX counts by User ID, who may have other keys in other processes.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._window = endpoint.window
+        self._latest = _State([Slot(-math.inf, -math.inf) for _ in range(endpoint.sends)])
 
     def ready(self, called: float) -> float:
         """Return when somebody who called then may send, at the earliest."""
-        return min(slot.ready(called) for slot in self._now().slots)
+        return min(slot.ready(called, self._window) for slot in self._now().slots)
 
     def take(self, called: float, now: float) -> Slot | None:
         """Return a slot, now taken; None where none is ready."""
-        taken = Slot(sent=now, free=math.inf)
+        taken = Slot(now, math.inf)
         while True:
             state = self._now()
-            ready = [slot for slot in state.slots if slot.ready(called) <= now]
-            if not ready:
+            for slot in state.slots:
+                if slot.ready(called, self._window) <= now:
+                    break
+            else:
                 return None
-            if self._follows(state, ready[0], taken):
+            if self._follows(state, slot, taken):
                 return taken
 
     def give_back(self, slot: Slot, now: float, *, sent: bool, exceeded: bool) -> None:
@@ -84,11 +90,11 @@ class Pace:
 
         Where it did, somebody else is using the window, so that the other slot waits for the next one too.
         """
-        free = now + WINDOW if sent else now
+        new = Slot(slot.sent, now + self._window if sent else now)
         while True:
             state = self._now()
             # It may be somebody else's by now, who did not wait for its reply.
-            if slot not in state.slots or self._follows(state, slot, replace(slot, free=free), exceeded=exceeded):
+            if slot not in state.slots or self._follows(state, slot, new, exceeded=exceeded):
                 return
 
     def _now(self) -> _State:
@@ -99,8 +105,8 @@ class Pace:
     def _follows(self, state: _State, old: Slot, new: Slot, *, exceeded: bool = False) -> bool:
         slots = [new if slot is old else slot for slot in state.slots]
         if exceeded:
-            slots = [replace(slot, free=max(slot.free, new.free)) for slot in slots]
-        following = _State(tuple(slots))
+            slots = [Slot(slot.sent, max(slot.free, new.free)) for slot in slots]
+        following = _State(slots)
         return state.later.setdefault(_NEXT, following) is following
 
 
@@ -134,6 +140,10 @@ class _Ticket(Generic[T]):
     def claim(self, claim: _Claim) -> bool:
         return self._claims.setdefault(_NEXT, claim) is claim
 
+    @property
+    def attendance(self) -> int:
+        return len(self._wakers)
+
     def attend(self, waker: Wakes) -> None:
         # First into the list, then the look at the end; `end` does it the other way round, so that no wake is lost.
         self._wakers.append(waker)
@@ -141,10 +151,11 @@ class _Ticket(Generic[T]):
             waker.wake()
 
     def end(self, outcome: T | None, refused: T | None, *, in_doubt: bool) -> None:
-        self.outcome = outcome
-        self.refused = refused
-        self.in_doubt = in_doubt
-        self.ended = True
+        if not self.ended:
+            self.outcome = outcome
+            self.refused = refused
+            self.in_doubt = in_doubt
+            self.ended = True
         while self._wakers:
             self._wakers.pop().wake()
 
@@ -157,12 +168,16 @@ class Desk(Generic[T]):
         self._latest: _Ticket[T] = _Ticket()
 
     @staticmethod
-    def of(clock: Clock, key: Hashable, sharing: Hashable) -> Desk[Any]:
+    def of(clock: Clock, endpoint: Endpoint, key: Hashable, sharing: Hashable) -> Desk[Any]:
         """Return the one desk, in this process and on this clock, of an API key and what sharers have to agree in."""
-        if len(_desks) > _MANY:  # params that change with each call: whoever waits goes on, and shares a little less
-            _desks.clear()
-        pace = _paces.setdefault((clock, key), Pace())
-        return _desks.setdefault((clock, key, sharing), Desk(pace))
+        known = (clock, endpoint.path, key, sharing)
+        desk = _desks.get(known)
+        if desk is None:
+            if len(_desks) > _MANY:  # params that change with each call: whoever waits goes on, and shares less
+                _desks.clear()
+            pace = _paces.setdefault((clock, endpoint.path, key), Pace(endpoint))
+            desk = _desks.setdefault(known, Desk(pace))
+        return desk
 
     @property
     def open(self) -> _Ticket[T]:
@@ -211,7 +226,7 @@ class Seat(Generic[T]):
     @property
     def in_doubt(self) -> bool:
         """Say whether an attempt was sent for this caller whose fate it does not know."""
-        return self._left_in_doubt or (self.shared and not self._done)
+        return self._left_in_doubt or self.shared
 
     def wait(self, patience: float) -> float:
         """Return the seconds until this is to be asked again; 0 when the caller is served, or has to send.
@@ -221,15 +236,16 @@ class Seat(Generic[T]):
         """
         now = self._clock.now()
         self._follow(now)
-        if self.turn or self.outcome is not None:
+        if self._slot is not None or self.outcome is not None:
             return 0.0
         claimed = self._ticket.claimed
         if claimed is not None and claimed is not self._claim:
             return max(claimed.overdue - now, _MOMENT)
-        ready = max(self._not_before, self._desk.pace.ready(self._called))
-        if ready > now:
-            return ready - now
-        return 0.0 if self._take(now, patience) else _MOMENT
+        if now >= self._not_before and self._take(now, patience):
+            return 0.0
+        # A crowd wakes one after the other: the first sends, and most of the rest sleep until they are served.
+        behind = min(self._ticket.attendance * _MOMENT, _QUEUE)
+        return max(self._not_before, self._desk.pace.ready(self._called) + behind, now + _MOMENT) - now
 
     def attend(self, waker: Wakes) -> None:
         """Have somebody woken as soon as the attempt is over."""
@@ -264,11 +280,8 @@ class Seat(Generic[T]):
         """
         if self._claim is not None:
             self._release(sent=sent, exceeded=exceeded)
-            self._claim = None
-            self._done = True
             self._ticket.end(outcome, refused, in_doubt=in_doubt)
-
-    _done = False  # whether it has sent, and said so
+            self._claim = None
 
     def _take(self, now: float, patience: float) -> bool:
         slot = self._desk.pace.take(self._called, now)

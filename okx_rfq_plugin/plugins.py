@@ -9,8 +9,6 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pluggy
@@ -18,11 +16,19 @@ from ccxt.base.errors import BadRequest, BaseError, NotSupported
 
 from okx_rfq_plugin import hookspecs
 from okx_rfq_plugin.cancel import OkxRfqs
-from okx_rfq_plugin.receipts import CancelFailure, ExchangeSnapshot, Receipt
+from okx_rfq_plugin.receipts import ExchangeSnapshot, refusal
 
 EXIT_GRACE = 2.0  # seconds that observers are given when the process ends
 NO_AUTOLOAD = "OKX_RFQ_DISABLE_PLUGIN_AUTOLOAD"
 _OWN_ENTRY_POINT = "okx_rfq_plugin.cancel:okx"
+
+# What observers hear of a method: before each wait, at a good end, at a bad one.
+_OBSERVED = {
+    "cancel_all_rfqs": ("rfq_cancel_retrying", "rfqs_canceled", "rfq_cancel_failed"),
+    "cancel_all_quotes": ("quote_cancel_retrying", "quotes_canceled", "quote_cancel_failed"),
+}
+
+_UNDONE = "NOTHING WAS CANCELED."
 
 logger = logging.getLogger("okx_rfq_plugin")
 
@@ -49,9 +55,20 @@ class Observers:
         except Exception:
             logger.exception("the observers could not be told of %s", hook)
 
-    def retrying(self, exchange: Any, attempt: int, error: BaseError, wait: float) -> None:
+    def retrying(self, method: str, exchange: Any, attempt: int, error: BaseError, wait: float) -> None:
         """Tell of a wait before the next attempt."""
-        self.tell("rfq_cancel_retrying", exchange, attempt=attempt, error=_plain(error), wait=wait)
+        if method in _OBSERVED:
+            self.tell(_OBSERVED[method][0], exchange, attempt=attempt, error=_plain(error), wait=wait)
+
+    def ended(self, method: str, exchange: Any, receipt: Any) -> None:
+        """Tell of a receipt."""
+        if method in _OBSERVED:
+            self.tell(_OBSERVED[method][1], exchange, receipt=receipt)
+
+    def failed(self, method: str, exchange: Any, error: BaseException) -> None:
+        """Tell of a failure."""
+        if method in _OBSERVED:
+            self.tell(_OBSERVED[method][2], exchange, error=_plain(error))
 
     def start(self) -> None:
         """Start the thread, if it does not run yet: once a process, and once more in a forked one."""
@@ -116,17 +133,25 @@ class RfqPluginManager(pluggy.PluginManager):
                     logger.exception("plugin %s could not be loaded and is left out", name)
         self.observers.start()  # not first inside a cancel, which may run in a signal handler
 
-    def cancel_all_rfqs(self, exchange: Any, params: Any) -> Receipt:
-        """Have the RFQs canceled by whoever serves this exchange, and tell the observers how it ended."""
-        with self._observed(exchange) as ended:
-            receipt: Receipt = self._served(exchange, params)
-            return ended(receipt)
+    def serve(self, method: str, exchange: Any, params: Any, **arguments: Any) -> Any:
+        """Have a method of the package served by whoever serves this exchange, and tell the observers how it ended."""
+        try:
+            served = self._served(method, exchange, params, arguments)
+        except BaseException as error:
+            self.observers.failed(method, exchange, error)
+            raise
+        self.observers.ended(method, exchange, served)
+        return served
 
-    async def cancel_all_rfqs_async(self, exchange: Any, params: Any) -> Receipt:
-        """Same as cancel_all_rfqs, for ccxt.async_support."""
-        with self._observed(exchange) as ended:
-            receipt: Receipt = await self._served(exchange, params)
-            return ended(receipt)
+    async def serve_async(self, method: str, exchange: Any, params: Any, **arguments: Any) -> Any:
+        """Same as serve, for ccxt.async_support."""
+        try:
+            served = await self._served(method, exchange, params, arguments)
+        except BaseException as error:
+            self.observers.failed(method, exchange, error)
+            raise
+        self.observers.ended(method, exchange, served)
+        return served
 
     def _admit(self, plugin: object, name: str) -> None:
         try:
@@ -136,25 +161,14 @@ class RfqPluginManager(pluggy.PluginManager):
             self.unregister(name=name)
             raise
 
-    def _served(self, exchange: Any, params: Any) -> Any:
+    def _served(self, method: str, exchange: Any, params: Any, arguments: dict[str, Any]) -> Any:
         if not isinstance(params, dict):
-            raise _refusal(BadRequest, exchange, f"params must be a dict, not {type(params).__name__}")
-        served = self.hook.cancel_all_rfqs(exchange=exchange, params=params, confirm=False)
+            reason = f"params must be a dict, not {type(params).__name__}"
+            raise refusal(BadRequest, exchange, method, _UNDONE, reason)
+        served = getattr(self.hook, method)(exchange=exchange, params=params, **arguments)
         if served is None:
-            raise _refusal(NotSupported, exchange, "no plugin serves this exchange any more")
+            raise refusal(NotSupported, exchange, method, _UNDONE, "no plugin serves this exchange any more")
         return served
-
-    @contextmanager
-    def _observed(self, exchange: Any) -> Iterator[Callable[[Receipt], Receipt]]:
-        def ended(receipt: Receipt) -> Receipt:
-            self.observers.tell("rfqs_canceled", exchange, receipt=receipt)
-            return receipt
-
-        try:
-            yield ended
-        except BaseException as error:
-            self.observers.tell("rfq_cancel_failed", exchange, error=_plain(error))
-            raise
 
 
 _manager: RfqPluginManager | None = None
@@ -189,12 +203,6 @@ def _third_parties() -> list[importlib.metadata.EntryPoint]:
         logger.exception("the installed packages could not be scanned for plugins; none is loaded")
         return []
     return [entry_point for entry_point in declared if entry_point.value != _OWN_ENTRY_POINT]
-
-
-def _refusal(kind: type[BaseError], exchange: Any, reason: str) -> BaseError:
-    error = kind(f"{exchange.id} cancel_all_rfqs(): NOTHING WAS CANCELED, nothing was sent: {reason}.")
-    error.cancel_failure = CancelFailure(code=None, attempts=0, elapsed=0.0, may_be_canceled=False)
-    return error
 
 
 def _copied(facts: dict[str, Any]) -> dict[str, Any]:

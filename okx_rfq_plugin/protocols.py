@@ -1,17 +1,27 @@
-"""This file holds the types to annotate an exchange with that `cancel_all_rfqs` was put on."""
+"""This file holds the types to annotate an exchange with that the package was put on."""
 
 from __future__ import annotations
 
 from typing import Any, Protocol
 
 from okx_rfq_plugin.receipts import Receipt
+from okx_rfq_plugin.rfqs import OpenRfq
 
 
 class RfqExchange(Protocol):
     """An object of `ccxt.okx` after `install()`; what else ccxt gives it is there too, as `Any`."""
 
-    def cancel_all_rfqs(self, params: dict[str, Any] = ...) -> Receipt:
+    def cancel_all_rfqs(self, params: dict[str, Any] = ..., *, confirm: bool = ...) -> Receipt:
         """Cancel every active RFQ of the User ID."""
+
+    def fetch_open_rfqs(self, params: dict[str, Any] = ...) -> list[OpenRfq]:
+        """Read the RFQs of one's own that are open."""
+
+    def cancel_all_quotes(self, params: dict[str, Any] = ...) -> Receipt:
+        """Cancel every active quote of the User ID."""
+
+    def cancel_all_quotes_after(self, timeout: int, params: dict[str, Any] = ...) -> dict[str, Any]:
+        """Have OKX cancel every quote by itself, `timeout` in seconds."""
 
     def __getattr__(self, name: str) -> Any: ...
 
@@ -19,7 +29,16 @@ class RfqExchange(Protocol):
 class AsyncRfqExchange(Protocol):
     """Same as RfqExchange, for ccxt.async_support and ccxt.pro."""
 
-    async def cancel_all_rfqs(self, params: dict[str, Any] = ...) -> Receipt:
+    async def cancel_all_rfqs(self, params: dict[str, Any] = ..., *, confirm: bool = ...) -> Receipt:
         """Same as `RfqExchange.cancel_all_rfqs`, to be awaited."""
+
+    async def fetch_open_rfqs(self, params: dict[str, Any] = ...) -> list[OpenRfq]:
+        """Same as `RfqExchange.fetch_open_rfqs`, to be awaited."""
+
+    async def cancel_all_quotes(self, params: dict[str, Any] = ...) -> Receipt:
+        """Same as `RfqExchange.cancel_all_quotes`, to be awaited."""
+
+    async def cancel_all_quotes_after(self, timeout: int, params: dict[str, Any] = ...) -> dict[str, Any]:
+        """Same as `RfqExchange.cancel_all_quotes_after`, to be awaited."""
 
     def __getattr__(self, name: str) -> Any: ...

@@ -6,14 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
 
-class Receipt(TypedDict):
-    """What a successful cancel returns, in ccxt's manner.
-
-    `timestamp` is OKX's time of the cancellation in Unix milliseconds and `datetime` the same in ISO 8601; both are
-    None where nothing was active. `attempts` counts signed requests, `elapsed` is in seconds, `info` is OKX's last
-    reply.
-    """
-
+class _Receipt(TypedDict):
     status: Literal["canceled", "nothing_active"]
     timestamp: int | None
     datetime: str | None
@@ -22,18 +15,39 @@ class Receipt(TypedDict):
     info: dict[str, Any]
 
 
+class Receipt(_Receipt, total=False):
+    """What a successful cancel returns, in ccxt's manner.
+
+    `timestamp` is OKX's time of the cancellation in Unix milliseconds and `datetime` the same in ISO 8601; both are
+    None where nothing was active, or where OKX gave none. `attempts` counts signed requests to cancel, `elapsed` is in
+    seconds, `info` is OKX's last reply.
+
+    With `confirm=True` only: `confirmed` is True, `remaining` has no ids, and `filling` has the ids of RFQs that were
+    being executed and cannot be canceled (None where OKX would not list them).
+    """
+
+    confirmed: bool
+    remaining: list[str]
+    filling: list[str] | None
+
+
 @dataclass(frozen=True)
 class CancelFailure:
     """What is known after a cancel has failed; found as `cancel_failure` on the exception.
 
     `code` is OKX's (None where it gave none), `attempts` counts signed requests, `elapsed` is in seconds.
     `may_be_canceled` is True as soon as one attempt's fate is unknown; where it is False, nothing was canceled.
+
+    `remaining` has the ids of RFQs that OKX lists as active after all, `filling` those that are being executed; both
+    are None where nobody has asked for the list, or OKX would not give it.
     """
 
     code: str | None
     attempts: int
     elapsed: float
     may_be_canceled: bool
+    remaining: tuple[str, ...] | None = None
+    filling: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -50,3 +64,10 @@ class ExchangeSnapshot:
         key = str(getattr(exchange, "apiKey", None) or "")
         world = "demo" if (exchange.headers or {}).get("x-simulated-trading") == "1" else "live"
         return cls(exchange.id, world, "..." + key[-4:] if len(key) >= 12 else "...")
+
+
+def refusal(kind: Any, exchange: Any, method: str, truth: str, reason: str) -> Any:
+    """Make the exception of a ccxt class that says why nothing was sent at all."""
+    error = kind(f"{exchange.id} {method}(): {truth} Nothing was sent: {reason}.")
+    error.cancel_failure = CancelFailure(code=None, attempts=0, elapsed=0.0, may_be_canceled=False)
+    return error

@@ -24,7 +24,8 @@ class RetryPolicy:
             silence of the socket (neither DNS nor a server that dribbles is bounded there). It doubles after each
             timeout, up to the exchange's own.
         rate_limit_wait: after "too many requests": somebody else is using OKX's window for this endpoint, which is 2 s.
-        backoff: the first wait after an answer that may be better next time; it doubles from there.
+        backoff: the first wait after an answer that may be better next time; it doubles from there. The time that a
+            reply was waited for in vain counts.
         backoff_max: where the doubling ends.
         jitter: a random part of up to so much is added to each wait, so that several processes drift apart.
 
@@ -48,18 +49,19 @@ class RetryPolicy:
                 raise ValueError(f"RetryPolicy: {field.name} must be 0 or more, and finite, not {value!r}")
 
 
-def wait_seconds(policy: RetryPolicy, meaning: Meaning, failures: int) -> float:
+def wait_seconds(policy: RetryPolicy, meaning: Meaning, failures: int, waited: float) -> float:
     """Return the seconds to wait before the next attempt.
 
     Args:
         policy: the caller's.
         meaning: what the last attempt came to.
         failures: how many attempts have come to anything but a rate limit so far, this one included.
+        waited: seconds that the last attempt has already spent waiting, for a reply that did not come.
     """
     if meaning is Meaning.RATE_LIMITED:
         wait = policy.rate_limit_wait
     else:
-        wait = min(policy.backoff * 2 ** min(failures - 1, 32), policy.backoff_max)
+        wait = max(min(policy.backoff * 2 ** min(failures - 1, 32), policy.backoff_max) - waited, 0.0)
     return wait + random.uniform(0, policy.jitter)
 
 

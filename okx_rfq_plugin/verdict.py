@@ -1,11 +1,9 @@
-"""This file says what an answer to cancel-all-rfqs means; OKX's codes are judged here and nowhere else."""
+"""This file says what an answer of OKX's means; its codes are judged here and nowhere else."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from ccxt.base.errors import (
     AccountSuspended,
@@ -23,11 +21,13 @@ from ccxt.base.errors import (
     RateLimitExceeded,
 )
 
+from okx_rfq_plugin.endpoints import Endpoint
+
 
 class Meaning(Enum):
     """What one attempt came to."""
 
-    CANCELED = "canceled"
+    DONE = "done"
     NOTHING_ACTIVE = "nothing active"
     RATE_LIMITED = "rate limited"
     UNAVAILABLE = "unavailable"
@@ -36,32 +36,32 @@ class Meaning(Enum):
     REJECTED = "rejected"
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     """One HTTP reply: its status, and its decoded body where that was a JSON object or array."""
 
     status: int
     body: Any = None
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What one attempt means, and what to raise if no further one follows.
 
-    `raises` is the ccxt exception class, `code` OKX's own (None where there was none).
+    `raises` is the ccxt exception class, `code` OKX's own (None where there was none). `by_name` says that OKX would
+    not cancel all of them at once, but may cancel those that are named.
     """
 
     meaning: Meaning
     raises: type[BaseError]
     code: str | None = None
+    by_name: bool = False
 
 
-# Every published code that can answer this endpoint, and the class that a caller catches in the end; ccxt's own class
+# Every published code that can answer a cancel, and the class that a caller catches in the end; ccxt's own class
 # is kept where it is a subclass of that. What stands in no row is unknown.
 # Source: okx.com/docs-v5/en/#error-code-rest-api and #error-code-rest-api-block-trading-and-spread-orderbook
 _TABLE: tuple[tuple[Meaning, type[BaseError], str], ...] = (
-    (Meaning.CANCELED, BadResponse, "0"),  # conditions: _canceled()
-    (Meaning.NOTHING_ACTIVE, ExchangeError, "70207"),
+    (Meaning.DONE, BadResponse, "0"),  # conditions: _by_rows()
+    (Meaning.NOTHING_ACTIVE, ExchangeError, "70207 70409"),  # of RFQs and of quotes: each endpoint has its own
     (Meaning.RATE_LIMITED, RateLimitExceeded, "50011 50013 50040 50061"),
     (Meaning.UNAVAILABLE, ExchangeNotAvailable, "50001 50005 50046 50062 70208"),
     (Meaning.UNAVAILABLE, ExchangeNotAvailable, "50017 50018 50019 50020 50021 50022 50023"),  # frozen for the moment
@@ -72,9 +72,10 @@ _TABLE: tuple[tuple[Meaning, type[BaseError], str], ...] = (
     (Meaning.REJECTED, AccountSuspended, "50007 50009 50012 50029"),
     (Meaning.REJECTED, ExchangeError, "50000 50002 50006 50008 50010 50014 50015 50016 50024 50025"),
     (Meaning.REJECTED, ExchangeError, "50108 50109 50115 51000 70000 70001 70002 70003 70004 70005 70006"),
-    (Meaning.REJECTED, ExchangeError, "70200 70203 70409"),
+    (Meaning.REJECTED, ExchangeError, "70200 70203"),
 )
 _MEANING_OF = {code: (meaning, raises) for meaning, raises, codes in _TABLE for code in codes.split()}
+_BY_NAME = ("70203", "70208")  # too many for one request; not possible at the moment
 _UNKNOWN = (Meaning.UNKNOWN, BadResponse)
 _THROTTLED_STATUSES = (418, 429)
 
@@ -82,10 +83,11 @@ _THROTTLED_STATUSES = (418, 429)
 _NEVER_SENT = (AuthenticationError, ExchangeClosedByUser, InvalidProxySettings, NotSupported)
 
 
-def classify(reply: Reply | None, error: BaseError | None, *, sent: bool = True) -> Verdict:
-    """Say what one attempt to cancel all RFQs came to.
+def classify(endpoint: Endpoint, reply: Reply | None, error: BaseError | None, *, sent: bool = True) -> Verdict:
+    """Say what one attempt came to.
 
     Args:
+        endpoint: what was called.
         reply: what OKX or a proxy answered; None where no reply arrived.
         error: what ccxt raised; None where it returned.
         sent: False only where it is certain that no request left the machine.
@@ -103,16 +105,14 @@ def classify(reply: Reply | None, error: BaseError | None, *, sent: bool = True)
     elif code is None:
         if reply.status in _THROTTLED_STATUSES:
             meaning, raises = Meaning.RATE_LIMITED, RateLimitExceeded
-    elif code == "0" and not _canceled(reply, error):
-        pass
-    elif code == "1" and isinstance(reply.body.get("data"), list) and _row_codes(reply) == {"70207"}:
-        meaning, raises = _MEANING_OF["70207"]
+    elif code in ("0", "1", "2"):
+        meaning, raises = _by_rows(endpoint, code, reply, error)
     else:
-        meaning, raises = _MEANING_OF.get(code, _UNKNOWN)
+        meaning, raises = _meaning_of(endpoint, code)
     kept = OperationFailed if meaning is Meaning.UNKNOWN else raises
     if isinstance(error, kept):
         raises = type(error)
-    return Verdict(meaning, raises, code)
+    return Verdict(meaning, raises, code, _head(code) in _BY_NAME)
 
 
 def describe(reply: Reply | None, error: BaseError | None) -> str:
@@ -130,20 +130,56 @@ def describe(reply: Reply | None, error: BaseError | None) -> str:
     return f"OKX answered {code} (HTTP {reply.status})" + (f': "{text[:200].rstrip(".")}"' if text else "")
 
 
-def _canceled(reply: Reply, error: BaseError | None) -> bool:
-    return error is None and 200 <= reply.status < 300 and _row_codes(reply) <= {None, "0"}
+def rows_of(reply: Reply) -> list[Any] | None:
+    """Return the rows of a reply; None where there is no list of them."""
+    data = reply.body.get("data") if isinstance(reply.body, dict) else None
+    return data if isinstance(data, list) else None
+
+
+def _meaning_of(endpoint: Endpoint, code: str) -> tuple[Meaning, type[BaseError]]:
+    meaning, raises = _MEANING_OF.get(_head(code), _UNKNOWN)
+    if meaning is Meaning.NOTHING_ACTIVE and _head(code) != endpoint.nothing_active:
+        meaning = Meaning.REJECTED
+    return meaning, raises
+
+
+def _by_rows(endpoint: Endpoint, code: str, reply: Reply, error: BaseError | None) -> tuple[Meaning, type[BaseError]]:
+    # 0, and 1 (no row went well) and 2 (some did), which leave the last word to the rows.
+    rows = rows_of(reply)
+    said = {_code(row, "sCode") for row in _rows(reply)}
+    if code == "0":
+        done = error is None and 200 <= reply.status < 300 and said <= {None, "0"}
+        return _MEANING_OF["0"] if done and _is_readable(endpoint, rows) else _UNKNOWN
+    if rows and endpoint.gone:
+        not_gone = sorted(map(str, said - {"0", *endpoint.gone}))
+        return _meaning_of(endpoint, not_gone[0] if not_gone else "0")
+    if rows and code == "1" and said == {endpoint.nothing_active} != {None}:
+        return _meaning_of(endpoint, str(endpoint.nothing_active))
+    return _UNKNOWN
+
+
+def _is_readable(endpoint: Endpoint, rows: list[Any] | None) -> bool:
+    if not endpoint.fields:
+        return True
+    return rows is not None and all(isinstance(row, dict) and row.keys() >= set(endpoint.fields) for row in rows)
 
 
 def _rows(reply: Reply) -> list[Any]:
-    data = reply.body.get("data")
-    return data if isinstance(data, list) else [data]
+    rows = rows_of(reply)
+    return [reply.body.get("data")] if rows is None else rows
 
 
-def _row_codes(reply: Reply) -> set[str | None]:
-    return {_code(row, "sCode") for row in _rows(reply)}
+def _head(code: str | None) -> str:
+    # 51008_1000 is a kind of 51008.
+    return str(code).partition("_")[0]
 
 
 def _code(holder: Any, key: str) -> str | None:
-    # Digits, as a string with OKX; an integer is taken too, as ccxt does. Anything else is no code of OKX's.
+    # Digits, as a string with OKX, perhaps with a sub-code; an integer is taken too, as ccxt does. Anything else is no
+    # code of OKX's.
     value = holder.get(key) if isinstance(holder, dict) else None
-    return str(value) if type(value) in (str, int) and re.fullmatch(r"[0-9]{1,9}", str(value)) else None
+    if type(value) is int:
+        value = str(value)
+    if type(value) is not str or len(value) > 15 or not value.isascii():
+        return None
+    return value if all(part.isdigit() for part in value.split("_", 1)) else None

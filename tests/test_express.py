@@ -160,7 +160,8 @@ class Watching:
         self.timeouts: list[float] = []
 
     def check_conflicting_proxies(self, *args: Any, **kwargs: Any) -> Any:
-        self.sessions.append(self.session)  # type: ignore[attr-defined]  # ccxt's
+        session: Any = self.session  # type: ignore[attr-defined]  # ccxt's
+        self.sessions.append(getattr(session, "_session", session))  # an attempt wraps it
         self.timeouts.append(self.timeout)  # type: ignore[attr-defined]  # ccxt's
         return super().check_conflicting_proxies(*args, **kwargs)  # type: ignore[misc]  # ccxt's
 
@@ -293,6 +294,7 @@ def test_pool_without_a_free_slot_does_not_hold_a_cancel(limits: Any, standin: S
         own = exchange.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(**limits))
         hung = asyncio.ensure_future(exchange.fetch_time())
         while not standin.seen("/api/v5/public/time"):
+            assert not hung.done()
             await asyncio.sleep(0.001)
         try:
             receipt = await exchange.cancel_all_rfqs()

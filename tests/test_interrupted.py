@@ -11,6 +11,7 @@ import pytest
 import okx_rfq_plugin
 from okx_rfq_plugin import pacing, plugins
 from okx_rfq_plugin.clock import AsyncWaker, Clock, Waker
+from okx_rfq_plugin.endpoints import CANCEL_ALL_RFQS
 from okx_rfq_plugin.pacing import Desk, Pace, Seat
 
 
@@ -48,7 +49,7 @@ def at(time: float, happens: Callable[[], Any]) -> Moment:
 
 def test_a_slot_that_is_taken_in_the_middle_is_taken_once() -> None:
     """Who is interrupted while taking a slot gets the other one."""
-    pace = Pace()
+    pace = Pace(CANCEL_ALL_RFQS)
     nested: list[Any] = []
 
     slot = pace.take(at(0.0, lambda: nested.append(pace.take(0.0, 0.0))), 0.0)
@@ -60,7 +61,7 @@ def test_a_slot_that_is_taken_in_the_middle_is_taken_once() -> None:
 
 def test_a_slot_that_is_given_back_in_the_middle_of_a_taking_loses_nothing() -> None:
     """Giving back notes its window although another slot was taken meanwhile, and that one stays taken."""
-    pace = Pace()
+    pace = Pace(CANCEL_ALL_RFQS)
     slot = pace.take(0.0, 0.0)
     assert slot is not None
 
@@ -73,7 +74,7 @@ def test_a_slot_that_is_given_back_in_the_middle_of_a_taking_loses_nothing() -> 
 def test_who_is_overtaken_while_claiming_an_attempt_shares_it() -> None:
     """Where somebody claims the attempt between a caller's slot and its claim, the slot is free again at once."""
     clock = Stopped()
-    desk: Desk[str] = Desk(Pace())
+    desk: Desk[str] = Desk(Pace(CANCEL_ALL_RFQS))
     first, second = Seat(desk, clock), Seat(desk, clock)
     first._called = at(1000.0, lambda: None)
     overtaken: list[float] = []
@@ -88,9 +89,9 @@ def test_who_is_overtaken_while_claiming_an_attempt_shares_it() -> None:
                 overtaken.append(second.wait(3.5))
             return slot
 
-    desk.pace = Overtaking()
+    desk.pace = Overtaking(CANCEL_ALL_RFQS)
 
-    assert 0.001 == first.wait(3.5)
+    assert 0.001 == pytest.approx(first.wait(3.5))
     assert (False, True, True) == (first.turn, second.turn, first.shared)
 
     second.over("outcome", sent=True)
@@ -102,31 +103,27 @@ def test_who_is_overtaken_while_claiming_an_attempt_shares_it() -> None:
 def test_who_finds_the_slots_gone_asks_again() -> None:
     """Where both slots are taken between the look and the taking, the caller has no turn."""
     clock = Stopped()
-    desk: Desk[str] = Desk(Pace())
+    desk: Desk[str] = Desk(Pace(CANCEL_ALL_RFQS))
     seat = Seat(desk, clock)
 
-    def take_both() -> None:
-        for _ in range(2):
-            desk.pace.take(1000.0, 1000.0)
-
     class Late(Pace):
-        """Says that a slot is ready, and has none when it is asked for."""
+        """Loses both slots to others whenever one is asked for."""
 
-        def ready(self, called: float) -> float:
-            ready = super().ready(called)
-            take_both()
-            return ready
+        def take(self, called: float, now: float) -> Any:
+            while super().take(1000.0, 1000.0) is not None:
+                pass
+            return super().take(called, now)
 
-    desk.pace = Late()
+    desk.pace = Late(CANCEL_ALL_RFQS)
 
-    assert 0.001 == seat.wait(3.5)
+    assert 2.0 == seat.wait(3.5)
     assert not seat.turn
 
 
 def test_who_attends_what_is_over_is_woken_at_once() -> None:
     """Nobody sleeps for an attempt that ended before the sleep began."""
     clock = Stopped()
-    desk: Desk[str] = Desk(Pace())
+    desk: Desk[str] = Desk(Pace(CANCEL_ALL_RFQS))
     sender, sharer = Seat(desk, clock), Seat(desk, clock)
     assert 0.0 == sender.wait(3.5)
     sender.over("outcome", sent=True)
@@ -158,7 +155,7 @@ def test_params_that_change_for_ever_do_not_fill_the_memory() -> None:
     """Desks are forgotten when there are too many; a new one serves as well."""
     clock = Stopped()
     for number in range(pacing._MANY + 2):
-        Desk.of(clock, "key", number)
+        Desk.of(clock, CANCEL_ALL_RFQS, "key", number)
 
     assert len(pacing._desks) <= pacing._MANY + 1
 

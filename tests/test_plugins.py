@@ -191,8 +191,8 @@ def test_broken_plugin_is_reported_logged_and_left_out(
 
 def canceled_by(manager: RfqPluginManager, exchange: Any, twin: Any) -> Any:
     """Return what a cancel comes to that is asked of this manager, not of the process's own."""
-    cancel = manager.cancel_all_rfqs if twin.synchronous else manager.cancel_all_rfqs_async
-    return twin.run(exchange, lambda: cancel(exchange, {}))
+    serve = manager.serve if twin.synchronous else manager.serve_async
+    return twin.run(exchange, lambda: serve("cancel_all_rfqs", exchange, {}, confirm=False))
 
 
 def test_one_plugin_declared_twice_is_named_as_such(site: Path) -> None:

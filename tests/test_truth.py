@@ -30,7 +30,6 @@ EARLY = Answer("50102", reply(401, failed("50102")), CLOCK, ccxt.InvalidNonce, "
 BROKEN = [
     Answer(fault.name, fault.step, UNKNOWN, (fault.sync, fault.asynchronous))  # type: ignore[arg-type]  # one a twin
     for fault in FAULTS
-    if "redirected for ever" not in fault.name  # one attempt of it is many requests, which would be miscounted here
 ]
 SMALL = [answer for answer in SENTENCES if "1 MB" not in answer.name]
 

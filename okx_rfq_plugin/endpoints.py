@@ -1,0 +1,47 @@
+"""This file describes the endpoints of OKX that the package calls: how ccxt names them, and what OKX allows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Endpoint(NamedTuple):
+    """One endpoint of OKX.
+
+    `call` is ccxt's implicit method and `path` the path as ccxt has it. OKX takes `sends` requests in `window` seconds
+    from each User ID. `nothing_active` is the code by which it says that there is nothing to cancel, `gone` are those
+    by which a row of a batch says that this one is active no longer. `create` is the path of the request that must not
+    outlive this one in ccxt's queue. An endpoint that only reads has `fields`: what no row of its reply lacks.
+    """
+
+    call: str
+    path: str
+    sends: int = 2
+    window: float = 2.0
+    nothing_active: str | None = None
+    gone: tuple[str, ...] = ()
+    create: str | None = None
+    fields: tuple[str, ...] = ()
+
+
+# Source: okx.com/docs-v5/en/#block-trading-rest-api-cancel-all-rfqs, and so on for each
+CANCEL_ALL_RFQS = Endpoint(
+    "private_post_rfq_cancel_all_rfqs",
+    "rfq/cancel-all-rfqs",
+    nothing_active="70207",
+    create="rfq/create-rfq",
+)
+CANCEL_ALL_QUOTES = Endpoint(
+    "private_post_rfq_cancel_all_quotes",
+    "rfq/cancel-all-quotes",
+    nothing_active="70409",
+    create="rfq/create-quote",
+)
+CANCEL_BATCH_RFQS = Endpoint(  # 70000: there is none, 70200: its state is past canceling
+    "private_post_rfq_cancel_batch_rfqs",
+    "rfq/cancel-batch-rfqs",
+    gone=("70000", "70200"),
+)
+RFQS = Endpoint("private_get_rfq_rfqs", "rfq/rfqs", fields=("rfqId", "state"))
+CANCEL_ALL_AFTER = Endpoint("private_post_rfq_cancel_all_after", "rfq/cancel-all-after", sends=1, window=1.0)
+PUBLIC_TIME = Endpoint("public_get_public_time", "public/time", sends=10, fields=("ts",))

@@ -1,0 +1,234 @@
+"""This file says for each method of users which endpoints are called one after the other, and what comes out."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Iterator
+from typing import Any
+
+from ccxt.base.errors import BadRequest, OperationFailed
+
+from okx_rfq_plugin.call import Call, Outcome, Report, Words
+from okx_rfq_plugin.clock import Clock
+from okx_rfq_plugin.endpoints import (
+    CANCEL_ALL_AFTER,
+    CANCEL_ALL_QUOTES,
+    CANCEL_ALL_RFQS,
+    CANCEL_BATCH_RFQS,
+    RFQS,
+)
+from okx_rfq_plugin.receipts import Receipt, refusal
+from okx_rfq_plugin.rfqs import OpenRfq, is_own, parse_rfq
+from okx_rfq_plugin.verdict import Meaning, Reply, rows_of
+
+_PAGE = 100  # rows on a page of rfqs, and ids in a batch, at most
+_OPEN = ("active", "pending_fill")  # in this order: from the one an RFQ goes on to the other
+_PATIENCE = 3  # attempts that OKX may find impossible at the moment before the RFQs are named
+_LOOKS = 2  # attempts to read what is left, before canceling is tried again
+_CANCELING = {
+    CANCEL_ALL_RFQS: Words(
+        "cancel_all_rfqs",
+        "RFQs",
+        "NOTHING WAS CANCELED: RFQs that were active still are.",
+        "RFQs MAY STILL BE ACTIVE: whether they were canceled is not known.",
+    ),
+    CANCEL_ALL_QUOTES: Words(
+        "cancel_all_quotes",
+        "quotes",
+        "NOTHING WAS CANCELED: quotes that were active still are.",
+        "QUOTES MAY STILL BE ACTIVE: whether they were canceled is not known.",
+    ),
+}
+_READING = Words("fetch_open_rfqs", "RFQs", "THE RFQs COULD NOT BE READ.", "THE RFQs COULD NOT BE READ.")
+_COUNTING = Words(
+    "cancel_all_quotes_after",
+    "quotes",
+    "THE COUNTDOWN WAS NOT SET: one that runs goes on.",
+    "THE COUNTDOWN MAY OR MAY NOT BE SET.",
+)
+
+logger = logging.getLogger("okx_rfq_plugin")
+
+
+class CancelAll(Call):
+    """Cancels all RFQs or quotes: at once, or where OKX cannot do that, by name; if told so, until none is left."""
+
+    def __init__(
+        self,
+        endpoint: Any,
+        exchange: Any,
+        params: dict[str, Any],
+        clock: Clock,
+        report: Report,
+        *,
+        confirm: bool = False,
+    ) -> None:
+        super().__init__(_CANCELING[endpoint], exchange, endpoint, params, clock, report)
+        self._given = params
+        self._confirm = confirm
+        self._canceled: Reply | None = None
+        self._only_by_name = False
+
+    def steps(self) -> Iterator[None]:
+        """Cancel all; then look whether any is left, and go on, where that is asked for or must be."""
+        yield
+        by_name = self._goes_by_name
+        while (self._confirm or by_name) and (self.verdict.by_name or self.verdict.meaning is not Meaning.REJECTED):
+            yield from self._look()
+            if self.late or self.remaining == ():
+                return
+            if self.remaining and by_name:
+                yield from self._cancel_by_name(self.remaining)
+            elif self.remaining or (by_name and self.verdict.meaning is not Meaning.REJECTED):
+                self.turn_to(self._first, self._given, pause=0.0 if self.remaining else self.backoff())
+                yield
+                by_name = self._goes_by_name
+            else:
+                return
+
+    def again(self) -> bool:
+        """Say whether the last attempt calls for another: to confirm it, too."""
+        if self.endpoint.fields:
+            return super().again() and (self._only_by_name or self._tries < _LOOKS)
+        if self._confirm and self.verdict.meaning is Meaning.DONE and self.endpoint is self._first:
+            return True
+        return super().again() and not (self._goes_by_name and self._failures >= _PATIENCE)
+
+    def conclude(self) -> Receipt:
+        """Return the receipt, or raise."""
+        if self.reply is None or not self._none_left:
+            if self.verdict.meaning in (Meaning.DONE, Meaning.NOTHING_ACTIVE):  # and yet some are listed, or may be
+                self.verdict = self.verdict._replace(raises=OperationFailed)
+            self._in_doubt |= self._canceled is not None
+            raise self.failure() from self.cause
+        timestamp = None
+        if self._canceled is not None:
+            timestamp = self.exchange.safe_integer(self.exchange.safe_dict(rows_of(self._canceled), 0), "ts")
+        receipt: Receipt = {
+            "status": "nothing_active" if self._canceled is None else "canceled",
+            "timestamp": timestamp,
+            "datetime": self.exchange.iso8601(timestamp),
+            "attempts": self.attempts,
+            "elapsed": self.elapsed(),
+            "info": self.reply.body,
+        }
+        if self._confirm:
+            receipt["confirmed"] = True
+            receipt["remaining"] = []
+            receipt["filling"] = None if self.filling is None else list(self.filling)
+        if logger.isEnabledFor(logging.INFO):
+            logger.info("%s %s(): %s after %s", self.exchange.id, self.words.method, receipt["status"], self.effort())
+        return receipt
+
+    @property
+    def _goes_by_name(self) -> bool:
+        return self.verdict.by_name and self.endpoint is CANCEL_ALL_RFQS
+
+    @property
+    def _none_left(self) -> bool:
+        if self.remaining is not None:
+            return not self.remaining
+        if self.verdict.meaning is Meaning.NOTHING_ACTIVE:
+            return True
+        return self.verdict.meaning is Meaning.DONE and self.endpoint is self._first and not self._confirm
+
+    def _judge(self, replies: tuple[Reply | None, ...], outcome: Outcome) -> bool:
+        in_doubt = super()._judge(replies, outcome)
+        if self.verdict.meaning is Meaning.DONE and not self.endpoint.fields:
+            self._canceled = self.reply
+        return in_doubt
+
+    def _look(self) -> Iterator[None]:
+        # What is told in the end is what the cancel came to, and not the look.
+        self._only_by_name = self._goes_by_name and self.verdict.meaning is Meaning.REJECTED
+        said = self.endpoint, self.verdict, self.reply, self.error, self._signatures
+        rows = yield from _pages(self, {}, all_of_them=False)
+        self.endpoint, self.verdict, self.reply, self.error, self._signatures = said
+        self.remaining = self.filling = None
+        if rows is not None:
+            own = [row for row in rows if is_own(row)]
+            self.remaining, self.filling = (
+                tuple(row["rfqId"] for row in own if row["state"] == state) for state in _OPEN
+            )
+
+    def _cancel_by_name(self, ids: tuple[str, ...]) -> Iterator[None]:
+        for start in range(0, len(ids), _PAGE):
+            self.turn_to(CANCEL_BATCH_RFQS, {"rfqIds": list(ids[start : start + _PAGE])})
+            yield
+            if self.late or self.verdict.meaning is not Meaning.DONE:
+                return
+
+
+class OpenRfqs(Call):
+    """Reads the RFQs of one's own that are open, page by page."""
+
+    def __init__(self, exchange: Any, params: dict[str, Any], clock: Clock, report: Report) -> None:
+        super().__init__(_READING, exchange, RFQS, params, clock, report)
+        self._given = params
+        self._rows: list[dict[str, Any]] | None = None
+
+    def steps(self) -> Iterator[None]:
+        """Read all pages."""
+        self._rows = yield from _pages(self, self._given, all_of_them=True)
+
+    def conclude(self) -> list[OpenRfq]:
+        """Return them, oldest first as ccxt does, or raise."""
+        if self._rows is None:
+            if self.verdict.meaning is Meaning.DONE:  # the time was over before the last page
+                self.verdict = self.verdict._replace(raises=OperationFailed)
+            raise self.failure() from self.cause
+        own = [parse_rfq(self.exchange, row) for row in self._rows if is_own(row)]
+        return sorted(own, key=lambda rfq: (rfq["timestamp"] or 0, rfq["id"]))
+
+
+class Countdown(Call):
+    """Sets OKX's countdown, at whose end it cancels all quotes."""
+
+    def __init__(self, exchange: Any, timeout: int, params: dict[str, Any], clock: Clock, report: Report) -> None:
+        if isinstance(timeout, bool) or timeout not in (0, *range(10, 121)):
+            reason = f"the timeout is 0, or 10 to 120 whole seconds, not {timeout!r}"
+            raise refusal(BadRequest, exchange, _COUNTING.method, _COUNTING.undone, reason)
+        params = {**params, "timeOut": str(int(timeout))}
+        super().__init__(_COUNTING, exchange, CANCEL_ALL_AFTER, params, clock, report)
+
+    def conclude(self) -> dict[str, Any]:
+        """Return when it ends, or raise."""
+        if self.verdict.meaning is not Meaning.DONE or self.reply is None:
+            raise self.failure() from self.cause
+        row = self.exchange.safe_dict(rows_of(self.reply), 0)
+        ends = self.exchange.safe_integer_omit_zero(row, "triggerTime")
+        timestamp = self.exchange.safe_integer(row, "ts")
+        return {
+            "triggerTimestamp": ends,
+            "triggerDatetime": self.exchange.iso8601(ends),
+            "timestamp": timestamp,
+            "datetime": self.exchange.iso8601(timestamp),
+            "info": self.reply.body,
+        }
+
+
+def _pages(
+    call: Call, params: dict[str, Any], *, all_of_them: bool
+) -> Generator[None, None, list[dict[str, Any]] | None]:
+    """Read what OKX lists as open, RFQs received as a maker included; None where it would not list it.
+
+    Where the time is over before the last page, there is either nothing or, if not all are needed, what was read.
+
+    Source: okx.com/docs-v5/en/#block-trading-rest-api-get-rfqs
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for state in _OPEN:
+        older: dict[str, Any] = {}
+        while True:
+            call.turn_to(RFQS, {**params, "state": state, **older})
+            yield
+            if call.verdict.meaning is not Meaning.DONE or call.reply is None:
+                return None
+            page = rows_of(call.reply) or []
+            rows.update({row["rfqId"]: row for row in page if row["state"] in _OPEN})
+            if len(page) < _PAGE:
+                break
+            if call.late:
+                return None if all_of_them else list(rows.values())
+            older = {"endId": page[-1]["rfqId"]}
+    return list(rows.values())
