@@ -16,7 +16,7 @@ from .codes import Refused
 from .request import Arrival
 
 CLOCK_WINDOW = 30.0  # seconds that a timestamp may be off, to either side
-PERMISSIONS = frozenset({"read_only", "trade", "withdraw"})
+PERMISSIONS = ("read_only", "withdraw", "trade")  # in the order of OKX's own example
 
 # OKX's own examples have milliseconds; clients that trim zeros or send none are understood too, since the docs name
 # no exact form beyond ISO 8601 in UTC.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import count
 
 from .auth import PERMISSIONS, Key
@@ -12,7 +13,17 @@ from .params import Params
 from .rfq import Rfq, open_rfq
 
 WAGMI = "WAGMI"  # the trading bot, whom RFQs in demo trading are sent to
+ACCOUNT_LEVELS = ("1", "2", "3", "4")  # spot, futures, multi-currency margin, portfolio margin
 Account = tuple[str, bool]  # User ID, demo
+
+
+@dataclass(frozen=True, kw_only=True)
+class User:
+    """Who has a User ID: `account_level` as in `acctLv`, the same in both worlds."""
+
+    user_id: str
+    trader_code: str
+    account_level: str
 
 
 class Desk:
@@ -20,21 +31,23 @@ class Desk:
 
     def __init__(self) -> None:
         self.keys: dict[str, Key] = {}
-        self._trader_codes: dict[str, str] = {}  # by User ID
+        self._users: dict[str, User] = {}
         self._books: dict[Account, Book] = {}
         self._user_numbers = count(1)
         self._key_numbers = count(1)
         self._rfq_ids = count(1_000_001)
 
-    def add_user(self, *, trader_code: str | None) -> str:
+    def add_user(self, *, trader_code: str | None, account_level: str) -> str:
         """Add a user, and return the User ID."""
+        if account_level not in ACCOUNT_LEVELS:
+            raise ValueError(f"account levels are {', '.join(map(repr, ACCOUNT_LEVELS))}, not {account_level!r}")
         number = next(self._user_numbers)
         code = trader_code or f"SANDBOX{number}"
-        if code == WAGMI or code in self._trader_codes.values():
+        if code == WAGMI or code in {user.trader_code for user in self._users.values()}:
             raise ValueError(f"the trader code {code!r} belongs to somebody else already")
-        user_id = str(100_000 + number)
-        self._trader_codes[user_id] = code
-        return user_id
+        user = User(user_id=str(100_000 + number), trader_code=code, account_level=account_level)
+        self._users[user.user_id] = user
+        return user.user_id
 
     def add_key(
         self,
@@ -49,8 +62,8 @@ class Desk:
         if isinstance(permissions, str) or not isinstance(permissions, Iterable):
             raise TypeError(f"permissions are a tuple of {sorted(PERMISSIONS)}, not {permissions!r}")
         given = frozenset(permissions)
-        if not given <= PERMISSIONS:
-            raise ValueError(f"permissions are {sorted(PERMISSIONS)}, not {sorted(given - PERMISSIONS, key=str)}")
+        if unknown := given.difference(PERMISSIONS):
+            raise ValueError(f"permissions are {sorted(PERMISSIONS)}, not {sorted(unknown, key=str)}")
         number = next(self._key_numbers)
         chosen = credentials or {
             "apiKey": f"sandbox-key-{number}",
@@ -69,6 +82,10 @@ class Desk:
         self.keys[key.api_key] = key
         return key
 
+    def user(self, user_id: str) -> User:
+        """Return who has a User ID."""
+        return self._users[user_id]
+
     def book(self, account: Account) -> Book:
         """Return an account's own RFQs; demo trading and live trading know nothing of each other."""
         return self._books.setdefault(account, Book())
@@ -76,7 +93,7 @@ class Desk:
     def open(self, account: Account, params: Params, now: int) -> Rfq:
         """Create an RFQ."""
         makers = frozenset({WAGMI, *self.makers(account)})
-        trader_code = self._trader_codes[account[0]]
+        trader_code = self.user(account[0]).trader_code
         rfq_id = str(next(self._rfq_ids))
         rfq = open_rfq(params, rfq_id=rfq_id, trader_code=trader_code, makers=makers, now=now)
         self.book(account).add(rfq, now)
@@ -84,11 +101,11 @@ class Desk:
 
     def makers(self, account: Account) -> list[str]:
         """Return the trader codes of the other users, whom RFQs can be sent to besides the bot."""
-        return [code for user_id, code in self._trader_codes.items() if user_id != account[0]]
+        return [user.trader_code for user_id, user in self._users.items() if user_id != account[0]]
 
     def visible(self, account: Account, now: int) -> Iterator[tuple[Rfq, bool]]:
         """Go through the RFQs that an account created, and those that it received (with True), in no order."""
-        code = self._trader_codes[account[0]]
+        code = self.user(account[0]).trader_code
         for (user_id, demo), book in self._books.items():
             if (user_id, demo) == account:
                 yield from ((rfq, False) for rfq in book.rfqs(now))
@@ -110,5 +127,5 @@ class Desk:
 
     def forget_users(self) -> None:
         """Drop every user and key; User IDs go on counting."""
-        self._trader_codes.clear()
+        self._users.clear()
         self.keys.clear()

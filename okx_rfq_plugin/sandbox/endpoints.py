@@ -1,6 +1,10 @@
 """The table of endpoints, and what each of them does.
 
-Source: okx.com/docs-v5/en/#block-trading-rest-api and #public-data-rest-api-get-system-time
+Source: okx.com/docs-v5/en/#block-trading-rest-api, #trading-account-rest-api-get-account-configuration and
+#public-data-rest-api-get-system-time
+
+"Block trading is not supported under spot mode", OKX says, and ties no code to it: 70015 speaks of verification, 70066
+of moving positions. So an account of level 1 is served here like any other, and its level is shown by account/config.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ from itertools import zip_longest
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from .auth import Key, authenticate
+from .auth import PERMISSIONS, Key, authenticate
 from .codes import Refused, Reply, reply
 from .desk import WAGMI, Desk
 from .limits import Limit, SlidingLog
@@ -126,6 +130,27 @@ def counterparties(call: Call) -> Reply:
     return reply(data=[{"traderName": code, "traderCode": code, "type": "LP"} for code in makers])
 
 
+def account_config(call: Call) -> Reply:
+    """GET account/config: who asks, and what the key that asks may do.
+
+    The fields that OKX documents, but for settings of a kind of trading that the sandbox knows nothing of. No key here
+    is bound to an address, so `ip` is empty: one whose whitelist lacks the caller is refused before.
+    """
+    user = call.desk.user(call.key.user_id)
+    row = {
+        "uid": user.user_id,
+        "mainUid": user.user_id,
+        "type": "0",  # a main account
+        "acctLv": user.account_level,
+        "posMode": "net_mode",
+        "acctStpMode": "cancel_maker",
+        "perm": ",".join(permission for permission in PERMISSIONS if permission in call.key.permissions),
+        "ip": "",
+        "label": "",
+    }
+    return reply(data=[row])
+
+
 ENDPOINTS: dict[str, Endpoint] = {
     PREFIX + "rfq/create-rfq": Endpoint(
         "POST", (Limit(5, 2.0), Limit(80, 12 * 3600.0)), create_rfq, trading=True, body=True
@@ -136,6 +161,7 @@ ENDPOINTS: dict[str, Endpoint] = {
     PREFIX + "rfq/cancel-all-rfqs": Endpoint("POST", (Limit(2, 2.0),), cancel_all_rfqs, trading=True),
     PREFIX + "rfq/rfqs": Endpoint("GET", (Limit(2, 2.0),), rfqs),
     PREFIX + "rfq/counterparties": Endpoint("GET", (Limit(5, 2.0),), counterparties),
+    PREFIX + "account/config": Endpoint("GET", (Limit(5, 2.0),), account_config),
     PREFIX + "public/time": Endpoint("GET", (Limit(10, 2.0),), None),  # counted per IP
 }
 

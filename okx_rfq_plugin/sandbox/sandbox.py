@@ -100,6 +100,7 @@ class Sandbox:
         permissions: Sequence[str] = ("read_only", "trade"),
         ip_allowed: bool = True,
         trader_code: str | None = None,
+        account_level: str = "2",
         credentials: Credentials | None = None,
     ) -> dict[str, str]:
         """Create another User ID with a key of its own, and return the key's credentials.
@@ -109,10 +110,13 @@ class Sandbox:
             permissions: out of `read_only`, `trade` and `withdraw`.
             ip_allowed: whether the key's IP whitelist has the caller on it.
             trader_code: the name under which others send RFQs to this user; one is made up by default.
+            account_level: "1" spot, "2" futures, "3" multi-currency margin, "4" portfolio margin. OKX offers block
+                trading in all but spot mode, without naming the code that an account in spot mode gets: here it is
+                served, and only `account/config` shows its level.
             credentials: `apiKey`, `secret` and `password` of the key; made up by default.
         """
         with self._lock:
-            user_id = self._desk.add_user(trader_code=trader_code)
+            user_id = self._desk.add_user(trader_code=trader_code, account_level=account_level)
             key = self._desk.add_key(
                 user_id, demo=demo, permissions=permissions, ip_allowed=ip_allowed, credentials=credentials
             )

@@ -93,6 +93,15 @@ def test_counterparties_and_time(ccxt_call: Call, sandbox: Sandbox) -> None:
     assert [{"ts": sandbox.create_rfq()["cTime"]}] == now
 
 
+def test_account_configuration(ccxt_call: Call, sandbox: Sandbox) -> None:
+    """It says who asks, in which account mode, and what this very key may do."""
+    row = ccxt_call("private_get_account_config")["data"][0]
+
+    assert ("100001", "100001", "2") == (row["uid"], row["mainUid"], row["acctLv"])
+    assert ("read_only,trade", "") == (row["perm"], row["ip"])
+    assert "net_mode" == ccxt_call("private_get_account_config")["data"][0]["posMode"]
+
+
 @pytest.mark.parametrize(
     ("cls", "name"),
     [(ccxt.okx, "okx"), (ccxt.myokx, "myokx"), (ccxt.okxus, "okxus"), (ccxt.pro.okx, "okx"), (None, "okx")],

@@ -185,7 +185,7 @@ def test_set_state_of_another_users_rfq(sandbox: Sandbox) -> None:
 
 
 def test_wrong_handles(sandbox: Sandbox) -> None:
-    """What is no state, no RFQ, no permission, no key of this sandbox or no free trader code is refused in words."""
+    """What is no state, RFQ, permission, account level, key of this sandbox or free trader code is refused in words."""
     with pytest.raises(ValueError, match="states of an RFQ are active, canceled"):
         sandbox.rfqs("alive")
     with pytest.raises(ValueError, match="not 'gone'"):
@@ -198,6 +198,8 @@ def test_wrong_handles(sandbox: Sandbox) -> None:
         sandbox.create_user(permissions=None)  # type: ignore[arg-type]  # the point of the test
     with pytest.raises(ValueError, match=r"not \['everything'\]"):
         sandbox.create_user(permissions=["everything"])
+    with pytest.raises(ValueError, match="account levels are '1', '2', '3', '4', not '5'"):
+        sandbox.create_user(account_level="5")
     with pytest.raises(ValueError, match="not of this sandbox"):
         sandbox.rfqs(credentials={"apiKey": "x"})
     with pytest.raises(ValueError, match="belongs to somebody else"):

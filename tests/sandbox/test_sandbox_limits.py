@@ -20,6 +20,7 @@ PUBLISHED = [
     ("POST", "rfq/cancel-all-rfqs", 2, 2),
     ("GET", "rfq/rfqs", 2, 2),
     ("GET", "rfq/counterparties", 5, 2),
+    ("GET", "account/config", 5, 2),
     ("GET", "public/time", 10, 2),
 ]
 

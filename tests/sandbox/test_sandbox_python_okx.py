@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from okx.Account import AccountAPI
 from okx.BlockTrading import BlockTradingAPI
 
 from okx_rfq_plugin.sandbox import Sandbox
@@ -66,6 +67,15 @@ def test_paging(api: BlockTradingAPI, sandbox: Sandbox) -> None:
     second = api.get_rfqs(limit="3", endId=first[-1]["rfqId"])["data"]
 
     assert newest_first == [row["rfqId"] for row in first + second]
+
+
+def test_account_configuration(sandbox: Sandbox) -> None:
+    """Another class of the same client reads who it is, and what its key may do."""
+    user = sandbox.create_user(account_level="4", permissions=["trade", "withdraw", "read_only"])
+    with AccountAPI(*user.values(), False, "1", domain=sandbox.url) as account:
+        row = account.get_account_config()["data"][0]
+
+    assert ("100002", "4", "read_only,withdraw,trade") == (row["uid"], row["acctLv"], row["perm"])
 
 
 def test_limit(api: BlockTradingAPI, clock: Any) -> None:

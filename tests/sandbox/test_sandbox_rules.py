@@ -271,6 +271,24 @@ def test_keys_of_one_user_share_a_book(sandbox: Sandbox, wire: Any) -> None:
     assert [] == sandbox.rfqs("active")
 
 
+def test_account_configuration_is_of_the_key_that_asks(sandbox: Sandbox, wire: Any) -> None:
+    """Two keys of one User ID have one `uid` and each its own `perm`; a reading key is enough to ask."""
+    reader = sandbox.create_key(sandbox.credentials, permissions=["read_only"])
+
+    rows = [wire.send("GET", "account/config", credentials=key)[1]["data"][0] for key in (sandbox.credentials, reader)]
+
+    assert ["100001"] * 2 == [row["uid"] for row in rows]
+    assert ["read_only,trade", "read_only"] == [row["perm"] for row in rows]
+
+
+def test_spot_mode_is_shown_and_served(sandbox: Sandbox, wire: Any) -> None:
+    """OKX names no code for block trading in spot mode, so such an account is told apart by `acctLv` alone."""
+    spot = sandbox.create_user(account_level="1")
+
+    assert "1" == wire.send("GET", "account/config", credentials=spot)[1]["data"][0]["acctLv"]
+    assert "0" == wire.code("POST", "rfq/create-rfq", GOOD, credentials=spot)
+
+
 def test_unknown_path(wire: Any) -> None:
     """A path that OKX does not have gets 404, in OKX's frame."""
     assert (404, {"code": "404", "data": [], "msg": "Not Found"}) == wire.send("GET", "rfq/nothing")
