@@ -1,83 +1,143 @@
-"""Keeps the RFQs of one account: one User ID in one world.
+"""Keeps what one account has put in, RFQs or quotes, and knows what of it is still active.
 
-Source: okx.com/docs-v5/en/#block-trading-rest-api-cancel-rfq, -cancel-multiple-rfqs and -cancel-all-rfqs
+Source: okx.com/docs-v5/en/#block-trading-rest-api-cancel-rfq, -cancel-multiple-rfqs, -cancel-all-rfqs, and the same for
+quotes. In all of this file `now` is in Unix milliseconds.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+
 from .codes import Refused
-from .rfq import Rfq
 
-CAPACITY = 10_000  # RFQs; past that the oldest that is over leaves
+CAPACITY = 10_000  # in one book; past that the oldest that is over leaves
 
 
-class Book:
-    """The RFQs that one account created, oldest first; `now` is in Unix milliseconds throughout."""
+class Kind(NamedTuple):
+    """What a book holds, in OKX's words: names of parameters, states, and codes for what cannot be done."""
 
-    def __init__(self) -> None:
-        self._rfqs: dict[str, Rfq] = {}
-        self._by_client_id: dict[str, Rfq] = {}
-        self._active: dict[str, Rfq] = {}
+    name: str
+    id: str
+    client_id: str
+    states: tuple[str, ...]
+    missing: str
+    duplicate: str
+    not_active: str
+    state: str  # the place in the text of `not_active`
+    none_active: str
+    too_many: str
+    limit: str  # the place in the text of `too_many`
 
-    def add(self, rfq: Rfq, now: int) -> None:
-        """Take a new RFQ in.
+
+@dataclass(kw_only=True)
+class Entry:
+    """One RFQ or quote; times are in Unix milliseconds."""
+
+    id: str
+    client_id: str
+    created: int
+    valid_until: int
+    updated: int
+    state: str = "active"
+
+    def settle(self, now: int) -> None:
+        """Take the state that time has brought, if it has."""
+        if self.state == "active" and now >= self.valid_until:
+            self.move("expired", self.valid_until)
+
+    def move(self, state: str, now: int) -> None:
+        """Take another state."""
+        self.state, self.updated = state, now
+
+
+Some = TypeVar("Some", bound=Entry)
+
+
+class Book(Generic[Some]):
+    """What one account created, oldest first; all that is active is canceled at `cancel_at`, if that is set."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.cancel_at: int | None = None
+        self._entries: dict[str, Some] = {}
+        self._by_client_id: dict[str, Some] = {}
+        self._active: dict[str, Some] = {}
+
+    def add(self, entry: Some, now: int) -> None:
+        """Take a new one in.
 
         Raises:
-            Refused: 70101 for a `clRfqId` that is in the book. The docs do not say whether the name of an RFQ that is
-                over is free again: here it is not.
-            OverflowError: where the book is full of active RFQs.
+            Refused: for a client's id that is in the book. The docs do not say whether the name of one that is over is
+                free again: here it is not.
+            OverflowError: where the book is full of active ones.
         """
-        client_id = rfq.params["clRfqId"]
-        if client_id in self._by_client_id:
-            raise Refused("70101")
-        if len(self._rfqs) >= CAPACITY:
+        if entry.client_id in self._by_client_id:
+            raise Refused(self.kind.duplicate)
+        if len(self._entries) >= CAPACITY:
             self._make_room(now)
-        self._rfqs[rfq.rfq_id] = self._active[rfq.rfq_id] = rfq
-        if client_id:
-            self._by_client_id[client_id] = rfq
+        self._entries[entry.id] = self._active[entry.id] = entry
+        if entry.client_id:
+            self._by_client_id[entry.client_id] = entry
 
-    def rfqs(self, now: int) -> list[Rfq]:
+    def entries(self, now: int) -> list[Some]:
         """Return all of them, oldest first."""
-        self._expire(now)
-        return list(self._rfqs.values())
+        self._settle(now)
+        return list(self._entries.values())
 
-    def find(self, rfq_id: str, client_id: str, now: int) -> Rfq:
-        """Return one; `rfqId` wins where both are given."""
-        self._expire(now)
-        rfq = self._rfqs.get(rfq_id) if rfq_id else self._by_client_id.get(client_id)
-        if rfq is None:
-            raise Refused("70000")
-        return rfq
+    def active(self, now: int) -> list[Some]:
+        """Return those that are active, oldest first."""
+        self._settle(now)
+        return list(self._active.values())
 
-    def cancel(self, rfq: Rfq, now: int) -> None:
+    def find(self, id_: str, client_id: str, now: int) -> Some:
+        """Return one; OKX's own id wins where both are given."""
+        self._settle(now)
+        entry = self._entries.get(id_) if id_ else self._by_client_id.get(client_id)
+        if entry is None:
+            raise Refused(self.kind.missing)
+        return entry
+
+    def cancel(self, entry: Some, now: int) -> None:
         """Cancel one that is active."""
-        if rfq.state != "active":
-            raise Refused("70200", rfqState=rfq.state)
-        self.move(rfq, "canceled", now)
+        if entry.state != "active":
+            raise Refused(self.kind.not_active, **{self.kind.state: entry.state})
+        self.move(entry, "canceled", now)
 
     def cancel_all(self, now: int) -> None:
         """Cancel every one that is active."""
-        self._expire(now)
-        if not self._active:
-            raise Refused("70207")
-        for rfq in list(self._active.values()):
-            self.move(rfq, "canceled", now)
+        active = self.active(now)
+        if not active:
+            raise Refused(self.kind.none_active)
+        for entry in active:
+            self.move(entry, "canceled", now)
 
-    def move(self, rfq: Rfq, state: str, now: int) -> None:
+    def move(self, entry: Some, state: str, now: int) -> None:
         """Give one another state."""
-        rfq.move(state, now)
-        self._active.pop(rfq.rfq_id, None)
+        entry.move(state, now)
+        self._active.pop(entry.id, None)
         if state == "active":
-            self._active[rfq.rfq_id] = rfq
+            self._active[entry.id] = entry
 
-    def _expire(self, now: int) -> None:
-        for rfq in [rfq for rfq in self._active.values() if now >= rfq.valid_until]:
-            self.move(rfq, "expired", rfq.valid_until)
+    def _settle(self, now: int) -> None:
+        """Do what time has brought, at the times that brought it, as nothing here runs by itself."""
+        if self.cancel_at is not None and now >= self.cancel_at:
+            self._sweep(self.cancel_at)
+            for entry in list(self._active.values()):
+                self.move(entry, "canceled", self.cancel_at)
+            self.cancel_at = None
+        self._sweep(now)
+
+    def _sweep(self, now: int) -> None:
+        for entry in list(self._active.values()):
+            entry.settle(now)
+            if entry.state != "active":
+                del self._active[entry.id]
 
     def _make_room(self, now: int) -> None:
-        self._expire(now)
-        over = next((rfq for rfq in self._rfqs.values() if rfq.rfq_id not in self._active), None)
+        self._settle(now)
+        over = next((entry for entry in self._entries.values() if entry.id not in self._active), None)
         if over is None:
-            raise OverflowError(f"this User ID has {CAPACITY:,} active RFQs, more than the sandbox keeps")
-        del self._rfqs[over.rfq_id]
-        self._by_client_id.pop(over.params["clRfqId"], None)
+            raise OverflowError(f"this User ID has {CAPACITY:,} active {self.kind.name}, more than the sandbox keeps")
+        del self._entries[over.id]
+        self._by_client_id.pop(over.client_id, None)

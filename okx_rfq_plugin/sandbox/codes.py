@@ -134,6 +134,13 @@ ROWS: tuple[tuple[str, int, str], ...] = (
     ("70203", 200, "Cancellation failed as rfq count exceeds the limit {rfqLimit}."),
     ("70207", 200, "Cancellation failed as you do not have any active RFQs."),
     ("70208", 200, "Cancellation failed as service is unavailable now, please try again later."),
+    ("70301", 200, "Duplicate clQuoteId."),
+    ("70303", 200, "The RFQ with {rfqState} status cannot be quoted."),
+    ("70306", 200, "The legs of quote do not match the legs of {rfqId}"),
+    ("70308", 200, "Quote to your own RFQ is not allowed."),
+    ("70309", 200, "Quote to the same RFQ with the same side is not allowed."),
+    ("70400", 200, "The Quote with {quoteState} status cannot be canceled"),
+    ("70408", 200, "Cancellation failed as quote count exceeds the limit {quoteLimit}."),
     ("70409", 200, "Cancellation failed as you do not have any active Quotes."),
     ("70517", 200, "{param0} doesn't exist or you don’t have permission to create group RFQ for it."),
 )

@@ -1,18 +1,19 @@
-"""Keeps what OKX would keep: keys, trader codes, and every account's book."""
+"""Keeps what OKX would keep: keys, users, and every account's books."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 from .auth import PERMISSIONS, Key
-from .book import Book
+from .book import CAPACITY, Book, Kind
 from .codes import Refused
-from .params import Params
-from .rfq import Rfq, open_rfq
+from .params import Params, required
+from .quote import QUOTE, Quote, open_quote
+from .rfq import RFQ, Rfq, open_rfq
 
-WAGMI = "WAGMI"  # the trading bot, whom RFQs in demo trading are sent to
 ACCOUNT_LEVELS = ("1", "2", "3", "4")  # spot, futures, multi-currency margin, portfolio margin
 Account = tuple[str, bool]  # User ID, demo
 
@@ -26,16 +27,21 @@ class User:
     account_level: str
 
 
+# The trading bot, whom RFQs in demo trading are sent to. It has no key and never quotes.
+WAGMI = User(user_id="100000", trader_code="WAGMI", account_level="2")
+
+
 class Desk:
-    """The users, and the RFQs between them; `now` is in Unix milliseconds."""
+    """The users, and the RFQs and quotes between them; `now` is in Unix milliseconds."""
 
     def __init__(self) -> None:
         self.keys: dict[str, Key] = {}
-        self._users: dict[str, User] = {}
-        self._books: dict[Account, Book] = {}
+        self._users = {WAGMI.user_id: WAGMI}
+        self._books: dict[tuple[Kind, Account], Book[Any]] = {}
+        self._received: dict[tuple[str, bool], dict[str, Rfq]] = {}  # by trader code and world
         self._user_numbers = count(1)
         self._key_numbers = count(1)
-        self._rfq_ids = count(1_000_001)
+        self._ids = count(1_000_001)  # of RFQs and of quotes
 
     def add_user(self, *, trader_code: str | None, account_level: str) -> str:
         """Add a user, and return the User ID."""
@@ -43,7 +49,7 @@ class Desk:
             raise ValueError(f"account levels are {', '.join(map(repr, ACCOUNT_LEVELS))}, not {account_level!r}")
         number = next(self._user_numbers)
         code = trader_code or f"SANDBOX{number}"
-        if code == WAGMI or code in {user.trader_code for user in self._users.values()}:
+        if code in {user.trader_code for user in self._users.values()}:
             raise ValueError(f"the trader code {code!r} belongs to somebody else already")
         user = User(user_id=str(100_000 + number), trader_code=code, account_level=account_level)
         self._users[user.user_id] = user
@@ -86,46 +92,87 @@ class Desk:
         """Return who has a User ID."""
         return self._users[user_id]
 
-    def book(self, account: Account) -> Book:
-        """Return an account's own RFQs; demo trading and live trading know nothing of each other."""
-        return self._books.setdefault(account, Book())
+    def book(self, kind: Kind, account: Account) -> Book[Any]:
+        """Return an account's own RFQs or quotes; demo trading and live trading know nothing of each other."""
+        return self._books.setdefault((kind, account), Book(kind))
 
     def open(self, account: Account, params: Params, now: int) -> Rfq:
-        """Create an RFQ."""
-        makers = frozenset({WAGMI, *self.makers(account)})
-        trader_code = self.user(account[0]).trader_code
-        rfq_id = str(next(self._rfq_ids))
-        rfq = open_rfq(params, rfq_id=rfq_id, trader_code=trader_code, makers=makers, now=now)
-        self.book(account).add(rfq, now)
+        """Create an RFQ, and deliver it."""
+        rfq = open_rfq(
+            params,
+            rfq_id=str(next(self._ids)),
+            trader_code=self.user(account[0]).trader_code,
+            makers=frozenset(self.makers(account)),
+            now=now,
+        )
+        self.book(RFQ, account).add(rfq, now)
+        for code in {*rfq.params["counterparties"]} - {WAGMI.trader_code}:
+            received = self._received.setdefault((code, account[1]), {})
+            received[rfq.id] = rfq
+            if len(received) > CAPACITY:
+                del received[next(iter(received))]
         return rfq
 
+    def quote(self, account: Account, params: Params, now: int) -> Quote:
+        """Create a quote, in place of the active one that the account may have for this RFQ.
+
+        OKX's page says so; its code 70309, for a second quote on the same side, is therefore never answered.
+        """
+        rfq_id = required(params, "rfqId")
+        rfq = self._inbox(account).get(rfq_id)
+        if rfq is None:
+            self.book(RFQ, account).find(rfq_id, "", now)  # 70000 where it is not the account's own either
+            raise Refused("70308")
+        rfq.settle(now)
+        code = self.user(account[0]).trader_code
+        quote = open_quote(params, rfq, quote_id=str(next(self._ids)), trader_code=code, now=now)
+        book = self.book(QUOTE, account)
+        before = [other for other in book.active(now) if other.rfq is rfq]
+        book.add(quote, now)
+        for other in before:
+            book.cancel(other, now)
+        return quote
+
     def makers(self, account: Account) -> list[str]:
-        """Return the trader codes of the other users, whom RFQs can be sent to besides the bot."""
+        """Return the trader codes of the others, whom RFQs can be sent to, the bot first."""
         return [user.trader_code for user_id, user in self._users.items() if user_id != account[0]]
 
-    def visible(self, account: Account, now: int) -> Iterator[tuple[Rfq, bool]]:
-        """Go through the RFQs that an account created, and those that it received (with True), in no order."""
-        code = self.user(account[0]).trader_code
-        for (user_id, demo), book in self._books.items():
-            if (user_id, demo) == account:
-                yield from ((rfq, False) for rfq in book.rfqs(now))
-            elif demo == account[1]:
-                yield from ((rfq, True) for rfq in book.rfqs(now) if code in rfq.params["counterparties"])
+    def rfqs(self, account: Account, now: int) -> Iterator[tuple[Rfq, bool]]:
+        """Go through the RFQs that an account created, and those that it received (with True), in no order.
 
-    def find(self, rfq_id: str, now: int) -> tuple[Book, Rfq]:
-        """Return an RFQ and the book that it is in, whoever created it."""
+        Of those that it received the latest 10,000 are kept.
+        """
+        yield from ((rfq, False) for rfq in self.book(RFQ, account).entries(now))
+        for rfq in self._inbox(account).values():
+            rfq.settle(now)
+            yield rfq, True
+
+    def quotes(self, account: Account, now: int) -> Iterator[tuple[Quote, bool]]:
+        """Go through the quotes that an account created, and those that it received (with True), in no order."""
+        yield from ((quote, False) for quote in self.book(QUOTE, account).entries(now))
+        own = {rfq.id for rfq in self.book(RFQ, account).entries(now)}
+        for (kind, other), book in self._books.items():
+            if kind == QUOTE and other != account:
+                yield from ((quote, True) for quote in book.entries(now) if quote.rfq.id in own)
+
+    def find(self, id_: str, now: int) -> tuple[Book[Any], Any]:
+        """Return an RFQ or a quote and the book that it is in, whoever created it."""
         for book in self._books.values():
             try:
-                return book, book.find(rfq_id, "", now)
+                return book, book.find(id_, "", now)
             except Refused:
                 continue
-        raise LookupError(f"no RFQ {rfq_id!r} is in the sandbox")
+        raise LookupError(f"no RFQ {id_!r} is in the sandbox, nor such a quote")
 
     def clear(self) -> None:
-        """Empty every book; the users and their keys stay, and RFQ ids go on counting."""
+        """Empty every book; the users and their keys stay, and ids go on counting."""
         self._books.clear()
+        self._received.clear()
 
     def forget_users(self) -> None:
-        """Drop every user and key; User IDs go on counting."""
-        self._users.clear()
+        """Drop every key, and every user but the bot; User IDs go on counting."""
+        self._users = {WAGMI.user_id: WAGMI}
         self.keys.clear()
+
+    def _inbox(self, account: Account) -> dict[str, Rfq]:
+        return self._received.get((self.user(account[0]).trader_code, account[1]), {})

@@ -9,33 +9,22 @@ of moving positions. So an account of level 1 is served here like any other, and
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from itertools import zip_longest
+from functools import partial
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from .auth import PERMISSIONS, Key, authenticate
+from .auth import PERMISSIONS, authenticate
+from .calls import Call, cancel_all, cancel_batch, cancel_one, page
 from .codes import Refused, Reply, reply
-from .desk import WAGMI, Desk
+from .desk import Desk
 from .limits import Limit, SlidingLog
-from .params import Params, bad, read_json, text, texts
+from .params import Params, bad, read_json, required, whole
+from .quote import QUOTE
 from .request import PREFIX, Arrival
-from .rfq import STATES
+from .rfq import RFQ
 
-MOST_IDS = 100  # in one cancel-batch-rfqs
-MOST_ROWS = 100  # on one page of rfqs
-
-_ID = re.compile(r"[0-9]{1,20}")
-
-
-class Call(NamedTuple):
-    """A private request that got through: whose it is, what it asks, when (Unix milliseconds)."""
-
-    desk: Desk
-    key: Key
-    params: Params
-    now: int
+COUNTDOWN = range(10, 121)  # seconds
 
 
 class Endpoint(NamedTuple):
@@ -76,57 +65,43 @@ def create_rfq(call: Call) -> Reply:
     return reply(data=[call.desk.open(call.key.account, call.params, call.now).created_reply()])
 
 
-def cancel_rfq(call: Call) -> Reply:
-    """POST rfq/cancel-rfq; the docs show no failure, so it has the form that they show for cancel-batch-rfqs."""
-    rfq_id, client_id = text(call.params, "rfqId"), text(call.params, "clRfqId")
-    if not rfq_id and not client_id:
-        raise Refused("50015", param0="rfqId", param1="clRfqId")
-    return _verdict([_cancel(call, rfq_id, client_id)])
+def create_quote(call: Call) -> Reply:
+    """POST rfq/create-quote."""
+    return reply(data=[call.desk.quote(call.key.account, call.params, call.now).created_reply()])
 
 
-def cancel_batch_rfqs(call: Call) -> Reply:
-    """POST rfq/cancel-batch-rfqs; where both lists are given, `rfqIds` names the RFQs."""
-    rfq_ids, client_ids = texts(call.params, "rfqIds"), texts(call.params, "clRfqIds")
-    if not rfq_ids and not client_ids:
-        raise Refused("50015", param0="rfqIds", param1="clRfqIds")
-    if max(len(rfq_ids), len(client_ids)) > MOST_IDS:
-        # The docs do not tie a code to the limit of 100: this one's text is the one that fits.
-        raise Refused("70203", rfqLimit=str(MOST_IDS))
-    pairs = zip_longest(rfq_ids, client_ids[: len(rfq_ids) or None], fillvalue="")
-    return _verdict([_cancel(call, rfq_id, client_id) for rfq_id, client_id in pairs])
+def cancel_all_after(call: Call) -> Reply:
+    """POST rfq/cancel-all-after: cancel all quotes when the countdown is over, unless it is set anew before.
 
-
-def cancel_all_rfqs(call: Call) -> Reply:
-    """POST rfq/cancel-all-rfqs; whether 70207 comes on top or in a row the docs do not say: here it is on top."""
-    call.desk.book(call.key.account).cancel_all(call.now)
-    return reply(data=[{"ts": str(call.now)}])
+    Both times are in seconds, as in OKX's example, though its other times are in milliseconds. OKX may take some
+    seconds to cancel them all: here it takes none.
+    """
+    required(call.params, "timeOut")
+    seconds = whole(call.params, "timeOut", range(COUNTDOWN.stop), 0)
+    if seconds and seconds not in COUNTDOWN:
+        bad("timeOut")
+    book = call.desk.book(QUOTE, call.key.account)
+    book.active(call.now)  # a countdown that is over by now has done its work
+    book.cancel_at = call.now + seconds * 1000 if seconds else None
+    now = call.now // 1000
+    return reply(data=[{"triggerTime": str(now + seconds if seconds else 0), "ts": str(now)}])
 
 
 def rfqs(call: Call) -> Reply:
-    """GET rfq/rfqs: created and received ones, newest first.
+    """GET rfq/rfqs: created and received ones."""
+    visible = call.desk.rfqs(call.key.account, call.now)
+    return page(RFQ, call, visible, lambda rfq, received: rfq.shown(to_maker=received))
 
-    The docs do not say what an unknown `rfqId` gets (here: no rows), nor a `limit` above 100 (here: 51000), nor which
-    rows come where more than `limit` are newer than `beginId` (here: the newest).
-    """
-    rfq_id, client_id = text(call.params, "rfqId"), text(call.params, "clRfqId")
-    state = text(call.params, "state", STATES)
-    newer_than, older_than = _number(call.params, "beginId", -1), _number(call.params, "endId", 10**20)
-    limit = _number(call.params, "limit", MOST_ROWS)
-    if not 1 <= limit <= MOST_ROWS:
-        bad("limit")
-    shown = []
-    for rfq, received in call.desk.visible(call.key.account, call.now):
-        number, row = int(rfq.rfq_id), rfq.shown(to_maker=received)
-        named = row["rfqId"] == rfq_id if rfq_id else row["clRfqId"] == client_id if client_id else True
-        if named and newer_than < number < older_than and state in ("", rfq.state):
-            shown.append((number, row))
-    newest_first = sorted(shown, key=lambda pair: pair[0], reverse=True)
-    return reply(data=[row for _, row in newest_first[:limit]])
+
+def quotes(call: Call) -> Reply:
+    """GET rfq/quotes: created and received ones."""
+    visible = call.desk.quotes(call.key.account, call.now)
+    return page(QUOTE, call, visible, lambda quote, received: quote.shown(to_taker=received), also_by=(RFQ,))
 
 
 def counterparties(call: Call) -> Reply:
     """GET rfq/counterparties: the bot of demo trading, and the sandbox's other users."""
-    makers = [WAGMI, *call.desk.makers(call.key.account)]
+    makers = call.desk.makers(call.key.account)
     return reply(data=[{"traderName": code, "traderCode": code, "type": "LP"} for code in makers])
 
 
@@ -155,11 +130,23 @@ ENDPOINTS: dict[str, Endpoint] = {
     PREFIX + "rfq/create-rfq": Endpoint(
         "POST", (Limit(5, 2.0), Limit(80, 12 * 3600.0)), create_rfq, trading=True, body=True
     ),
-    PREFIX + "rfq/cancel-rfq": Endpoint("POST", (Limit(5, 2.0),), cancel_rfq, trading=True, body=True),
-    PREFIX + "rfq/cancel-batch-rfqs": Endpoint("POST", (Limit(2, 2.0),), cancel_batch_rfqs, trading=True, body=True),
+    PREFIX + "rfq/cancel-rfq": Endpoint("POST", (Limit(5, 2.0),), partial(cancel_one, RFQ), trading=True, body=True),
+    PREFIX + "rfq/cancel-batch-rfqs": Endpoint(
+        "POST", (Limit(2, 2.0),), partial(cancel_batch, RFQ), trading=True, body=True
+    ),
     # No parameters: ccxt sends no body, python-okx sends {}, and the docs ask for neither.
-    PREFIX + "rfq/cancel-all-rfqs": Endpoint("POST", (Limit(2, 2.0),), cancel_all_rfqs, trading=True),
+    PREFIX + "rfq/cancel-all-rfqs": Endpoint("POST", (Limit(2, 2.0),), partial(cancel_all, RFQ), trading=True),
     PREFIX + "rfq/rfqs": Endpoint("GET", (Limit(2, 2.0),), rfqs),
+    PREFIX + "rfq/create-quote": Endpoint("POST", (Limit(50, 2.0),), create_quote, trading=True, body=True),
+    PREFIX + "rfq/cancel-quote": Endpoint(
+        "POST", (Limit(50, 2.0),), partial(cancel_one, QUOTE), trading=True, body=True
+    ),
+    PREFIX + "rfq/cancel-batch-quotes": Endpoint(
+        "POST", (Limit(2, 2.0),), partial(cancel_batch, QUOTE), trading=True, body=True
+    ),
+    PREFIX + "rfq/cancel-all-quotes": Endpoint("POST", (Limit(2, 2.0),), partial(cancel_all, QUOTE), trading=True),
+    PREFIX + "rfq/cancel-all-after": Endpoint("POST", (Limit(1, 1.0),), cancel_all_after, trading=True, body=True),
+    PREFIX + "rfq/quotes": Endpoint("GET", (Limit(2, 2.0),), quotes),
     PREFIX + "rfq/counterparties": Endpoint("GET", (Limit(5, 2.0),), counterparties),
     PREFIX + "account/config": Endpoint("GET", (Limit(5, 2.0),), account_config),
     PREFIX + "public/time": Endpoint("GET", (Limit(10, 2.0),), None),  # counted per IP
@@ -181,27 +168,3 @@ def _params(arrival: Arrival, endpoint: Endpoint) -> Params:
     if not arrival.headers.get("Content-Type", "").lower().startswith("application/json"):
         raise Refused("50006")
     return read_json(arrival.body)
-
-
-def _cancel(call: Call, rfq_id: str, client_id: str) -> dict[str, str]:
-    book = call.desk.book(call.key.account)
-    row = {"rfqId": rfq_id, "clRfqId": client_id, "sCode": "0", "sMsg": ""}
-    try:
-        rfq = book.find(rfq_id, client_id, call.now)
-        row |= {"rfqId": rfq.rfq_id, "clRfqId": rfq.params["clRfqId"]}
-        book.cancel(rfq, call.now)
-    except Refused as refused:
-        row |= {"sCode": refused.code, "sMsg": refused.text}
-    return row
-
-
-def _verdict(rows: list[dict[str, str]]) -> Reply:
-    failed = sum(row["sCode"] != "0" for row in rows)
-    return reply("0" if not failed else "1" if failed == len(rows) else "2", rows)
-
-
-def _number(params: Params, name: str, default: int) -> int:
-    value = text(params, name)
-    if value and not _ID.fullmatch(value):
-        bad(name)
-    return int(value) if value else default

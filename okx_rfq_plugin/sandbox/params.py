@@ -14,6 +14,7 @@ from .codes import Refused
 
 Params = Mapping[str, Any]
 
+_WHOLE = re.compile(r"[0-9]{1,20}")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 _FLAGS: dict[str | bool | None, bool] = {None: False, "": False, False: False, "false": False, True: True, "true": True}
 
@@ -62,6 +63,16 @@ def number(value: str, name: str) -> str:
     if not _NUMBER.fullmatch(value) or not value.strip("0."):
         bad(name)
     return value
+
+
+def whole(params: Params, name: str, allowed: range, default: int) -> int:
+    """Return a whole number, the default where it is left out."""
+    value = text(params, name)
+    if not value:
+        return default
+    if not _WHOLE.fullmatch(value) or int(value) not in allowed:
+        bad(name)
+    return int(value)
 
 
 def flag(params: Params, name: str) -> bool:

@@ -9,10 +9,23 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from .book import Entry, Kind
 from .codes import Refused
 from .params import Params, bad, flag, identifier, number, required, rows, text, texts
 
-STATES = ("active", "canceled", "pending_fill", "filled", "expired", "failed", "traded_away")
+RFQ = Kind(
+    name="RFQs",
+    id="rfqId",
+    client_id="clRfqId",
+    states=("active", "canceled", "pending_fill", "filled", "expired", "failed", "traded_away"),
+    missing="70000",
+    duplicate="70101",
+    not_active="70200",
+    state="rfqState",
+    none_active="70207",
+    too_many="70203",
+    limit="rfqLimit",
+)
 MOST_LEGS = 15
 OPTIONS_LIFE = 600_000  # ms, where every leg is an option
 LIFE = 120_000  # ms, otherwise
@@ -22,20 +35,11 @@ _OPTION = re.compile(r"[A-Z0-9]+-[A-Z0-9_]+-[0-9]{6}-[0-9.]+-[CP]")
 
 
 @dataclass(kw_only=True)
-class Rfq:
-    """One RFQ; times are in Unix milliseconds."""
+class Rfq(Entry):
+    """One RFQ, and who asks."""
 
-    rfq_id: str
     trader_code: str
     params: dict[str, Any]
-    created: int
-    valid_until: int
-    updated: int
-    state: str = "active"
-
-    def move(self, state: str, now: int) -> None:
-        """Take another state."""
-        self.state, self.updated = state, now
 
     def created_reply(self) -> dict[str, Any]:
         """Show it as create-rfq does: with the trader code even of an anonymous one, without `flowType`."""
@@ -45,17 +49,17 @@ class Rfq:
     def shown(self, *, to_maker: bool = False) -> dict[str, Any]:
         """Show it as `rfq/rfqs` does, to its creator or to a maker.
 
-        `flowType` is "" for takers; the docs name no value that makers would see, so theirs is "" too.
+        `flowType` is "" for takers; the docs name no value that makers see, so theirs is a word that is not OKX's.
         """
         return {
-            "rfqId": self.rfq_id,
-            "clRfqId": "" if to_maker else self.params["clRfqId"],
+            "rfqId": self.id,
+            "clRfqId": "" if to_maker else self.client_id,
             "tag": self.params["tag"],
             "traderCode": "" if self.params["anonymous"] else self.trader_code,
             "validUntil": str(self.valid_until),
             "allowPartialExecution": self.params["allowPartialExecution"],
             "state": self.state,
-            "flowType": "",
+            "flowType": "sandbox" if to_maker else "",
             "counterparties": list(self.params["counterparties"]),
             "legs": [dict(leg) for leg in self.params["legs"]],
             "cTime": str(self.created),
@@ -74,10 +78,10 @@ def open_rfq(params: Params, *, rfq_id: str, trader_code: str, makers: frozenset
     Raises:
         Refused: for the first parameter that is missing or wrong.
     """
+    client_id = identifier(params, "clRfqId", 32)
     read: dict[str, Any] = {
         "counterparties": _counterparties(params, makers),
         "anonymous": flag(params, "anonymous"),
-        "clRfqId": identifier(params, "clRfqId", 32),
         "tag": identifier(params, "tag", 16),
         "allowPartialExecution": flag(params, "allowPartialExecution"),
         "legs": _legs(params),
@@ -86,7 +90,15 @@ def open_rfq(params: Params, *, rfq_id: str, trader_code: str, makers: frozenset
         # A group RFQ is for master accounts, and spreads over their sub-accounts: the sandbox's users have none.
         raise Refused("70517", param0="acctAlloc")
     life = OPTIONS_LIFE if all(_OPTION.fullmatch(leg["instId"]) for leg in read["legs"]) else LIFE
-    return Rfq(rfq_id=rfq_id, trader_code=trader_code, params=read, created=now, valid_until=now + life, updated=now)
+    return Rfq(
+        id=rfq_id,
+        client_id=client_id,
+        created=now,
+        valid_until=now + life,
+        updated=now,
+        trader_code=trader_code,
+        params=read,
+    )
 
 
 def _counterparties(params: Params, makers: frozenset[str]) -> list[str]:
@@ -106,16 +118,19 @@ def _legs(params: Params) -> list[dict[str, str]]:
         raise Refused("50014", param0="legs")
     if len(rows_) > MOST_LEGS:
         raise Refused("70005")
-    legs = [_leg(row) for row in rows_]
+    legs = [read_leg(row) for row in rows_]
     if len({leg["instId"] for leg in legs}) < len(legs):
         raise Refused("70100")
-    # Auto-execution asks for a price on every leg or on none; the docs say "rejected" and name no code.
-    if len({bool(text(row, "lmtPx")) for row in rows_}) > 1:
+    # Auto-execution asks for a price on every leg or on none; the docs say "rejected" and name no code. The prices are
+    # read and no more: replies do not hold them, and no quote sets off a trade here.
+    prices = [number(price, "lmtPx") for row in rows_ if (price := text(row, "lmtPx"))]
+    if prices and len(prices) < len(rows_):
         bad("lmtPx")
     return legs
 
 
-def _leg(row: Any) -> dict[str, str]:
+def read_leg(row: Any) -> dict[str, str]:
+    """Read a leg, of an RFQ or of a quote, but for its price."""
     if not isinstance(row, dict):
         bad("legs")
     instrument = required(row, "instId")
@@ -123,8 +138,6 @@ def _leg(row: Any) -> dict[str, str]:
         raise Refused("70004", instId=instrument)
     size = number(required(row, "sz"), "sz")
     side = required(row, "side", ("buy", "sell"))
-    if price := text(row, "lmtPx"):
-        number(price, "lmtPx")  # read, and not shown: replies do not hold it
     spot = instrument.count("-") == 1
     # Without a tdMode: what an account in Futures mode would get.
     usual = "cash" if spot else "isolated" if _OPTION.fullmatch(instrument) and side == "buy" else "cross"

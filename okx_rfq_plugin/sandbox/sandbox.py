@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
 from .auth import Key
+from .book import Kind
 from .codes import Refused
 from .desk import WAGMI, Desk
 from .faults import Step
 from .front import Front
+from .quote import QUOTE
 from .request import Request
-from .rfq import STATES
+from .rfq import RFQ
 from .server import Server
 
 Credentials = Mapping[str, str]
@@ -164,7 +167,7 @@ class Sandbox:
         *,
         credentials: Credentials | None = None,
         legs: Sequence[Mapping[str, Any]] | None = None,
-        counterparties: Sequence[str] = (WAGMI,),
+        counterparties: Sequence[str] = (WAGMI.trader_code,),
         clRfqId: str = "",
         tag: str = "",
         anonymous: bool = False,
@@ -179,6 +182,7 @@ class Sandbox:
 
         Raises:
             ValueError: with OKX's code and text, for what create-rfq would refuse.
+            OverflowError: where the user has 10,000 active RFQs, more than the sandbox keeps.
         """
         params = {
             "counterparties": list(counterparties),
@@ -188,30 +192,74 @@ class Sandbox:
             "allowPartialExecution": allowPartialExecution,
             "legs": [dict(leg) for leg in ([_SPOT_LEG] if legs is None else legs)],
         }
-        with self._lock:
-            try:
-                return self._desk.open(self._key(credentials).account, params, self._now()).shown()
-            except Refused as refused:
-                raise ValueError(f"OKX would answer {refused.code}: {refused.text}") from None
+        with self._lock, _as_value_error():
+            return self._desk.open(self._key(credentials).account, params, self._now()).shown()
+
+    def create_quote(
+        self,
+        rfqId: str | None = None,
+        *,
+        credentials: Credentials | None = None,
+        legs: Sequence[Mapping[str, Any]] | None = None,
+        quoteSide: str = "buy",
+        clQuoteId: str = "",
+        tag: str = "",
+        anonymous: bool = False,
+        expiresIn: str = "",
+    ) -> dict[str, Any]:
+        """Put a quote straight into the book, past HTTP, limits and faults, and return it as `rfq/quotes` shows it.
+
+        Args:
+            rfqId: the RFQ, which the user must have received; by default a new one, sent by the bot of demo trading.
+            credentials: whose quote it is.
+            legs: by default those of the RFQ, each at a price of 1.
+            expiresIn: seconds, 10 to 120; OKX's default is 60.
+
+        Raises:
+            ValueError: with OKX's code and text, for what create-quote would refuse.
+            OverflowError: where the user has 10,000 active quotes, more than the sandbox keeps.
+        """
+        with self._lock, _as_value_error():
+            account, now = self._key(credentials).account, self._now()
+            if rfqId is None:
+                asked = {"counterparties": [self._desk.user(account[0]).trader_code], "legs": [_SPOT_LEG]}
+                rfqId = self._desk.open((WAGMI.user_id, account[1]), asked, now).id
+            if legs is None:
+                _, rfq = self._desk.find(rfqId, now)
+                legs = [{**leg, "px": "1"} for leg in rfq.params["legs"]]
+            params = {
+                "rfqId": rfqId,
+                "clQuoteId": clQuoteId,
+                "tag": tag,
+                "anonymous": anonymous,
+                "quoteSide": quoteSide,
+                "expiresIn": expiresIn,
+                "legs": [dict(leg) for leg in legs],
+            }
+            return self._desk.quote(account, params, now).shown()
 
     def rfqs(self, state: str | None = None, *, credentials: Credentials | None = None) -> list[dict[str, Any]]:
         """Return the RFQs that a user created, newest first, of one state or of all."""
-        _check_state(state)
-        with self._lock:
-            rfqs = self._desk.book(self._key(credentials).account).rfqs(self._now())
-            return [rfq.shown() for rfq in reversed(rfqs) if state in (None, rfq.state)]
+        return self._created(RFQ, state, credentials)
+
+    def quotes(self, state: str | None = None, *, credentials: Credentials | None = None) -> list[dict[str, Any]]:
+        """Return the quotes that a user created, newest first, of one state or of all."""
+        return self._created(QUOTE, state, credentials)
 
     def set_state(self, rfqId: str, state: str) -> None:
-        """Put an RFQ into a state that nobody here brings about, such as `pending_fill` or `filled`.
+        """Put an RFQ, or a quote, into a state that nobody here brings about, such as `pending_fill` or `filled`.
+
+        Args:
+            rfqId: the id of either; an RFQ and a quote never have the same.
 
         Raises:
-            ValueError: for what is no state.
-            LookupError: where no RFQ has this id.
+            ValueError: for what is no state of it.
+            LookupError: where nothing has this id.
         """
-        _check_state(state)
         with self._lock:
-            book, rfq = self._desk.find(rfqId, self._now())
-            book.move(rfq, state, self._now())
+            book, entry = self._desk.find(rfqId, self._now())
+            _check_state(book.kind, state)
+            book.move(entry, state, self._now())
 
     def fault(self, path: str, *steps: Step) -> None:
         """Put faults in line for a path; they are used up in order, one step a request, whoever asks.
@@ -254,6 +302,12 @@ class Sandbox:
             self._desk.forget_users()
             self._credentials = self.create_user(credentials=credentials)
 
+    def _created(self, kind: Kind, state: str | None, credentials: Credentials | None) -> list[dict[str, Any]]:
+        _check_state(kind, state)
+        with self._lock:
+            entries = self._desk.book(kind, self._key(credentials).account).entries(self._now())
+            return [entry.shown() for entry in reversed(entries) if state in (None, entry.state)]
+
     def _now(self) -> int:
         return int(self._clock() * 1000)
 
@@ -268,6 +322,14 @@ def _credentials(key: Key) -> dict[str, str]:
     return {"apiKey": key.api_key, "secret": key.secret, "password": key.passphrase}
 
 
-def _check_state(state: str | None) -> None:
-    if state is not None and state not in STATES:
-        raise ValueError(f"the states of an RFQ are {', '.join(STATES)}, not {state!r}")
+def _check_state(kind: Kind, state: str | None) -> None:
+    if state is not None and state not in kind.states:
+        raise ValueError(f"the states of {kind.name} are {', '.join(kind.states)}, not {state!r}")
+
+
+@contextmanager
+def _as_value_error() -> Iterator[None]:
+    try:
+        yield
+    except Refused as refused:
+        raise ValueError(f"OKX would answer {refused.code}: {refused.text}") from None

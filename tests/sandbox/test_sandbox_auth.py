@@ -72,15 +72,21 @@ def test_ip_that_is_not_allowed(sandbox: Sandbox, wire: Any) -> None:
     assert "Your IP 127.0.0.1 is not included in your API key's IP whitelist." == body["msg"]
 
 
-@pytest.mark.parametrize("path", ["create-rfq", "cancel-rfq", "cancel-batch-rfqs", "cancel-all-rfqs"])
+TRADING = [
+    *("create-rfq", "cancel-rfq", "cancel-batch-rfqs", "cancel-all-rfqs"),
+    *("create-quote", "cancel-quote", "cancel-batch-quotes", "cancel-all-quotes", "cancel-all-after"),
+]
+
+
+@pytest.mark.parametrize("path", TRADING)
 def test_read_only_key_cannot_trade(sandbox: Sandbox, wire: Any, path: str) -> None:
-    """A key without the permission Trade lists RFQs, and neither creates nor cancels one."""
+    """A key without the permission Trade lists RFQs and quotes, and neither creates nor cancels one."""
     reader = sandbox.create_key(sandbox.credentials, permissions=["read_only"])
 
     status, body = wire.send("POST", f"rfq/{path}", {}, credentials=reader)
 
     assert (200, "50120") == (status, body["code"])
-    assert "0" == wire.code("GET", "rfq/rfqs", credentials=reader)
+    assert {"0"} == {wire.code("GET", f"rfq/{listed}", credentials=reader) for listed in ("rfqs", "quotes")}
 
 
 def test_signature_covers_the_query_as_sent(sandbox: Sandbox, wire: Any) -> None:

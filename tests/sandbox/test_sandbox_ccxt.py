@@ -93,6 +93,42 @@ def test_counterparties_and_time(ccxt_call: Call, sandbox: Sandbox) -> None:
     assert [{"ts": sandbox.create_rfq()["cTime"]}] == now
 
 
+def test_quotes(ccxt_call: Call, sandbox: Sandbox, clock: Any) -> None:
+    """A maker finds the RFQ that it received, quotes it, and takes the quote back, alone or with all others."""
+    taker = sandbox.create_user()
+    for name in "ab":
+        sandbox.create_rfq(credentials=taker, counterparties=["SANDBOX1"], legs=[LEG], clRfqId=name)
+
+    second, first = ccxt_call("private_get_rfq_rfqs", {"state": "active"})["data"]
+    quote = {"quoteSide": "sell", "expiresIn": "30", "legs": [{**LEG, "px": "42000.5"}]}
+    made = ccxt_call("private_post_rfq_create_quote", {**quote, "rfqId": first["rfqId"], "clQuoteId": "q1"})["data"][0]
+    ccxt_call("private_post_rfq_create_quote", {**quote, "rfqId": second["rfqId"]})
+    one = ccxt_call("private_post_rfq_cancel_quote", {"clQuoteId": "q1"})["data"][0]
+    states = [row["state"] for row in ccxt_call("private_get_rfq_quotes")["data"]]
+    everything = ccxt_call("private_post_rfq_cancel_all_quotes")
+    with pytest.raises(ccxt.ExchangeError) as nothing_left:
+        ccxt_call("private_post_rfq_cancel_all_quotes")
+
+    assert ("", "") == (first["clRfqId"], made["clRfqId"])
+    assert ("active", "42000.5", "q1") == (made["state"], made["legs"][0]["px"], made["clQuoteId"])
+    assert {"quoteId": made["quoteId"], "clQuoteId": "q1", "sCode": "0", "sMsg": ""} == one
+    assert ["active", "canceled"] == states
+    assert {"code": "0", "data": [{"ts": str(int(clock() * 1000))}], "msg": ""} == everything
+    assert "70409" == refusal(nothing_left)["code"]
+    assert ["canceled", "canceled"] == [each["state"] for each in sandbox.quotes()]
+
+
+def test_cancel_all_after(ccxt_call: Call, sandbox: Sandbox, clock: Any) -> None:
+    """A countdown says when it is over, and zero takes it back."""
+    armed = ccxt_call("private_post_rfq_cancel_all_after", {"timeOut": "60"})
+    clock.advance(1)
+    disarmed = ccxt_call("private_post_rfq_cancel_all_after", {"timeOut": 0})
+
+    assert {"code": "0", "msg": ""} == {name: armed[name] for name in ("code", "msg")}
+    assert 60 == int(armed["data"][0]["triggerTime"]) - int(armed["data"][0]["ts"])
+    assert [{"triggerTime": "0", "ts": str(int(clock()))}] == disarmed["data"]
+
+
 def test_account_configuration(ccxt_call: Call, sandbox: Sandbox) -> None:
     """It says who asks, in which account mode, and what this very key may do."""
     row = ccxt_call("private_get_account_config")["data"][0]

@@ -155,10 +155,14 @@ def test_credentials_are_dummies_and_a_copy(sandbox: Sandbox) -> None:
     } == sandbox.credentials
 
 
-def test_create_rfq_says_what_okx_would(sandbox: Sandbox) -> None:
-    """What create-rfq would refuse is a ValueError with OKX's code and text."""
+def test_handles_say_what_okx_would(sandbox: Sandbox) -> None:
+    """What create-rfq or create-quote would refuse is a ValueError with OKX's code and text."""
     with pytest.raises(ValueError, match="OKX would answer 70103: Invalid counterparty"):
         sandbox.create_rfq(counterparties=["NOBODY"])
+    with pytest.raises(ValueError, match="OKX would answer 51000: Parameter expiresIn error"):
+        sandbox.create_quote(expiresIn="9")
+    with pytest.raises(ValueError, match="OKX would answer 70306"):
+        sandbox.create_quote(legs=[{"instId": "ETH-USDT", "side": "buy", "sz": "1", "px": "1"}])
 
 
 def test_set_state(sandbox: Sandbox, wire: Any) -> None:
@@ -186,10 +190,14 @@ def test_set_state_of_another_users_rfq(sandbox: Sandbox) -> None:
 
 def test_wrong_handles(sandbox: Sandbox) -> None:
     """What is no state, RFQ, permission, account level, key of this sandbox or free trader code is refused in words."""
-    with pytest.raises(ValueError, match="states of an RFQ are active, canceled"):
+    with pytest.raises(ValueError, match="states of RFQs are active, canceled"):
         sandbox.rfqs("alive")
     with pytest.raises(ValueError, match="not 'gone'"):
-        sandbox.set_state("1", "gone")
+        sandbox.set_state(sandbox.create_rfq()["rfqId"], "gone")
+    with pytest.raises(ValueError, match="not 'traded_away'"):
+        sandbox.set_state(sandbox.create_quote()["quoteId"], "traded_away")
+    with pytest.raises(ValueError, match="states of quotes are active, canceled"):
+        sandbox.quotes("alive")
     with pytest.raises(LookupError, match="no RFQ '1'"):
         sandbox.set_state("1", "filled")
     with pytest.raises(TypeError, match="permissions are a tuple"):

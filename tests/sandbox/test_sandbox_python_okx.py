@@ -69,6 +69,27 @@ def test_paging(api: BlockTradingAPI, sandbox: Sandbox) -> None:
     assert newest_first == [row["rfqId"] for row in first + second]
 
 
+def test_quotes(api: BlockTradingAPI, sandbox: Sandbox) -> None:
+    """A maker quotes, sees its quotes, and cancels one, some and all."""
+    taker = sandbox.create_user()
+    priced = [{"px": "0.01", **{name: LEGS[0][name] for name in ("instId", "side", "sz")}}]
+    ids = []
+    for n in range(4):
+        rfq = sandbox.create_rfq(credentials=taker, counterparties=["SANDBOX1"], legs=LEGS)
+        made = api.create_quote(rfqId=rfq["rfqId"], clQuoteId=f"q{n}", quoteSide="buy", legs=priced, expiresIn="120")
+        ids.append(made["data"][0]["quoteId"])
+
+    one = api.cancel_quote(quoteId=ids[0])
+    some = api.cancel_batch_quotes(quoteIds=ids[:2], clQuoteIds=["q0", "q1"])
+    active = api.get_quotes(state="active", limit="1")["data"]
+    everything, again = api.cancel_all_quotes(), api.cancel_all_quotes()
+
+    assert ("0", "q0") == (one["code"], one["data"][0]["clQuoteId"])
+    assert ("2", ["70400", "0"]) == (some["code"], [row["sCode"] for row in some["data"]])
+    assert ids[-1:] == [row["quoteId"] for row in active]
+    assert ("0", "70409") == (everything["code"], again["code"])
+
+
 def test_account_configuration(sandbox: Sandbox) -> None:
     """Another class of the same client reads who it is, and what its key may do."""
     user = sandbox.create_user(account_level="4", permissions=["trade", "withdraw", "read_only"])

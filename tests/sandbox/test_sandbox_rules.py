@@ -192,6 +192,40 @@ def test_cancel_refuses(wire: Any, path: str, body: Any, code: str, text: str) -
     assert {"code": code, "data": [], "msg": text} == wire.send("POST", f"rfq/{path}", body)[1]
 
 
+def test_pages_hold_every_rfq_once(sandbox: Sandbox, wire: Any, clock: Any) -> None:
+    """Of 250 RFQs `endId` shows each one once, in three pages; `beginId` shows what is newer than a page's first."""
+    newest_first = [sandbox.create_rfq()["rfqId"] for _ in range(250)][::-1]
+
+    listed: list[str] = []
+    for page in (100, 100, 50, 0):
+        query = f"?endId={listed[-1]}" if listed else ""
+        rows = wire.send("GET", f"rfq/rfqs{query}")[1]["data"]
+        listed += [row["rfqId"] for row in rows]
+        clock.advance(1)
+        assert page == len(rows)
+    newer = wire.send("GET", f"rfq/rfqs?beginId={newest_first[60]}&endId={newest_first[10]}")[1]["data"]
+
+    assert newest_first == listed
+    assert newest_first[11:60] == [row["rfqId"] for row in newer]
+
+
+def test_rfq_about_to_be_filled_is_left_alone(sandbox: Sandbox, wire: Any) -> None:
+    """Cancel-all passes it by, one cancel gets 70200 with its state, and it goes on to be filled, or fails."""
+    filling, failing = (sandbox.create_rfq()["rfqId"] for _ in range(2))
+    for rfq_id in (filling, failing):
+        sandbox.set_state(rfq_id, "pending_fill")
+
+    everything = wire.code("POST", "rfq/cancel-all-rfqs")
+    one = wire.send("POST", "rfq/cancel-rfq", {"rfqId": filling})[1]
+    sandbox.set_state(filling, "filled")
+    sandbox.set_state(failing, "failed")
+
+    assert "70207" == everything
+    assert ("1", "70200") == (one["code"], one["data"][0]["sCode"])
+    assert "The RFQ with pending_fill status cannot be canceled" == one["data"][0]["sMsg"]
+    assert ["failed", "filled"] == [rfq["state"] for rfq in sandbox.rfqs()]
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [
@@ -236,7 +270,7 @@ def test_list_refuses(wire: Any, query: str, name: str) -> None:
 
 
 def test_received_rfqs_are_listed_and_not_canceled(sandbox: Sandbox, wire: Any) -> None:
-    """A maker sees an RFQ that was sent to it in its world, without its clRfqId; its own cancel-all leaves it alone."""
+    """A maker sees an RFQ of its world, with a flowType and without its clRfqId; its own cancel-all leaves it alone."""
     maker = sandbox.create_user(trader_code="MAKER")
     sent = sandbox.create_rfq(counterparties=["MAKER"], clRfqId="secret")
     sandbox.create_rfq()
@@ -246,7 +280,7 @@ def test_received_rfqs_are_listed_and_not_canceled(sandbox: Sandbox, wire: Any) 
     received = wire.send("GET", "rfq/rfqs", credentials=maker)[1]["data"]
     by_name = wire.send("GET", "rfq/rfqs?clRfqId=secret", credentials=maker)[1]["data"]
 
-    assert [{**sent, "clRfqId": ""}] == received
+    assert [{**sent, "clRfqId": "", "flowType": "sandbox"}] == received
     assert [] == by_name
     assert "70207" == wire.code("POST", "rfq/cancel-all-rfqs", credentials=maker)
     assert 2 == len(sandbox.rfqs("active"))
