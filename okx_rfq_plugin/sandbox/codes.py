@@ -130,6 +130,7 @@ ROWS: tuple[tuple[str, int, str], ...] = (
     ("70101", 200, "Duplicate clRfqId"),
     ("70102", 200, "No counterparties specified"),
     ("70103", 200, "Invalid counterparty"),
+    ("70107", 200, "The number of counterparties cannot exceed maximum value."),
     ("70200", 200, "The RFQ with {rfqState} status cannot be canceled"),
     ("70203", 200, "Cancellation failed as rfq count exceeds the limit {rfqLimit}."),
     ("70207", 200, "Cancellation failed as you do not have any active RFQs."),

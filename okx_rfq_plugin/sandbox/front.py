@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
@@ -17,10 +16,8 @@ from .desk import Desk
 from .endpoints import answer
 from .faults import Fault, FaultLine
 from .limits import SlidingLog
-from .request import Arrival, Request
+from .request import Arrival, Remembered, Request
 from .server import HttpReply, Outcome
-
-REMEMBERED = 10_000  # requests; past that the oldest is forgotten
 
 _JSON = "application/json"
 
@@ -33,7 +30,7 @@ class Front:
     def __init__(self, desk: Desk, clock: Callable[[], float], *, rejections_count: bool) -> None:
         self.lock = threading.RLock()
         self.faults = FaultLine()
-        self.requests: deque[Request] = deque(maxlen=REMEMBERED)
+        self.requests = Remembered()
         self._log = SlidingLog(rejections_count=rejections_count)
         self._desk = desk
         self._clock = clock
@@ -41,9 +38,14 @@ class Front:
     def receive(self, arrival: Arrival) -> Outcome:
         """Note a request, and say what becomes of it."""
         with self.lock:
-            self.requests.append(self._seen(arrival))
+            self.requests.add(self._seen(arrival))
             fault = self.faults.take(arrival.path)
         return Outcome(fault.delay, partial(self._reply, arrival, fault))
+
+    def fail(self, arrival: Arrival) -> HttpReply:
+        """Log what has just been raised, and answer 50026 to the client, which learns no more."""
+        logger.exception("%s %s: the sandbox failed", arrival.method, arrival.path)
+        return _wire(reply("50026"))
 
     def clear(self) -> None:
         """Forget requests, faults and limits."""

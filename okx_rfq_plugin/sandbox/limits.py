@@ -9,6 +9,8 @@ from collections import deque
 from collections.abc import Hashable
 from typing import NamedTuple
 
+FORGET_AT = 10_000  # logs; then those whose window is over are dropped
+
 
 class Limit(NamedTuple):
     """At most so many requests in so many seconds."""
@@ -26,7 +28,8 @@ class SlidingLog:
 
     def __init__(self, *, rejections_count: bool) -> None:
         self._rejections_count = rejections_count
-        self._logs: dict[Hashable, deque[float]] = {}
+        self._logs: dict[tuple[Hashable, Limit], deque[float]] = {}
+        self._forget_at = FORGET_AT
 
     def admit(self, caller: Hashable, limits: tuple[Limit, ...], now: float) -> bool:
         """Say whether the caller has room under every limit, and count the request if it has.
@@ -36,6 +39,8 @@ class SlidingLog:
             limits: all that hold at once.
             now: Unix seconds.
         """
+        if len(self._logs) >= self._forget_at:
+            self._forget(now)
         # Of each window only the last N requests matter, so a log of length N remembers enough.
         logs = [self._logs.setdefault((caller, limit), deque(maxlen=limit.requests)) for limit in limits]
         admitted = all(
@@ -49,3 +54,9 @@ class SlidingLog:
     def clear(self) -> None:
         """Forget every request."""
         self._logs.clear()
+
+    def _forget(self, now: float) -> None:
+        for key, log in list(self._logs.items()):
+            if not log or now - log[-1] >= key[1].seconds:
+                del self._logs[key]
+        self._forget_at = max(FORGET_AT, 2 * len(self._logs))

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from .codes import Refused
 
 Params = Mapping[str, Any]
+LONGEST = 128  # characters of any one value; the docs have a number for clients' ids and tags alone
 
 _WHOLE = re.compile(r"[0-9]{1,20}")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
@@ -37,7 +38,7 @@ def text(params: Params, name: str, allowed: Collection[str] = ()) -> str:
         value = str(value)  # the docs say String and are silent on a bare number: it is taken for the string
     if value is None or value == "":
         return ""
-    if not isinstance(value, str) or (allowed and value not in allowed):
+    if not isinstance(value, str) or len(value) > LONGEST or (allowed and value not in allowed):
         bad(name)
     return value
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from multidict import CIMultiDict, CIMultiDictProxy
 
 PREFIX = "/api/v5/"
+MOST_REQUESTS = 10_000  # remembered; past that the oldest is forgotten
+MOST_BYTES = 64 * 1024**2  # of them, counted without what Python needs for itself
 
 _SECRET_HEADERS = ("OK-ACCESS-SIGN", "OK-ACCESS-PASSPHRASE")
 
@@ -56,6 +59,34 @@ class Arrival:
         for name in _SECRET_HEADERS:
             headers.popall(name, None)
         return CIMultiDictProxy(headers)
+
+
+class Remembered:
+    """The requests of late, oldest first."""
+
+    def __init__(self) -> None:
+        self._requests: deque[Request] = deque()
+        self._bytes = 0
+
+    def __iter__(self) -> Iterator[Request]:
+        return iter(self._requests)
+
+    def add(self, request: Request) -> None:
+        """Take one in, and forget the oldest as long as they are too many or too much."""
+        self._requests.append(request)
+        self._bytes += _size(request)
+        while len(self._requests) > MOST_REQUESTS or self._bytes > MOST_BYTES:
+            self._bytes -= _size(self._requests.popleft())
+
+    def clear(self) -> None:
+        """Forget every request."""
+        self._requests.clear()
+        self._bytes = 0
+
+
+def _size(request: Request) -> int:
+    headers = sum(len(name) + len(value) for name, value in request.headers.items())
+    return len(request.path) + len(request.query) + len(request.body) + headers
 
 
 def full_path(path: str) -> str:

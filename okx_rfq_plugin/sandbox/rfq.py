@@ -107,6 +107,8 @@ def _counterparties(params: Params, makers: frozenset[str]) -> list[str]:
         raise Refused("50014", param0="counterparties")
     if not codes:
         raise Refused("70102")
+    if len(codes) > len(makers):
+        raise Refused("70107")  # the docs do not say how many are too many: here it is more than there are
     if not makers.issuperset(codes):
         raise Refused("70103")
     return codes

@@ -76,7 +76,7 @@ class Sandbox:
         """
         if self._server is not None:
             raise RuntimeError(f"the sandbox runs already, at {self.url}")
-        self._server = Server(self._host, self._port, self._front.receive)
+        self._server = Server(self._host, self._port, self._front.receive, self._front.fail)
 
     def close(self) -> None:
         """Stop at once, without waiting for anybody; closing twice is the same as once, and `start()` works again."""
@@ -281,7 +281,7 @@ class Sandbox:
 
     @property
     def requests(self) -> list[Request]:
-        """What arrived, oldest first, faults and refusals included."""
+        """What arrived, oldest first, faults and refusals included: the latest 10,000, and of those 64 MiB at most."""
         with self._lock:
             return list(self._front.requests)
 

@@ -1,6 +1,8 @@
 """Carries bytes: an aiohttp server in a thread and an event loop of its own.
 
-It knows HTTP and nothing of OKX: what is to become of a request it asks of the callable that it is given.
+It knows HTTP and nothing of OKX: what is to become of a request it asks of the callables that it is given. aiohttp's
+own bounds hold: it answers 413 to a body of more than a mebibyte, unpacked, and 400 to a request line or a header of
+more than 8,190 bytes and to more than 128 headers.
 """
 
 from __future__ import annotations
@@ -16,8 +18,6 @@ from typing import NamedTuple
 from aiohttp import web
 
 from .request import Arrival
-
-MOST_BODY = 1024**2  # bytes; aiohttp answers 413 to more
 
 # aiohttp logs what it cannot parse as an error, with a traceback and perhaps with a header: this logger drops it.
 _SILENT = logging.Logger("okx_rfq_plugin.sandbox.http", logging.CRITICAL + 1)
@@ -41,18 +41,25 @@ class Outcome(NamedTuple):
 class Server:
     """A server that listens as soon as it is made."""
 
-    def __init__(self, host: str, port: int, handle: Callable[[Arrival], Outcome]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        handle: Callable[[Arrival], Outcome],
+        fail: Callable[[Arrival], HttpReply],
+    ) -> None:
         """Start listening.
 
         Args:
             host: the address to listen on.
             port: 0 lets the system choose.
             handle: called on the server's own thread, for each request that has arrived whole; must not block.
+            fail: called where that, or the `reply` of its outcome, raises: what is sent then.
 
         Raises:
             OSError: where the port cannot be had.
         """
-        self._handle = handle
+        self._handle, self._fail = handle, fail
         started: Future[int] = Future()
         self._thread = threading.Thread(
             target=self._run, args=(host, port, started), name="okx-rfq-sandbox", daemon=True
@@ -107,7 +114,7 @@ class Server:
             await asyncio.sleep(outcome.delay)
             reply = outcome.reply()
         except Exception:  # whatever it is, no client ever sees a traceback
-            return web.Response(status=500)
+            reply = self._fail(arrival)
         if reply is None:
             _drop(request.transport)
             return web.Response()
