@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import threading
 import time
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -19,6 +20,7 @@ class SandboxProcess:
     def __init__(self, *, rejections_count: bool = False) -> None:
         context = multiprocessing.get_context("spawn")
         self._line, far_end = context.Pipe()
+        self._lock = threading.Lock()
         self._process = context.Process(target=_serve, args=(far_end, rejections_count), daemon=True)
 
     def __enter__(self) -> SandboxProcess:
@@ -56,9 +58,19 @@ class SandboxProcess:
         """Forget requests, faults, limits and RFQs; users stay."""
         self._ask("clear")
 
+    def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """Call any method of the sandbox, from any thread."""
+        return self._ask("call", name, args, kwargs)
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id."""
+        return self._process.pid
+
     def _ask(self, name: str, *args: Any) -> Any:
-        self._line.send((name, args))
-        return self._line.recv()
+        with self._lock:
+            self._line.send((name, args))
+            return self._line.recv()
 
 
 def _serve(line: Connection, rejections_count: bool) -> None:
@@ -95,6 +107,9 @@ def _serve(line: Connection, rejections_count: bool) -> None:
         def clear(self) -> None:
             sandbox.clear()
             self.refused = 0
+
+        def call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            return getattr(sandbox, name)(*args, **kwargs)
 
     epoch = time.time() - time.monotonic()
     with Sandbox(clock=lambda: time.monotonic() + epoch, rejections_count=rejections_count) as sandbox:

@@ -1,0 +1,160 @@
+"""This file is the part of a soak that is the same for threads and tasks: whom to be, what to ask, how to judge."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, NamedTuple
+
+import ccxt
+
+from .faults import ATTEMPT_TIMEOUTS, CANCEL, CREATE, LONGEST, TIME, any_create_fault, any_fault, any_time_fault
+from .load import LEG
+from .truth import Truth, User
+
+_numbers = count()
+
+
+@dataclass
+class Account:
+    """One User ID: the RFQs of which it is known that they were created, and the creates that were refused."""
+
+    user: User
+    known: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+    doubtful: bool = False  # whether something may yet be executed that was sent long ago
+
+
+class Late(NamedTuple):
+    """A failure to be looked at once more, when nothing that was sent can still be on its way."""
+
+    due: float
+    who: str
+    user: User
+    active_before: frozenset[str]
+
+
+class Desk:
+    """One worker's side of the soak; with `alone` nobody but this worker cancels for its users."""
+
+    def __init__(self, name: str, truth: Truth, seed: int, account: Account | None = None) -> None:
+        self.name = name
+        self.truth = truth
+        self.choice = random.Random(f"{seed} {name}")
+        self.alone = account is None
+        self.account = account or self._new_account()
+        self._late: list[Late] = []
+        self._calls = 0
+
+    def policy(self) -> dict[str, float]:
+        """Return the values of a policy at random."""
+        return {
+            "deadline": self.choice.choice((0, 2, 4, 8)),
+            "attempt_timeout": self.choice.uniform(*ATTEMPT_TIMEOUTS),
+            "backoff": 0.05,
+            "jitter": self.choice.choice((0, 0.2)),
+        }
+
+    def begin(self, exchange: Any) -> None:
+        """Become a user, afresh where an earlier call left a doubt, and let something be wrong."""
+        self.look_again()
+        if self.alone and (self.account.doubtful or len(self.account.known) > 60):
+            self.account = self._new_account()
+        for name, value in self.account.user.items():
+            setattr(exchange, name, value)
+        for _ in range(self.choice.choice((0, 0, 0, 1, 1, 2, 3))):
+            self._fault(CANCEL, any_fault)
+        if self.choice.random() < 0.1:
+            self._fault(TIME, any_time_fault)
+        if self.choice.random() < 0.2:
+            self._fault(CREATE, any_create_fault)
+        for _ in range(self.choice.choice((0, 1, 1, 2))):
+            made = self.truth.sandbox.call("create_rfq", credentials=self.account.user, legs=[LEG])
+            self.account.known.add(made["rfqId"])
+
+    def asks(self) -> dict[str, Any] | None:
+        """Return the parameters of an RFQ to be created over HTTP, or None for none this time."""
+        if self.choice.random() < 0.5:
+            return None
+        return {"counterparties": ["WAGMI"], "legs": [LEG], "clRfqId": f"soak{next(_numbers)}"}
+
+    def stops(self) -> float | None:
+        """Return after how many seconds this cancel is to be stopped from outside, or None for never."""
+        return self.choice.uniform(0.001, 1.0) if self.choice.random() < 0.1 else None
+
+    @contextmanager
+    def creating(self, params: dict[str, Any]) -> Iterator[Callable[[Any], None]]:
+        """Create an RFQ inside of this, and hand over the reply."""
+
+        def created(reply: Any) -> None:
+            # Of a create that failed nobody knows; ccxt returns what is no reply of OKX's, too.
+            if isinstance(reply, dict) and reply.get("code") == "0" and reply.get("data"):
+                self.account.known.add(reply["data"][0]["rfqId"])
+                self.truth.count(self.truth.creates, "created")
+
+        try:
+            yield created
+        except ccxt.OperationRejected:
+            self.account.refused.add(params["clRfqId"])
+            self.truth.count(self.truth.creates, "refused, as a cancel came")
+        except ccxt.BaseError:
+            self.truth.count(self.truth.creates, "failed")
+            self.account.doubtful = True
+
+    @contextmanager
+    def canceling(self, *stops: type[BaseException]) -> Iterator[Callable[[Any], None]]:
+        """Call `cancel_all_rfqs()` inside of this, and hand over the receipt; then it is judged.
+
+        Args:
+            stops: what may come from outside, other than ccxt's errors.
+        """
+        self._calls += 1
+        who, account = f"{self.name} call {self._calls}", self.account
+        before = frozenset(account.known)
+        active = frozenset[str]()
+        if self.alone:
+            rows = self.truth.sandbox.call("rfqs", "active", credentials=account.user)
+            active = frozenset(rfq["rfqId"] for rfq in rows)
+
+        def judged(receipt: Any) -> None:
+            account.doubtful |= receipt["attempts"] > 1
+            self.truth.count(self.truth.outcomes, receipt["status"])
+            self.truth.of_receipt(who, account.user, receipt, before)
+
+        try:
+            yield judged
+        except (ccxt.BaseError, *stops) as error:
+            account.doubtful = True
+            facts = getattr(error, "cancel_failure", None)
+            if facts is None:
+                self.truth.lie(f"{who}: {error!r} says nothing of what is known")
+                return
+            known = "may be canceled" if facts.may_be_canceled else "nothing was canceled"
+            self.truth.count(self.truth.outcomes, f"{type(error).__name__}: {known}")
+            if self.alone and not facts.may_be_canceled:
+                who += f" ({error!r})"
+                self.truth.of_failure(who, account.user, active)
+                self._late.append(Late(time.monotonic() + LONGEST + 1, who, account.user, active))
+
+    def look_again(self, *, last: bool = False) -> None:
+        """Judge the failures again for which it is time, or all."""
+        while self._late and (last or time.monotonic() >= self._late[0].due):
+            late = self._late.pop(0)
+            self.truth.of_failure(late.who, late.user, late.active_before)
+
+    def end(self) -> None:
+        """Judge what is left, when all is over."""
+        self.look_again(last=True)
+        self.truth.of_refused_creates(self.account.user, self.account.refused)
+
+    def _new_account(self) -> Account:
+        return Account(self.truth.sandbox.call("create_user"))
+
+    def _fault(self, path: str, make: Callable[[random.Random], tuple[str, dict[str, Any]]]) -> None:
+        name, fault = make(self.choice)
+        self.truth.sandbox.fault(path, 1, **fault)
+        self.truth.count(self.truth.faults, name)
