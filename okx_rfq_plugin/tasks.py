@@ -196,8 +196,9 @@ class Countdown(Call):
         if self.verdict.meaning is not Meaning.DONE or self.reply is None:
             raise self.failure() from self.cause
         row = self.exchange.safe_dict(rows_of(self.reply), 0)
-        ends = self.exchange.safe_integer_omit_zero(row, "triggerTime")
-        timestamp = self.exchange.safe_integer(row, "ts")
+        ends, timestamp = (
+            _milliseconds(self.exchange.safe_integer_omit_zero(row, key)) for key in ("triggerTime", "ts")
+        )
         return {
             "triggerTimestamp": ends,
             "triggerDatetime": self.exchange.iso8601(ends),
@@ -205,6 +206,11 @@ class Countdown(Call):
             "datetime": self.exchange.iso8601(timestamp),
             "info": self.reply.body,
         }
+
+
+def _milliseconds(time: int | None) -> int | None:
+    # OKX's page of this endpoint shows seconds, without a word on it; all its other times are milliseconds.
+    return time * 1000 if time is not None and time < 10**11 else time
 
 
 def _pages(

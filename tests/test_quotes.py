@@ -11,7 +11,7 @@ from test_express import Queue, in_a_thread
 from twins import Twin, VirtualClock
 
 from okx_rfq_plugin import ExchangeSnapshot, get_plugin_manager, hookimpl, install
-from okx_rfq_plugin.sandbox import Sandbox
+from okx_rfq_plugin.sandbox import Fault, Sandbox
 
 CANCEL_ALL, COUNTDOWN = "rfq/cancel-all-quotes", "rfq/cancel-all-after"
 
@@ -173,6 +173,7 @@ def test_countdown_cancels_quotes_by_itself(twin: Twin, sandbox: Sandbox, maker:
     assert 10_000 == countdown["triggerTimestamp"] - countdown["timestamp"]
     assert countdown["triggerDatetime"] == exchange.iso8601(countdown["triggerTimestamp"])
     assert countdown["datetime"] == exchange.iso8601(countdown["timestamp"])
+    assert abs(countdown["timestamp"] - exchange.milliseconds()) < 5000
     assert "0" == countdown["info"]["code"]
     assert 2 == len(sandbox.quotes("active", credentials=maker))
     clock.sleep(10.1)
@@ -234,6 +235,16 @@ def test_docstring_says_that_rfqs_have_none(exchange: Any) -> None:
     words = " ".join(type(exchange).cancel_all_quotes_after.__doc__.split())
 
     assert ("Same as" in words) or ("It has none for RFQs" in words and "okx-rfq guard" in words)
+
+
+def test_countdown_in_milliseconds_is_read_as_such(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
+    """OKX's page shows seconds here, and milliseconds everywhere else: both are understood."""
+    row = '{"triggerTime": "1587971460000", "ts": "1587971400000"}'
+    sandbox.fault(COUNTDOWN, Fault(body=f'{{"code": "0", "msg": "", "data": [{row}]}}'))
+
+    countdown = twin.run(exchange, lambda: exchange.cancel_all_quotes_after(60))
+
+    assert (1587971460000, 1587971400000) == (countdown["triggerTimestamp"], countdown["timestamp"])
 
 
 # Every method
