@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -77,6 +78,7 @@ _TABLE: tuple[tuple[Meaning, type[BaseError], str], ...] = (
 _MEANING_OF = {code: (meaning, raises) for meaning, raises, codes in _TABLE for code in codes.split()}
 _BY_NAME = ("70203", "70208")  # too many for one request; not possible at the moment
 _UNKNOWN = (Meaning.UNKNOWN, BadResponse)
+_CODE = re.compile(r"[0-9]{1,9}(_[0-9]{1,6})?")
 _THROTTLED_STATUSES = (418, 429)
 
 # ccxt raises these before a request leaves the machine.
@@ -178,8 +180,4 @@ def _code(holder: Any, key: str) -> str | None:
     # Digits, as a string with OKX, perhaps with a sub-code; an integer is taken too, as ccxt does. Anything else is no
     # code of OKX's.
     value = holder.get(key) if isinstance(holder, dict) else None
-    if type(value) is int:
-        value = str(value)
-    if type(value) is not str or len(value) > 15 or not value.isascii():
-        return None
-    return value if all(part.isdigit() for part in value.split("_", 1)) else None
+    return str(value) if type(value) in (str, int) and _CODE.fullmatch(str(value)) else None
