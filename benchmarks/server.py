@@ -50,6 +50,10 @@ class SandboxProcess:
         """Return when requests to a path arrived, from these keys or, without any, from everybody."""
         return self._ask("arrivals", {key["apiKey"] for key in keys}, path)
 
+    def bodies(self, path: str) -> list[tuple[float, str]]:
+        """Return when requests to a path arrived, and what they said."""
+        return self._ask("bodies", path)
+
     def rejections(self) -> int:
         """Return how many cancels were refused as too many since the last `clear()`."""
         return self._ask("rejections")
@@ -100,6 +104,9 @@ def _serve(line: Connection, rejections_count: bool) -> None:
         def arrivals(self, keys: set[str], path: str) -> list[float]:
             at = [each for each in sandbox.requests if each.path == path]
             return [each.received - epoch for each in at if not keys or each.headers.get("OK-ACCESS-KEY") in keys]
+
+        def bodies(self, path: str) -> list[tuple[float, str]]:
+            return [(each.received - epoch, each.body) for each in sandbox.requests if each.path == path]
 
         def rejections(self) -> int:
             return self.refused

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import random
 import sys
 import time
@@ -11,12 +12,15 @@ from collections import Counter
 from . import load, plugin
 
 LEAST = 4.0  # seconds of the second part, however long the first one took
+PATIENCE = 600.0  # seconds beyond the time that was asked for, after which something hangs
 
 
 def main(args: list[str] | None = None) -> int:
     """Put the sandbox under load, then soak the plugin for the rest of the time."""
     asked = _arguments(args)
     began = time.monotonic()
+    if args is None:  # from the command line: a call that never returns ends it too, and shows where it stands
+        faulthandler.dump_traceback_later(asked.minutes * 60 + PATIENCE, exit=True)
     print(f"seed {asked.seed}", flush=True)
     loaded = load.run(asked.users, asked.requests, asked.seed)
     print(f"\n{2 * asked.requests:,} requests of {asked.users:,} User IDs in {loaded.seconds:.0f} s")

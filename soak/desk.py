@@ -21,11 +21,17 @@ _numbers = count()
 
 @dataclass
 class Account:
-    """One User ID: the RFQs of which it is known that they were created, and the creates that were refused."""
+    """One User ID, and what was done for it; times are `time.monotonic()`.
+
+    `known` are the RFQs of which it is known that they were created, `asked` the creates over HTTP and since when,
+    `refused` those that were said to be refused, `canceled` when `cancel_all_rfqs()` was called.
+    """
 
     user: User
     known: set[str] = field(default_factory=set)
+    asked: dict[str, float] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
+    canceled: list[float] = field(default_factory=list)
     doubtful: bool = False  # whether something may yet be executed that was sent long ago
 
 
@@ -96,6 +102,7 @@ class Desk:
                 self.account.known.add(reply["data"][0]["rfqId"])
                 self.truth.count(self.truth.creates, "created")
 
+        self.account.asked[params["clRfqId"]] = time.monotonic()
         try:
             yield created
         except ccxt.OperationRejected:
@@ -119,6 +126,7 @@ class Desk:
         if self.alone:
             rows = self.truth.sandbox.call("rfqs", "active", credentials=account.user)
             active = frozenset(rfq["rfqId"] for rfq in rows)
+        account.canceled.append(time.monotonic())
 
         def judged(receipt: Any) -> None:
             account.doubtful |= receipt["attempts"] > 1
@@ -150,6 +158,7 @@ class Desk:
         """Judge what is left, when all is over."""
         self.look_again(last=True)
         self.truth.of_refused_creates(self.account.user, self.account.refused)
+        self.truth.of_waiting_creates(self.account.asked, self.account.canceled)
 
     def _new_account(self) -> Account:
         return Account(self.truth.sandbox.call("create_user"))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from benchmarks.server import SandboxProcess
 
 User = dict[str, str]
+CREATE = "/api/v5/rfq/create-rfq"
+ON_THE_WIRE = 0.5  # seconds that a create may take from its signature to the sandbox, on a machine with much to do
 
 
 class Truth:
@@ -58,6 +61,19 @@ class Truth:
         gone = [rfq_id for rfq_id in active_before if states[rfq_id] == "canceled"]
         if gone:
             self.lie(f"{who}: was said to have canceled nothing, and {gone} are canceled")
+
+    def of_waiting_creates(self, asked: Mapping[str, float], canceled: Sequence[float]) -> None:
+        """Hold the promise that a create which waits when a cancel comes is not sent, against what arrived.
+
+        Args:
+            asked: when each create was called, by its `clRfqId`.
+            canceled: when `cancel_all_rfqs()` was called; both are `time.monotonic()`.
+        """
+        for arrived, body in self.sandbox.bodies(CREATE):
+            name = json.loads(body)["clRfqId"]
+            since = asked.get(name, arrived)
+            if any(since < called < arrived - ON_THE_WIRE for called in canceled):
+                self.lie(f"{name} was sent {arrived - since:.2f} s after it was asked for, and after a cancel")
 
     def of_refused_creates(self, user: User, client_ids: set[str]) -> None:
         """Hold "nothing was sent", said of a create that waited when a cancel came, against the book."""

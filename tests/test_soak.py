@@ -95,8 +95,23 @@ def test_an_rfq_that_is_lost_is_found(canceled: int | None, shown: Any, words: s
 @pytest.fixture
 def desk(sandbox: Sandbox) -> Desk:
     """A worker at a sandbox in this process."""
-    here = SimpleNamespace(call=lambda name, *args, **kwargs: getattr(sandbox, name)(*args, **kwargs))
+    here = SimpleNamespace(
+        call=lambda name, *args, **kwargs: getattr(sandbox, name)(*args, **kwargs),
+        bodies=lambda path: [],
+    )
     return Desk("worker", Truth(here), seed=1)  # type: ignore[arg-type]  # all of a SandboxProcess that it needs
+
+
+@pytest.mark.parametrize(("waited", "lies"), [(0.6, 1), (0.4, 0)])
+def test_a_create_that_was_sent_in_spite_of_a_cancel_is_found(desk: Desk, waited: float, lies: int) -> None:
+    """It was asked for before the cancel, and left after it."""
+    desk.truth.sandbox.bodies = lambda path: [(11 + waited, '{"clRfqId": "mine"}'), (12.0, '{"clRfqId": "other"}')]
+    desk.account.asked["mine"] = 10.0
+    desk.account.canceled += [9.0, 11.0]
+
+    desk.end()
+
+    assert lies == len(desk.truth.lies)
 
 
 def create(desk: Desk) -> str:
