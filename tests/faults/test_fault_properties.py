@@ -1,0 +1,242 @@
+"""This file draws what cancels meet, as hypothesis likes, and holds what must be true of any of it, by the venue's book."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import ccxt
+import ccxt.async_support
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from table import BY_NAME, CLOCK, DONE, DOUBT, EMPTY, NO, OTHER_CODES, PRINCIPAL, Row, Unreached
+from twins import Twin, VirtualClock
+from world import CANCEL_ALL, Met, Venue, make_exchange, venue
+
+from okx_rfq_plugin import RetryPolicy
+
+PATIENT = 10.0  # seconds of the real clock that an attempt may take
+SHORT = 0.5  # the same where the first row runs into it
+WINDOW = 2.0  # seconds in which OKX takes two requests
+TICK = 1e-6  # seconds: what sums of floats may be off by
+STATUS = {DONE: "canceled", EMPTY: "nothing_active"}
+MISJUDGED = {"302 to OKX's clock", "303 to OKX's clock", "301 to a rejection"}  # see the matrix
+BOOKKEEPING = frozenset(  # ccxt's own account of the last request, and what it opens to send one
+    "session tcp_connector throttler asyncio_loop closed_by_user lastRestRequestTimestamp".split()
+)
+
+
+class Stubborn:
+    """A framework's way: what it takes for trouble of the network, it sends again, inside ccxt's own `fetch`."""
+
+    tries = 3
+
+    def fetch(self, url: str, *args: Any, **kwargs: Any) -> Any:
+        for last in (*[False] * (self.tries - 1), True):
+            try:
+                return super().fetch(url, *args, **kwargs)  # type: ignore[misc]  # ccxt's, of the class beside it
+            except ccxt.NetworkError:
+                if last:
+                    raise
+
+
+class StubbornAsync:
+    """Same as Stubborn, for ccxt.async_support."""
+
+    tries = 3
+
+    async def fetch(self, url: str, *args: Any, **kwargs: Any) -> Any:
+        for last in (*[False] * (self.tries - 1), True):
+            try:
+                return await super().fetch(url, *args, **kwargs)  # type: ignore[misc]
+            except ccxt.NetworkError:
+                if last:
+                    raise
+
+
+class StubbornOkx(Stubborn, ccxt.okx):
+    """On the sync object."""
+
+
+class StubbornAsyncOkx(StubbornAsync, ccxt.async_support.okx):
+    """On the async one."""
+
+
+KINDS = {
+    (True, False): ccxt.okx,
+    (False, False): ccxt.async_support.okx,
+    (True, True): StubbornOkx,
+    (False, True): StubbornAsyncOkx,
+}
+
+
+@dataclass(frozen=True)
+class Story:
+    """What is drawn: on which face of ccxt, in whose class, by which deadline and how often one cancels, and what is met."""
+
+    rows: tuple[Row, ...]
+    synchronous: bool = True
+    stubborn: bool = False
+    deadline: float = 5.0
+    calls: int = 1
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # what hypothesis shows an example by
+        who = f"{'stubborn ' * self.stubborn}{'sync' if self.synchronous else 'async'}"
+        rows = ", ".join(row.name for row in self.rows)
+        printer.text(f"<{self.calls} x {who}, deadline {self.deadline}: {rows}, ...>")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One cancel: when it was called and came back, by the virtual clock; its outcome; what it met, by attempts."""
+
+    called: float
+    back: float
+    outcome: Any
+    met: list[list[Met]]
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+    @property
+    def ends(self) -> list[Row]:
+        """What each attempt met last."""
+        return [attempt[-1].row for attempt in self.met]
+
+    @property
+    def sent(self) -> list[Row]:
+        """All that was met, a framework's own retries included."""
+        return [met.row for attempt in self.met for met in attempt]
+
+
+KNOWN = [row for row in [*PRINCIPAL, *OTHER_CODES] if row.name not in MISJUDGED]
+OPEN = [row for row in KNOWN if not row.ends and not row.slow]
+NEXT = st.sampled_from(OPEN) | st.sampled_from([row for row in KNOWN if not row.slow])
+
+
+def possible(rows: tuple[Row, ...]) -> bool:
+    """Say whether the venue knows which connection is to fail: not where one goes elsewhere in between."""
+    return not any(one.detour and isinstance(two.step, Unreached) for one, two in zip(rows, rows[1:], strict=False))
+
+
+SEQUENCES = st.lists(NEXT, min_size=1, max_size=7).map(tuple).filter(possible)
+STORIES = st.builds(
+    Story,
+    rows=SEQUENCES,
+    synchronous=st.booleans(),
+    stubborn=st.booleans(),
+    deadline=st.sampled_from([0.0, 0.5, 3.0, 8.0, 30.0]),
+    calls=st.integers(1, 2),
+)
+
+
+def played(story: Story) -> list[Call]:
+    """Let the story happen, and tell it by what the venue met."""
+    clock = VirtualClock()
+    with venue(clock) as okx:
+        return _play(story, okx, clock)
+
+
+def _play(story: Story, okx: Venue, clock: VirtualClock) -> list[Call]:
+    timeout = SHORT if story.rows[0].slow else PATIENT
+    twin = Twin(ccxt if story.synchronous else ccxt.async_support, story.synchronous)
+    exchange = make_exchange(
+        KINDS[story.synchronous, story.stubborn],
+        RetryPolicy(deadline=story.deadline, attempt_timeout=timeout),
+        clock,
+    )
+    okx.play(story.rows)
+    calls: list[Call] = []
+    attempts = _attempts_of(exchange, okx)
+
+    def begin() -> tuple[float, dict[str, Any]]:
+        okx.met.clear()
+        attempts.clear()
+        return clock.now(), state_of(exchange)
+
+    def end(called: float, before: dict[str, Any], outcome: Any) -> None:
+        bounds = [*attempts, len(okx.met)]
+        met = [okx.met[i:j] for i, j in zip(bounds, bounds[1:], strict=False)]
+        calls.append(Call(called, clock.now(), outcome, met, before, state_of(exchange)))
+
+    def call() -> None:
+        begun = begin()
+        try:
+            outcome = exchange.cancel_all_rfqs()
+        except ccxt.BaseError as error:
+            outcome = error
+        end(*begun, outcome)
+
+    async def call_async() -> None:
+        begun = begin()
+        try:
+            outcome = await exchange.cancel_all_rfqs()
+        except ccxt.BaseError as error:
+            outcome = error
+        end(*begun, outcome)
+
+    twin.run(exchange, *[call if story.synchronous else call_async] * story.calls)
+    return calls
+
+
+def _attempts_of(exchange: Any, okx: Venue) -> list[int]:
+    """Return where attempts begin in what the venue met, as they come: ccxt signs anew for each, and for no other."""
+    begun: list[int] = []
+    sign = exchange.sign
+
+    def watched(path: str, *args: Any, **kwargs: Any) -> Any:
+        if CANCEL_ALL.endswith(path):
+            begun.append(len(okx.met))
+        return sign(path, *args, **kwargs)
+
+    exchange.sign = watched
+    return begun
+
+
+def state_of(exchange: Any) -> dict[str, Any]:
+    """Return what belongs to the exchange's owner: all but ccxt's own bookkeeping and the clock's offset."""
+    state = {
+        name: copy.deepcopy(value) if isinstance(value, (dict, list)) else value
+        for name, value in vars(exchange).items()
+        if not name.startswith("last_") and name not in BOOKKEEPING
+    }
+    state["options"].pop("timeDifference", None)
+    return {**state, "class": type(exchange)}
+
+
+def hold(story: Story) -> None:
+    """Let it happen, and hold each promise."""
+    __tracebackhide__ = True
+    calls = played(story)
+    sends = [attempt[0].at for call in calls for attempt in call.met]
+    assert all(third - first >= WINDOW - TICK for first, third in zip(sends, sends[2:], strict=False)), "three in 2 s"
+    for call in calls:
+        outcome, failed = call.outcome, isinstance(call.outcome, ccxt.BaseError)
+        last = call.ends[-1]
+        told = vars(outcome.cancel_failure) if failed else outcome
+        assert failed == (last.means not in STATUS), "success if and only if OKX's last word was one"
+        assert failed or STATUS[last.means] == outcome["status"]
+        assert all(row.means not in (DONE, EMPTY, NO) for row in call.ends[:-1]), "asked again after the last word"
+        assert len(call.met) == told["attempts"], "attempts"
+        if failed:
+            doubt = any(row.means == DOUBT for row in call.sent)
+            assert doubt == told["may_be_canceled"], "the doubt is there exactly when a request's fate is unknown"
+        assert call.met[0][0].at - call.called <= WINDOW + TICK, "the first attempt waits for one window at most"
+        assert all(attempt[0].at - call.called <= story.deadline + TICK for attempt in call.met[1:]), "past the deadline"
+        gave_up = failed and last.means != NO and [row.means for row in call.ends].count(CLOCK) < 3
+        longest_wait = RetryPolicy().backoff_max + RetryPolicy().jitter
+        assert not gave_up or call.back - call.called + longest_wait >= story.deadline, "given up too early"
+        assert call.before == call.after, "the exchange is another"
+
+
+@given(STORIES)
+@settings(max_examples=60, deadline=None)
+@example(Story((BY_NAME["reset"], BY_NAME["50113 (401)"]), stubborn=True))
+@example(Story((BY_NAME["reset"], BY_NAME["50113 (401)"]), stubborn=True, synchronous=False))
+@example(Story((BY_NAME["50011 (429)"], BY_NAME["50113 (401)"]), stubborn=True))
+@example(Story((BY_NAME["50102 (401)"], BY_NAME["canceled"]), calls=2))
+@example(Story((BY_NAME["slow body"], BY_NAME["50001 (503)"], BY_NAME["50120 (200)"])))
+@example(Story((BY_NAME["silent"], BY_NAME["50001 (503)"], BY_NAME["none active, in rows"]), synchronous=False))
+def test_whatever_is_met_the_promises_hold(story: Story) -> None:
+    """Success, doubt, rejection, deadline, OKX's limit and the exchange object: true of any replies and faults."""
+    hold(story)
