@@ -1,4 +1,4 @@
-"""This file writes down what each reply of OKX and each fault on the way means, read from OKX's words, not from the code.
+"""This file writes down what each reply and each fault on the way means, read from OKX's words and not from the code.
 
 Sources: okx.com/docs-v5/en/#error-code-rest-api (general class, API class, as published on 2026-07-13),
 #error-code-rest-api-block-trading-and-spread-orderbook, #block-trading-rest-api-cancel-all-rfqs, #overview-rate-limits.
@@ -181,19 +181,22 @@ PUBLISHED: tuple[tuple[str, int, str, str, Any], ...] = (
     ("70207", 200, "Cancellation failed: no active RFQs", EMPTY, ()),
 )
 
-# Published too, but about orders, legs, quotes, transfers or demo assets, on which no cancel of RFQs depends. Should one
-# come all the same, its words do not say that nothing was canceled: a doubt.
-ABOUT_OTHER_THINGS = (
-    "50028 50032 50033 50036 50037 50039 50042 50044 50045 50047 50048 50049 50050 50053 50055 50056 50057 50058 50063"
-    " 50064 50067 50069 50071 50072 50075 50076 50077 50116 50122 70007 70008 70009 70010 70011 70012 70013 70014 70016"
-    " 70060 70061 70062 70064 70065 70066 70067 70100 70101 70102 70103 70105 70106 70107 70108 70109 70301 70303 70304"
-    " 70305 70306 70307 70308 70309 70310 70400 70408 70501 70502 70503 70504 70505 70506 70507 70508 70509 70510 70511"
-    " 70514 70515 70516 70517 70518 75001 75002 75003 56000 56001 56002 56003 56004 56005 56006 56007 56008 51008_1000"
-).split()
+# Published too, but about orders, legs, quotes, transfers or demo assets, on which no cancel of RFQs depends. Should
+# one come all the same, its words do not say that nothing was canceled: a doubt.
+ABOUT_OTHER_THINGS = """
+    50028 50032 50033 50036 50037 50039 50042 50044 50045 50047 50048 50049 50050 50053 50055 50056 50057 50058
+    50063 50064 50067 50069 50071 50072 50075 50076 50077 50116 50122 70007 70008 70009 70010 70011 70012 70013
+    70014 70016 70060 70061 70062 70064 70065 70066 70067 70100 70101 70102 70103 70105 70106 70107 70108 70109
+    70301 70303 70304 70305 70306 70307 70308 70309 70310 70400 70408 70501 70502 70503 70504 70505 70506 70507
+    70508 70509 70510 70511 70514 70515 70516 70517 70518 75001 75002 75003 56000 56001 56002 56003 56004 56005
+    56006 56007 56008 51008_1000
+"""
 
 
 def _published(code: str, status: int, words: str, means: str, raises: Any) -> Row:
-    return Row(f"{code} ({status})", reply(status, said(code, words=words)), means, raises, words, detour=means == CLOCK)
+    return Row(
+        f"{code} ({status})", reply(status, said(code, words=words)), means, raises, words, detour=means == CLOCK
+    )
 
 
 def _zipped(data: bytes) -> Step:
@@ -201,7 +204,7 @@ def _zipped(data: bytes) -> Step:
 
 
 CODES = [_published(*row) for row in PUBLISHED]
-OTHER_CODES = [_published(code, 200, "about something else", DOUBT, LOST) for code in ABOUT_OTHER_THINGS]
+OTHER_CODES = [_published(code, 200, "about something else", DOUBT, LOST) for code in ABOUT_OTHER_THINGS.split()]
 
 # Success is an HTTP status of 2xx, code 0, and no row that says otherwise.
 REPLIES = [
@@ -229,8 +232,9 @@ REPLIES = [
 ]
 
 MEGABYTE = 1 << 20
-HANG_IN_HEAD = Step(b"HTTP/1.1 200 So\r\nContent-Type: appli", end="hang")
-HANG_IN_BODY = Step(b'HTTP/1.1 200 So\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"code":"0"', end="hang")
+HALF_A_HEAD = b"HTTP/1.1 200 So\r\nContent-Ty"
+HALF_A_BODY = b'HTTP/1.1 200 So\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"code":"0"'
+LIKE_A_CANCEL = "answers code 0 and a ts, as a cancel does"
 
 FAULTS = [
     Row("name unknown", Unreached(by="name"), DOUBT, LOST, "as any lost connection, which ccxt does not tell apart"),
@@ -241,7 +245,7 @@ FAULTS = [
     Row("cut", cut(200, '{"code":"0","msg":"","data":[{"ts":"1"}]}'), DOUBT, LOST),
     Row("cut by reset", cut_by_reset(200, '{"code":"0","msg":"","data":[{"ts":"1"}]}'), DOUBT, LOST),
     Row("cut in a chunk", cut_chunk(200, '{"code":"0","msg":"","data":[{"ts":"1"}]}'), DOUBT, LOST),
-    Row("cut in the head", raw(b"HTTP/1.1 200 So\r\nContent-Ty"), DOUBT, LOST),
+    Row("cut in the head", raw(HALF_A_HEAD), DOUBT, LOST),
     Row("no HTTP", raw(b"220 mail.invalid ESMTP\r\n"), DOUBT, LOST),
     Row("no gzip", _zipped(b"this is no gzip"), DOUBT, LOST),
     Row("half a gzip", _zipped(gzip.compress(b'{"code":"0","data":[]}' * 99)[:40]), DOUBT, LOST),
@@ -256,22 +260,57 @@ FAULTS = [
     Row("rejected, as HTML", reply(401, said("50111"), "text/html"), NO, ccxt.AuthenticationError),
     Row("none active, as text", reply(200, said("70207"), "text/plain"), EMPTY, ()),
     Row("not UTF-8", reply(200, b'\xff\xfe{"code":"0"}'), DOUBT, LOST),
-    *(Row(f"HTML, {status}", reply(status, HTML, "text/html"), DOUBT, LOST) for status in (
-        200, 400, 401, 403, 404, 407, 408, 451, 500, 502, 503, 504, 511, 520, 525)),
+    *(
+        Row(f"HTML, {status}", reply(status, HTML, "text/html"), DOUBT, LOST)
+        for status in (200, 400, 401, 403, 404, 407, 408, 451, 500, 502, 503, 504, 511, 520, 525)
+    ),
     Row("HTML, 429", reply(429, HTML, "text/html"), BUSY, ccxt.RateLimitExceeded),
     # A redirected POST becomes a GET: whatever answers that has acknowledged no cancel.
     Row("302 to a page", redirect("/page"), DOUBT, LOST, detour=True),
-    Row("302 to OKX's clock", redirect(PUBLIC_TIME), DOUBT, LOST, "answers code 0 and a ts, as a cancel does", detour=True),
-    Row("303 to OKX's clock", redirect(PUBLIC_TIME, 303), DOUBT, LOST, "answers code 0 and a ts, as a cancel does", detour=True),
-    Row("301 to a rejection", redirect("/rejection", 301), DOUBT, LOST, "rejected is the GET; the POST's fate is open", detour=True),
+    Row(
+        "302 to OKX's clock",
+        redirect(PUBLIC_TIME),
+        DOUBT,
+        LOST,
+        LIKE_A_CANCEL,
+        detour=True,
+    ),
+    Row(
+        "303 to OKX's clock",
+        redirect(PUBLIC_TIME, 303),
+        DOUBT,
+        LOST,
+        LIKE_A_CANCEL,
+        detour=True,
+    ),
+    Row(
+        "301 to a rejection",
+        redirect("/rejection", 301),
+        DOUBT,
+        LOST,
+        "rejected is the GET; the POST's fate is open",
+        detour=True,
+    ),
     Row("302 in a circle", redirect("/circle"), DOUBT, LOST, detour=True),
     Row("302 to nowhere", redirect("http://127.0.0.1:9/"), DOUBT, LOST, detour=True),
     Row("302 without a place", raw(b"HTTP/1.1 302 So\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"), DOUBT, LOST),
     Row("307 to TLS that fails", redirect("https://okx.invalid/x", 307), DOUBT, LOST, detour=True),
-    Row("308 to the same, canceled", redirect("/moved", 308), DONE, (), "the POST is repeated, and acknowledged", detour=True),
+    Row(
+        "308 to the same, canceled",
+        redirect("/moved", 308),
+        DONE,
+        (),
+        "the POST is repeated, and acknowledged",
+        detour=True,
+    ),
     Row("silent", hang(), DOUBT, LOST, slow=True),
-    Row("slow head", HANG_IN_HEAD, DOUBT, LOST, slow=True),
-    Row("slow body", HANG_IN_BODY, DOUBT, LOST, slow=True),
+    Row("slow head", Step(HALF_A_HEAD, end="hang"), DOUBT, LOST, slow=True),
+    Row("slow body", Step(HALF_A_BODY, end="hang"), DOUBT, LOST, slow=True),
+]
+
+TLS_FAULTS = [
+    Row("no TLS", Unreached(by="no TLS"), DOUBT, LOST, "SSLError is not told apart from one in the middle of a reply"),
+    Row("TLS of a stranger", Unreached(by="a stranger"), DOUBT, LOST, "as above"),
 ]
 
 PRINCIPAL = [*CODES, *REPLIES, *FAULTS]

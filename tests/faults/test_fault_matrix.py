@@ -1,27 +1,51 @@
-"""This file lets every row of the table happen, alone, in pairs and in triples, and holds the outcome against the table."""
+"""This file lets every row of the table happen, alone, in pairs and in triples, and compares what comes of it."""
 
 from __future__ import annotations
 
 import json
 import math
+import ssl
 from collections.abc import Iterator, Sequence
 from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import ccxt
 import pytest
-from table import AWAY, BUSY, BY_NAME, CCXT_S_OWN, CLOCK, DONE, DOUBT, EMPTY, NO, OTHER_CODES, PRINCIPAL, Row, Unreached
-from table import foretell
+from table import (
+    AWAY,
+    BUSY,
+    BY_NAME,
+    CCXT_S_OWN,
+    CLOCK,
+    DONE,
+    DOUBT,
+    EMPTY,
+    FAULTS,
+    NO,
+    OTHER_CODES,
+    PRINCIPAL,
+    PUBLIC_TIME,
+    TLS_FAULTS,
+    Row,
+    Unreached,
+    foretell,
+)
+from tls import Tunnel, make_certificate
 from twins import Twin, VirtualClock
-from world import Venue, make_exchange, venue
+from world import HOST, Venue, make_exchange, venue
 
 from okx_rfq_plugin import RetryPolicy
 
 PATIENT = 10.0  # seconds of the real clock that an attempt may take: nothing here comes near it
 SHORT = 0.2  # the same where the first row runs into it; those after it have twice as long
 WINDOW = 2.0  # seconds in which OKX takes two requests
-DEADLINE = 4.5  # seconds of the virtual clock
+DEADLINE = 8.0  # seconds of the virtual clock: five attempts fit, whatever they wait for
 CANCELED = BY_NAME["canceled"]
+COMPLAINT = BY_NAME["50102 (401)"]
+REFUSAL = BY_NAME["50120 (200)"]
+AFTER_TLS = [BY_NAME[name] for name in ("canceled", "50011 (200)", "50113 (401)", "reset")]
+CLOCK_FAULTS = [row for row in FAULTS if not row.slow and not isinstance(row.step, Unreached)]
 TWINS = ("sync", "async")
 
 followed = pytest.mark.xfail(strict=True, reason="a redirect is followed, and the answer of its goal taken for OKX's")
@@ -34,12 +58,13 @@ def _okx(clock: VirtualClock) -> Iterator[Venue]:
         yield running
 
 
-def outcome_of(twin: Twin, okx: Venue, rows: Sequence[Row], deadline: float = DEADLINE) -> Any:
+def outcome_of(twin: Twin, okx: Venue, rows: Sequence[Row], deadline: float = DEADLINE, **world: Any) -> Any:
     """Return the receipt, or the exception, of a cancel that meets these rows, the last of them for ever."""
     okx.play(rows)
     okx.met.clear()
     timeout = SHORT if rows[0].slow else PATIENT
-    exchange = make_exchange(twin.module.okx, RetryPolicy(attempt_timeout=timeout, deadline=deadline), okx.clock)
+    policy = RetryPolicy(attempt_timeout=timeout, deadline=deadline)
+    exchange = make_exchange(twin.module.okx, policy, okx.clock, **world)
     try:
         return twin.cancel(exchange)
     except ccxt.BaseError as error:
@@ -145,8 +170,9 @@ def test_a_row_alone_comes_to_what_the_table_says(rows: list[Row], twin: Twin, o
 @pytest.mark.parametrize(("twin", "row"), list(zip(cycle(TWINS), OTHER_CODES)), indirect=["twin"], ids=str)
 def test_a_code_about_other_things_leaves_it_open(row: Row, twin: Twin, okx: Venue) -> None:
     """Words that are not about a cancel do not say what became of one."""
-    check([row, CANCELED], outcome_of(twin, okx, [row, CANCELED]), okx)
-    check([row], outcome_of(twin, okx, [row], deadline=0), okx)
+    check([row], outcome_of(twin, okx, [row], deadline=1), okx)
+
+    assert 2 <= len(okx.met)
 
 
 @pytest.mark.parametrize(("twin", "rows"), [marked(*case) for case in pairs()], indirect=["twin"])
@@ -159,6 +185,43 @@ def test_two_in_a_row_come_to_what_the_table_says(rows: list[Row], twin: Twin, o
 def test_three_in_a_row_come_to_what_the_table_says(rows: list[Row], twin: Twin, okx: Venue) -> None:
     """The same with one between."""
     check(rows, outcome_of(twin, okx, rows), okx)
+
+
+@pytest.fixture(scope="session", name="certificate")
+def _certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_certificate(HOST, tmp_path_factory.mktemp("tls") / "okx.pem")
+
+
+@pytest.fixture(name="okx_over_tls")
+def _okx_over_tls(
+    okx: Venue, certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Venue, ssl.SSLContext]]:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    stranger = make_certificate(HOST, tmp_path / "stranger.pem")
+    with Tunnel(certificate, okx.port) as tunnel, Tunnel(stranger, okx.port) as another:
+        okx.doors = {"": tunnel.port, "no TLS": okx.port, "a stranger": another.port}
+        yield okx, ssl.create_default_context(cafile=certificate)
+
+
+@pytest.mark.parametrize("next_", [*AFTER_TLS, None], ids=str)
+@pytest.mark.parametrize("fault", TLS_FAULTS, ids=str)
+def test_a_failed_tls_is_as_any_lost_connection(
+    fault: Row, next_: Row | None, twin: Twin, okx_over_tls: tuple[Venue, ssl.SSLContext]
+) -> None:
+    """No request comes through a TLS that fails; with one that holds behind it, the next attempt does."""
+    okx, trusts = okx_over_tls
+    rows = [fault] if next_ is None else [fault, next_]
+
+    check(rows, outcome_of(twin, okx, rows, trusts=trusts), okx)
+
+
+@pytest.mark.parametrize(("twin", "row"), list(zip(cycle(TWINS), CLOCK_FAULTS)), indirect=["twin"], ids=str)
+def test_okx_s_clock_may_fail_and_the_cancel_goes_on(row: Row, twin: Twin, okx: Venue) -> None:
+    """What becomes of the question for the time is no doubt about a cancel, and no rejection of one."""
+    okx.script(row.step, path=PUBLIC_TIME)
+
+    check([COMPLAINT, CANCELED], outcome_of(twin, okx, [COMPLAINT, CANCELED]), okx)
+    check([COMPLAINT, REFUSAL], outcome_of(twin, okx, [COMPLAINT, REFUSAL]), okx)
 
 
 def test_the_groups_hold_every_row() -> None:

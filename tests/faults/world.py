@@ -1,4 +1,4 @@
-"""This file is OKX and the way to it, for one call: a name to resolve, a port to find, and a server that plays a script."""
+"""This file is OKX and the way to it: a name to resolve, a port to find, and a server that plays a script."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Any
 
 import aiohttp
 import pytest
-from standin import Request, Standin, Step, echo, raw, redirect, reply
-from table import CANCEL_ALL, PUBLIC_TIME, Row, SUCCESS, Unreached, said
-from twins import Twin, VirtualClock
+from standin import Request, Standin, Step, echo, redirect, reply
+from table import CANCEL_ALL, PUBLIC_TIME, SUCCESS, Row, Unreached, said
+from twins import VirtualClock
 
 import okx_rfq_plugin
 from okx_rfq_plugin import RetryPolicy
 
 HOST = "okx.invalid"
-TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody; made once, since ccxt would load its list each time
+TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # made once: ccxt would load its list of trust each time
 DUMMIES = {"apiKey": "dummy-key", "secret": "dummy-secret", "password": "dummy-passphrase"}
 
 
@@ -39,6 +39,7 @@ class Venue(Standin):
         super().__init__(clock.now)
         self.clock = clock
         self.met: list[Met] = []
+        self.doors: dict[str, int] = {}
         self._rows: list[Row] = []
         self.script(reply(404, "nobody lives here"))
         self.script(echo(200, self._time), path=PUBLIC_TIME)
@@ -51,15 +52,23 @@ class Venue(Standin):
         """Let requests for a cancel meet these rows, one after another, the last for ever."""
         self._rows = list(rows)
 
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.url.rpartition(":")[2])
+
     def resolve(self, resolver: Any, *args: Any, **kwargs: Any) -> Any:
-        """Answer for the resolver, which is where a request may fail to meet anybody."""
+        """Answer for the resolver, which is where a request may fail to meet anybody.
+
+        `doors` are ports of others: "" where requests are to come in, the rest by the name in `Unreached.by`.
+        """
         step = self._rows[0].step
-        port = int(self.url.rpartition(":")[2])
+        port = self.doors.get("", self.port)
         if isinstance(step, Unreached):
             self._meet()
             if step.by == "name":
                 raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-            port = _closed_port()
+            port = self.doors.get(step.by) or _closed_port()
         return resolver("127.0.0.1", port, *args, **kwargs)
 
     def _next(self, path: str) -> Step:
@@ -98,14 +107,19 @@ def venue(clock: VirtualClock) -> Iterator[Venue]:
         yield running
 
 
-def make_exchange(kind: type, policy: RetryPolicy, clock: VirtualClock) -> Any:
-    """Return a ccxt object on the venue, with the plugin on it."""
-    return okx_rfq_plugin.install(aim(kind(dict(DUMMIES)), clock), policy=policy)
+def make_exchange(
+    kind: type, policy: RetryPolicy | None, clock: VirtualClock, trusts: ssl.SSLContext | None = None
+) -> Any:
+    """Return a ccxt object on the venue, with the plugin on it: by its class already, where no policy is given."""
+    made = aim(kind(dict(DUMMIES)), clock, trusts)
+    return made if policy is None else okx_rfq_plugin.install(made, policy=policy)
 
 
-def aim(exchange: Any, clock: VirtualClock) -> Any:
-    """Let a ccxt object talk to the venue, by its clock."""
-    exchange.urls["api"] = {"rest": f"http://{HOST}"}
-    exchange.ssl_context = TLS
+def aim(exchange: Any, clock: VirtualClock, trusts: ssl.SSLContext | None = None) -> Any:
+    """Let a ccxt object talk to the venue, by its clock; over TLS if it trusts somebody."""
+    exchange.urls["api"] = {"rest": f"https://{HOST}" if trusts else f"http://{HOST}"}
+    exchange.ssl_context = trusts or TRUSTS_NOBODY
+    if trusts and exchange.synchronous:
+        exchange.session.trust_env = True  # whom requests trusts, it is told by the environment
     exchange.milliseconds = lambda: int(clock.wall() * 1000)
     return exchange
