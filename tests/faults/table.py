@@ -212,6 +212,16 @@ REPLIES = [
     Row("canceled, no row", reply(200, said("0")), DONE, ()),
     Row("canceled, row of sCode 0", reply(200, said("0", [{"ts": TS, "sCode": "0"}])), DONE, ()),
     Row("none active, in rows", reply(200, said("1", rows_of("70207", "70207"))), EMPTY, ()),
+    Row("null", reply(200, "null"), DOUBT, LOST),
+    Row("empty object", reply(200, {}), DOUBT, LOST),
+    Row("empty body", reply(200, ""), DOUBT, LOST),
+    Row("204", raw(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"), DOUBT, LOST),
+    Row("429, no code", reply(429, "slow down", "text/plain"), BUSY, ccxt.RateLimitExceeded),
+    Row("418, no code", reply(418, ""), BUSY, ccxt.RateLimitExceeded),
+]
+
+# What a careless reader might take for a success.
+LOOKALIKES = [
     Row("code 0, a row refused", reply(200, said("0", rows_of("0", "70208"))), DOUBT, LOST),
     Row("code 1, rows differ", reply(200, said("1", rows_of("70207", "70200"))), DOUBT, LOST),
     Row("code 2, none active in a row", reply(200, said("2", rows_of("0", "70207"))), DOUBT, LOST),
@@ -223,12 +233,6 @@ REPLIES = [
     Row("code true", reply(200, said(True, [{"ts": TS}])), DOUBT, LOST),
     Row("code unheard of", reply(200, said("99999")), DOUBT, LOST),
     Row("a list", reply(200, [SUCCESS]), DOUBT, LOST),
-    Row("null", reply(200, "null"), DOUBT, LOST),
-    Row("empty object", reply(200, {}), DOUBT, LOST),
-    Row("empty body", reply(200, ""), DOUBT, LOST),
-    Row("204", raw(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"), DOUBT, LOST),
-    Row("429, no code", reply(429, "slow down", "text/plain"), BUSY, ccxt.RateLimitExceeded),
-    Row("418, no code", reply(418, ""), BUSY, ccxt.RateLimitExceeded),
 ]
 
 MEGABYTE = 1 << 20
@@ -313,5 +317,23 @@ TLS_FAULTS = [
     Row("TLS of a stranger", Unreached(by="a stranger"), DOUBT, LOST, "as above"),
 ]
 
-PRINCIPAL = [*CODES, *REPLIES, *FAULTS]
+PRINCIPAL = [*CODES, *REPLIES, *LOOKALIKES, *FAULTS]
 BY_NAME = {row.name: row for row in [*PRINCIPAL, *OTHER_CODES]}
+
+
+def group_of(row: Row) -> str:
+    """Say what a row has in common with others: what it means, and where doubt or refusal come from."""
+    if row.means == NO:
+        return f"{NO}: {getattr(row.raises, '__name__', 'of no family')}"
+    if row.means != DOUBT:
+        return row.means
+    if row in LOOKALIKES:
+        return f"{DOUBT}: looks like success"
+    if row.detour or row.slow or isinstance(row.step, Unreached):
+        return f"{DOUBT}: {'detour' if row.detour else 'slow' if row.slow else 'unreached'}"
+    return f"{DOUBT}: {'on the way' if row in FAULTS else 'in words'}"
+
+
+GROUPS: dict[str, list[Row]] = {}
+for _row in PRINCIPAL:
+    GROUPS.setdefault(group_of(_row), []).append(_row)

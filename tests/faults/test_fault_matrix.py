@@ -22,6 +22,7 @@ from table import (
     DOUBT,
     EMPTY,
     FAULTS,
+    GROUPS,
     NO,
     OTHER_CODES,
     PRINCIPAL,
@@ -112,21 +113,6 @@ def marked(*case: Any) -> Any:
     return pytest.param(*case, id="-".join([*case[:-1], names]), marks=marks)
 
 
-def groups() -> dict[str, list[Row]]:
-    """Sort the rows by what they mean and by whence that is known."""
-    sorted_: dict[str, list[Row]] = {}
-    for row in PRINCIPAL:
-        if row.means == NO:
-            kind = getattr(row.raises, "__name__", "ccxt's own")
-        elif row.slow or row.detour or isinstance(row.step, Unreached):
-            kind = "slow" * row.slow or "detour" * row.detour or "unreached"
-        else:
-            kind = "a reply" if row.words or row.means != DOUBT else "on the way"
-        sorted_.setdefault(f"{row.means}: {kind}", []).append(row)
-    return sorted_
-
-
-GROUPS = groups()
 OPEN = [name for name, rows in GROUPS.items() if not rows[0].ends]
 QUICK = [name for name in GROUPS if not GROUPS[name][0].slow]
 
