@@ -21,7 +21,7 @@ import okx_rfq_plugin
 from okx_rfq_plugin import RetryPolicy
 
 PATIENT = 10.0  # seconds of the real clock that an attempt may take
-SHORT = 0.5  # the same where the first row runs into it
+SHORT = 1.0  # the same where the first row runs into it
 WINDOW = 2.0  # seconds in which OKX takes two requests
 TICK = 1e-6  # seconds: what sums of floats may be off by
 STATUS = {DONE: "canceled", EMPTY: "nothing_active"}
