@@ -10,7 +10,6 @@ from typing import Any
 
 import ccxt
 import ccxt.async_support
-import ccxt.pro
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from table import BY_NAME, CLOCK, DONE, DOUBT, EMPTY, GROUPS, NO, OTHER_CODES, Row, Unreached
@@ -50,7 +49,7 @@ def stubborn(kind: Any, level: str) -> Any:
     return own
 
 
-FACES = {"sync": ccxt.okx, "async": ccxt.async_support.okx, "pro": ccxt.pro.okx}
+FACES = {"sync": ccxt.okx, "async": ccxt.async_support.okx}
 KINDS = {
     **FACES,
     **{f"{face}, stubborn in {at}": stubborn(kind, at) for face, kind in FACES.items() for at in ("fetch", "request")},
