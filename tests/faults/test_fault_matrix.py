@@ -49,9 +49,6 @@ AFTER_TLS = [BY_NAME[name] for name in ("canceled", "50011 (200)", "50113 (401)"
 CLOCK_FAULTS = [row for row in FAULTS if not row.slow and not isinstance(row.step, Unreached)]
 TWINS = ("sync", "async")
 
-followed = pytest.mark.xfail(strict=True, reason="a redirect is followed, and the answer of its goal taken for OKX's")
-MISJUDGED = {"302 to OKX's clock", "303 to OKX's clock", "301 to a rejection"}
-
 
 @pytest.fixture(name="okx")
 def _okx(clock: VirtualClock) -> Iterator[Venue]:
@@ -104,13 +101,11 @@ def ccxt_s_own(row: Row) -> type:
     return raised.type
 
 
-def marked(*case: Any) -> Any:
-    """Make a parameter of rows that is named after them, and expected to fail where a known defect is met."""
+def named(*case: Any) -> Any:
+    """Make a parameter of rows that is named after them."""
     *_, rows = case
-    reached = rows[: foretell(rows).attempts or len(rows)]
-    marks = [followed] if any(row.name in MISJUDGED for row in reached) else []
     names = " + ".join(row.name for row in rows)
-    return pytest.param(*case, id="-".join([*case[:-1], names]), marks=marks)
+    return pytest.param(*case, id="-".join([*case[:-1], names]))
 
 
 OPEN = [name for name, rows in GROUPS.items() if not rows[0].ends]
@@ -144,7 +139,7 @@ def possible(first: str, second: str) -> bool:
     return not (GROUPS[first][0].detour and isinstance(GROUPS[second][0].step, Unreached))
 
 
-@pytest.mark.parametrize("rows", [marked([row, CANCELED]) for row in PRINCIPAL])
+@pytest.mark.parametrize("rows", [named([row, CANCELED]) for row in PRINCIPAL])
 def test_a_row_alone_comes_to_what_the_table_says(rows: list[Row], twin: Twin, okx: Venue) -> None:
     """Its class and its doubt where it is all there is, and with OKX at its best behind it: asked again, or not."""
     if not rows[0].ends and rows[0].means != CLOCK:
@@ -161,13 +156,13 @@ def test_a_code_about_other_things_leaves_it_open(row: Row, twin: Twin, okx: Ven
     assert 2 <= len(okx.met)
 
 
-@pytest.mark.parametrize(("twin", "rows"), [marked(*case) for case in pairs()], indirect=["twin"])
+@pytest.mark.parametrize(("twin", "rows"), [named(*case) for case in pairs()], indirect=["twin"])
 def test_two_in_a_row_come_to_what_the_table_says(rows: list[Row], twin: Twin, okx: Venue) -> None:
     """What was not executed, or may have been, and then anything: for ever, or until it ends the call."""
     check(rows, outcome_of(twin, okx, rows), okx)
 
 
-@pytest.mark.parametrize(("twin", "rows"), [marked(*case) for case in triples()], indirect=["twin"])
+@pytest.mark.parametrize(("twin", "rows"), [named(*case) for case in triples()], indirect=["twin"])
 def test_three_in_a_row_come_to_what_the_table_says(rows: list[Row], twin: Twin, okx: Venue) -> None:
     """The same with one between."""
     check(rows, outcome_of(twin, okx, rows), okx)
