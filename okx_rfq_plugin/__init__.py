@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from okx_rfq_plugin.plugins import get_plugin_manager
     from okx_rfq_plugin.protocols import AsyncRfqExchange, RfqExchange
     from okx_rfq_plugin.receipts import CancelFailure, ExchangeSnapshot, Receipt
+    from okx_rfq_plugin.redaction import redact_ccxt_logs
     from okx_rfq_plugin.retry import RetryPolicy
     from okx_rfq_plugin.rfqs import OpenRfq, RfqLeg
 
@@ -30,6 +31,7 @@ __all__ = [
     "get_plugin_manager",
     "hookimpl",
     "install",
+    "redact_ccxt_logs",
     "uninstall",
 ]
 
@@ -46,6 +48,7 @@ _ROOM_OF = {
     "get_plugin_manager": "plugins",
     "hookimpl": "hookspecs",
     "install": "installer",
+    "redact_ccxt_logs": "redaction",
     "uninstall": "installer",
 }
 
