@@ -18,7 +18,7 @@ import yaml
 from click.testing import CliRunner
 
 import okx_rfq_plugin
-from okx_rfq_plugin import cassettes, recording, redaction
+from okx_rfq_plugin import cassettes, plugins, recording, redaction
 from okx_rfq_plugin.cli import okx_rfq
 from okx_rfq_plugin.sandbox import DROP, Fault, Sandbox
 
@@ -355,3 +355,12 @@ def test_the_command_prints_no_secret(
     words = "".join([shown.output, caplog.text, *capfd.readouterr()])
     assert (0, True) == (shown.exit_code, "canceled" in shown.output)
     assert [] == [name for name, secret in credentials.items() if secret in words]
+
+
+def test_security_md_names_what_a_user_can_call_and_set() -> None:
+    """The document names the filter, the switch for third parties' code, and this search, by their real names."""
+    text = (Path(__file__).parent.parent / "SECURITY.md").read_text(encoding="utf-8")
+
+    assert f"okx_rfq_plugin.{okx_rfq_plugin.redact_ccxt_logs.__name__}()" in text
+    assert f"{plugins.NO_AUTOLOAD}=1" in text
+    assert f"tests/{Path(__file__).name}" in text

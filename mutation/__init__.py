@@ -1,0 +1,1 @@
+"""This folder asks whether the tests notice what is wrong: `tox -e mutation`."""
