@@ -33,7 +33,7 @@ from cosmic_ray.plugins import get_operator
 from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome, WorkItem, WorkResult
 
-from .operators import annotated, register, tells
+from .operators import calculations, register, tells
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = "okx_rfq_plugin"
@@ -42,8 +42,8 @@ HANGS = 60  # seconds after which a test is taken to wait for ever
 
 # For each file the tests that are about it; what notices a change soonest comes first.
 TESTS = {
-    "verdict.py": ("replies", "transport"),
-    "retry.py": ("replies", "install", "transport"),
+    "verdict.py": ("verdict", "replies", "transport"),
+    "retry.py": ("retry", "replies", "install"),
     "pacing.py": ("pacing", "express", "sharing_properties", "interrupted", "transport"),
     "lane.py": ("lane", "express", "transport", "install", "interrupted"),
     "cancel.py": ("express", "replies", "transport", "pacing", "lane", "interrupted", "truth", "plugins"),
@@ -115,7 +115,7 @@ def _list_changes(results: WorkDB, name: str, asked: argparse.Namespace) -> None
         results.set_multiple_results(survived, WorkResult(WorkerOutcome.NO_TEST))
     elif known != marks.keys():
         init([path], results, {})
-        places = annotated(path)
+        places = calculations(path)
         left_out = [item.job_id for item in results.work_items if not tells(item.mutations[0], places)]
         results.set_multiple_results(left_out, WorkResult(WorkerOutcome.SKIPPED))
     for kind, mark in marks.items():
@@ -167,12 +167,12 @@ class Copy:
         self._tests = [f"test_{name}.py" for name in tests]
         shutil.rmtree(path, ignore_errors=True)
         shutil.copytree(ROOT, path, ignore=shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist"))
-        # By a file's hash and not its time: two changes may fall into the same second.
+        # By the hash of a file and not its time: two changes may fall into the same second.
         compileall.compile_dir(path / PACKAGE, quiet=1, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
         self._server = subprocess.Popen(
             [sys.executable, "-m", "mutation.server"],
             cwd=path / "tests",
-            env={**os.environ, "PYTHONPATH": str(path), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, "PYTHONPATH": str(path)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -215,7 +215,7 @@ class Copy:
 
     def _fails(self, test: str, timeout: float) -> tuple[bool, str]:
         arguments = [
-            *("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-seed=0"),
+            *("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"),
             *("-o", f"faulthandler_timeout={HANGS}", "-o", "faulthandler_exit_on_timeout=true"),
             test,
         ]

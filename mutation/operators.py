@@ -23,6 +23,7 @@ _CHOSEN = re.compile(
     r"|(?!Replace(Comparison|Binary|Unary)Operator)\w+"
     r")|own/\w+"
 )
+_WIDEST = 200  # no line has more columns
 _STATEMENTS = {"expr_stmt", "return_stmt", "raise_stmt", "del_stmt", "atom_expr", "await_expr", "power"}
 
 
@@ -89,23 +90,31 @@ def register() -> None:
     cosmic_ray.plugins.OPERATOR_PROVIDERS["own"] = _Own()
 
 
-def tells(spec: MutationSpec, annotated: set[tuple[int, int]]) -> bool:
-    """Say whether a change is made: annotations are never run."""
-    return bool(_CHOSEN.fullmatch(spec.operator_name)) and spec.start_pos not in annotated
+def tells(spec: MutationSpec, calculations: set[tuple[int, int]]) -> bool:
+    """Say whether a change is made.
+
+    Args:
+        spec: the change.
+        calculations: where the file has operators between two values; the `|` of an annotation, which never runs, and
+            the `*` of a signature are none, though cosmic-ray takes them for such.
+    """
+    chosen = bool(_CHOSEN.fullmatch(spec.operator_name))
+    return chosen and ("ReplaceBinaryOperator" not in spec.operator_name or spec.start_pos in calculations)
 
 
-def annotated(path: Path) -> set[tuple[int, int]]:
-    """Return every place (line, column) of a file that lies in an annotation."""
+def calculations(path: Path) -> set[tuple[int, int]]:
+    """Return every place (line, column) of a file between the two sides of a calculation that is run."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    nodes = [getattr(node, name, None) for node in ast.walk(tree) for name in ("annotation", "returns")]
+    annotations = [getattr(node, name, None) for node in ast.walk(tree) for name in ("annotation", "returns")]
+    never_run = {id(inner) for annotation in annotations if annotation is not None for inner in ast.walk(annotation)}
     return {
         (line, column)
-        for node in nodes
-        if node is not None
-        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.BinOp) and id(node) not in never_run
+        for line in range(node.left.end_lineno or 0, node.right.lineno + 1)
         for column in range(
-            node.col_offset if line == node.lineno else 0,
-            node.end_col_offset or 0 if line == node.end_lineno else 200,
+            node.left.end_col_offset or 0 if line == node.left.end_lineno else 0,
+            node.right.col_offset if line == node.right.lineno else _WIDEST,
         )
     }
 

@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from typing import Any
 
 _SLOW_TO_IMPORT = ("ccxt", "ccxt.async_support", "ccxt.pro", "aiohttp.web", "vcr", "rich.console", "click", "pytest")
@@ -56,6 +57,8 @@ def _become_pytest(arguments: list[str], output: int) -> None:
     code = 1
     try:
         code = int(importlib.import_module("pytest").main(arguments))
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -1,0 +1,107 @@
+"""The verdict alone, where no reply on a socket brings it about, and the words in which an attempt is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ccxt
+import pytest
+
+from okx_rfq_plugin.verdict import Meaning, Reply, Verdict, classify, describe
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+# A reply, what ccxt raised, and what is told of it.
+TOLD: list[tuple[Reply | None, Any, str]] = [
+    (None, None, "no reply was seen"),
+    (None, ccxt.NetworkError("okx POST there"), "no reply arrived (NetworkError: okx POST there)"),
+    (
+        None,
+        caused(ccxt.RequestTimeout("okx POST there"), ValueError("with a secret")),
+        "no reply arrived (RequestTimeout from ValueError)",
+    ),
+    (Reply(502), None, "HTTP 502 arrived without an OKX code"),
+    (Reply(502), ccxt.ExchangeNotAvailable("a page"), "HTTP 502 arrived without an OKX code"),
+    (Reply(200, [1]), None, "HTTP 200 arrived without an OKX code"),
+    (Reply(200, {"code": "0", "msg": ""}), None, "OKX answered 0 (HTTP 200)"),
+    (Reply(401, {"code": 50113, "msg": "Wrong."}), None, 'OKX answered 50113 (HTTP 401): "Wrong"'),
+    (Reply(200, {"code": "1", "data": [{"sMsg": " Not \n now.. "}]}), None, 'OKX answered 1 (HTTP 200): "Not now"'),
+    (Reply(200, {"code": "1", "msg": "Top.", "data": [{"sMsg": "Row."}]}), None, 'OKX answered 1 (HTTP 200): "Top"'),
+    (Reply(200, {"code": "1", "msg": " ", "data": [7, {"sMsg": "Row."}]}), None, 'OKX answered 1 (HTTP 200): "Row"'),
+    (Reply(200, {"code": "1", "msg": 7, "data": {"sMsg": "Row."}}), None, 'OKX answered 1 (HTTP 200): "Row"'),
+    (Reply(200, {"code": "1", "msg": "x" * 300}), None, f'OKX answered 1 (HTTP 200): "{"x" * 200}"'),
+]
+
+
+@pytest.mark.parametrize(("reply", "error", "words"), TOLD)
+def test_an_attempt_is_told_in_words(reply: Reply | None, error: Any, words: str) -> None:
+    """OKX's own words are quoted on one line and not at any length; of anybody else's page only the status is told."""
+    assert words == describe(reply, error)
+
+
+UNKNOWN = Verdict(Meaning.UNKNOWN, ccxt.BadResponse)
+
+# A reply, what ccxt raised, whether anything may have left the machine, and the verdict.
+JUDGED: list[tuple[Reply | None, Any, bool, Verdict]] = [
+    (None, None, True, UNKNOWN),
+    (None, None, False, UNKNOWN),  # ccxt returned: somebody's own `fetch` has answered
+    (None, ccxt.ExchangeError("?"), True, UNKNOWN),
+    (None, ccxt.ExchangeError("?"), False, Verdict(Meaning.REJECTED, ccxt.ExchangeError)),
+    (None, ccxt.BadSymbol("?"), False, Verdict(Meaning.REJECTED, ccxt.BadSymbol)),
+    (None, ccxt.NetworkError("?"), False, Verdict(Meaning.UNKNOWN, ccxt.NetworkError)),
+    (None, ccxt.AuthenticationError("?"), True, Verdict(Meaning.REJECTED, ccxt.AuthenticationError)),
+    (None, ccxt.ExchangeClosedByUser("?"), True, Verdict(Meaning.REJECTED, ccxt.ExchangeClosedByUser)),
+    (None, ccxt.InvalidProxySettings("?"), True, Verdict(Meaning.REJECTED, ccxt.InvalidProxySettings)),
+    (None, ccxt.NotSupported("?"), True, Verdict(Meaning.REJECTED, ccxt.NotSupported)),
+    (
+        Reply(200, {"code": "0", "data": [{"ts": "1"}, {"sCode": "0"}]}),
+        None,
+        True,
+        Verdict(Meaning.CANCELED, ccxt.BadResponse, "0"),
+    ),
+    (Reply(299, {"code": "0"}), None, True, Verdict(Meaning.CANCELED, ccxt.BadResponse, "0")),
+    (Reply(300, {"code": "0"}), None, True, Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "0")),
+    (Reply(199, {"code": "0"}), None, True, Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "0")),
+    (Reply(200, {"code": "0"}), ccxt.ExchangeError("?"), True, Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "0")),
+    (Reply(200, {"code": "1" * 9}), None, True, Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "1" * 9)),
+    (Reply(200, {"code": "1" * 10}), None, True, UNKNOWN),
+    (Reply(200, {"code": "1"}), None, True, Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "1")),
+    (
+        Reply(200, {"code": "1", "data": {"sCode": "70207"}}),
+        None,
+        True,
+        Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "1"),
+    ),
+    (
+        Reply(200, {"code": "2", "data": [{"sCode": "70207"}]}),
+        None,
+        True,
+        Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "2"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("reply", "error", "sent", "verdict"), JUDGED)
+def test_an_attempt_is_judged(reply: Reply | None, error: Any, sent: bool, verdict: Verdict) -> None:
+    """By the code first, the status second, and the class of the error last; a doubt is never a success."""
+    assert verdict == classify(reply, error, sent=sent)
+
+
+def test_what_is_known_of_an_attempt_does_not_change() -> None:
+    """Replies and verdicts are values: equal by what they hold, and not to be changed."""
+    reply, verdict = Reply(200, {"code": "0"}), classify(None, None)
+
+    assert Reply(200, {"code": "0"}) == reply
+    assert hash(verdict) == hash(classify(None, None))
+    for value, name in ((reply, "status"), (verdict, "meaning")):
+        with pytest.raises(AttributeError):
+            setattr(value, name, None)
+
+
+def test_an_attempt_may_have_been_sent_unless_it_is_said() -> None:
+    """Where nothing is said about it, the request has perhaps left the machine."""
+    assert Meaning.UNKNOWN is classify(None, ccxt.ExchangeError("?")).meaning
