@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -21,6 +22,7 @@ def main() -> None:
     """Answer each line, `{"arguments": [...], "timeout": seconds}`, by one with `code` and `output`."""
     for name in _SLOW_TO_IMPORT:
         importlib.import_module(name)
+    gc.freeze()  # the children's collections pass it over
     for line in sys.stdin:
         print(json.dumps(_run(**json.loads(line))), flush=True)
 
