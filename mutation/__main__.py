@@ -101,31 +101,19 @@ def _list_changes(results: WorkDB, name: str, asked: argparse.Namespace) -> None
     """Begin a file's list, but where its results are those of this very code, and go on with it there."""
     path = ROOT / PACKAGE / name
     own = sorted(Path(__file__).parent.glob("*.py"))
-    marks = {
-        "source": _digest(path, *own),
-        "all": _digest(
-            *own, *(path for folder in (PACKAGE, "tests") for path in sorted((ROOT / folder).rglob("*.py")))
-        ),
-    }
-    known = {
-        kind
-        for kind, mark in marks.items()
-        if _mark(asked, name, kind).exists() and _mark(asked, name, kind).read_text() == mark
-    }
-    if asked.survivors and "source" in known:
+    everything = [path for folder in (PACKAGE, "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
+    marks = {"source": _digest(path, *own), "all": _digest(*own, *everything)}
+    kept = asked.work / f"{name}.json"
+    known = json.loads(kept.read_text()) if kept.exists() else {}
+    if asked.survivors and known.get("source") == marks["source"]:
         survived = [item.job_id for item, result in results.completed_work_items if result.test_outcome == "survived"]
         results.set_multiple_results(survived, WorkResult(WorkerOutcome.NO_TEST))
-    elif known != marks.keys():
+    elif known != marks:
         init([path], results, {})
         places = calculations(path)
         left_out = [item.job_id for item in results.work_items if not tells(item.mutations[0], places)]
         results.set_multiple_results(left_out, WorkResult(WorkerOutcome.SKIPPED))
-    for kind, mark in marks.items():
-        _mark(asked, name, kind).write_text(mark)
-
-
-def _mark(asked: argparse.Namespace, name: str, kind: str) -> Path:
-    return Path(asked.work / f"{name}.{kind}")
+        kept.write_text(json.dumps(marks))
 
 
 def _digest(*paths: Path) -> str:
@@ -153,11 +141,12 @@ def _test_changes(results: WorkDB, name: str, asked: argparse.Namespace) -> None
             finally:
                 free.put(copy)
 
-        with ThreadPoolExecutor(asked.processes) as pool:
-            for number, future in enumerate(as_completed([pool.submit(test, item) for item in pending]), 1):
-                item, result = future.result()
-                results.set_result(item.job_id, result)
-                print(f"\r{name}: {number} of {len(pending)} tested", end="", file=sys.stderr, flush=True)
+        pool = stack.enter_context(ThreadPoolExecutor(asked.processes))
+        stack.callback(pool.shutdown, cancel_futures=True)  # where the run is stopped, it ends after the tests that run
+        for number, future in enumerate(as_completed([pool.submit(test, item) for item in pending]), 1):
+            item, result = future.result()
+            results.set_result(item.job_id, result)
+            print(f"\r{name}: {number} of {len(pending)} tested", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
 
 
