@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     register()
     asked.work.mkdir(parents=True, exist_ok=True)
     total = noticed = 0
-    survivors: list[str] = []
+    survivors: list[tuple[int, str]] = []
     for name in asked.files:
         with use_db(str(asked.work / f"{name}.sqlite"), WorkDB.Mode.create) as results:
             _list_changes(results, name, asked)
@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
             fates = [
                 (item.mutations[0], result) for item, result in results.completed_work_items if result.test_outcome
             ]
-        survived = [_shown(spec, result) for spec, result in fates if not result.is_killed]
+        survived = sorted((spec.start_pos[0], _shown(spec, result)) for spec, result in fates if not result.is_killed)
         print(f"{name}: {len(fates) - len(survived)} of {len(fates)} changes noticed")
         total, noticed, survivors = total + len(fates), noticed + len(fates) - len(survived), survivors + survived
     return _judge(total, noticed, survivors, asked)
@@ -84,17 +84,20 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     return asked
 
 
-def _judge(total: int, noticed: int, survivors: list[str], asked: argparse.Namespace) -> int:
+def _judge(total: int, noticed: int, survivors: list[tuple[int, str]], asked: argparse.Namespace) -> int:
     reasons = Counter(_equivalent(asked.files))
-    unexplained = list((Counter(survivors) - reasons).elements())
-    stale = list((reasons - Counter(survivors)).elements())
-    (asked.work / "survivors.txt").write_text("\n".join(sorted(survivors)), encoding="utf-8")
-    for title, changes in (("Survived without a reason", unexplained), ("Has a reason, but did not survive", stale)):
-        for change in changes:
-            print(f"{title}: {change}")
+    unexplained = []
+    for line, change in survivors:
+        if reasons[change]:
+            reasons[change] -= 1
+        else:
+            unexplained.append(f"line {line} of {change}")
+    (asked.work / "survivors.txt").write_text("\n".join(f"line {line} of {change}" for line, change in survivors))
+    print(*(f"Survived without a reason: {change}" for change in unexplained), sep="\n", end="")
+    print(*(f"Has a reason, but did not survive: {change}" for change in reasons.elements()), sep="\n", end="")
     print(f"{noticed} of {total} changes noticed ({noticed / total:.1%}, to be {LEAST:.0%} at least), ", end="")
     print(f"{len(survivors)} survivors, {len(unexplained)} of them without a reason in equivalent.toml")
-    return int(bool(unexplained) or bool(stale) or noticed < LEAST * total)
+    return int(bool(unexplained) or reasons.total() > 0 or noticed < LEAST * total)
 
 
 def _list_changes(results: WorkDB, name: str, asked: argparse.Namespace) -> None:
