@@ -44,7 +44,7 @@ HANGS = 30  # seconds after which a test is taken to wait for ever
 TESTS = {
     "verdict.py": ("verdict", "replies", "transport"),
     "retry.py": ("retry", "replies", "install"),
-    "pacing.py": ("pacing", "express", "sharing_properties", "interrupted", "transport"),
+    "pacing.py": ("seat", "pacing", "express", "sharing_properties", "interrupted", "transport"),
     "lane.py": ("lane", "express", "transport", "install", "interrupted"),
     "cancel.py": ("express", "replies", "transport", "pacing", "lane", "interrupted", "truth", "plugins"),
     "installer.py": ("install", "plugins", "lane"),
