@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import pytest
 from twins import VirtualClock
 
-from okx_rfq_plugin.pacing import Desk, Pace, Seat, Slot
+from okx_rfq_plugin.pacing import Desk, Pace, Seat, Slot, _Ticket
 
 START = 1000.0  # where a VirtualClock begins
 PATIENCE = 3.5
@@ -344,3 +345,23 @@ def test_desks_are_kept_by_clock_key_and_what_sharers_agree_in(clock: VirtualClo
     assert desk.pace is other.pace
     assert desk.pace is not Desk.of(clock, "another", "sharing").pace
     assert desk.pace is not Desk.of(VirtualClock(), "key", "sharing").pace
+
+
+def test_ctrl_c_while_it_is_said_leaves_no_doubt(sit: Any) -> None:
+    """Who has its outcome is not in doubt of its own attempt, though it was stopped before the others were told."""
+    sender = sit()
+    sender.wait(PATIENCE)
+
+    def stop(frame: Any, event: str, arg: Any) -> None:
+        if frame.f_code is _Ticket.end.__code__:
+            raise KeyboardInterrupt
+
+    tracing = sys.gettrace()
+    sys.settrace(stop)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            sender.over("done", sent=True)
+    finally:
+        sys.settrace(tracing)
+
+    assert not sender.in_doubt
