@@ -365,3 +365,16 @@ def test_ctrl_c_while_it_is_said_leaves_no_doubt(sit: Any) -> None:
         sys.settrace(tracing)
 
     assert not sender.in_doubt
+
+
+def test_whoever_gives_up_its_turn_takes_no_room(sit: Any) -> None:
+    """Where nothing is said about it nothing was sent: the slot is free at once, and nobody is in doubt."""
+    sit().wait(PATIENCE)
+    sender, other = sit(), sit()
+    asks(sender)
+    asks(other)
+
+    sender.over()
+
+    assert (0.0, True) == asks(other)
+    assert (None, None, False) == (other.outcome, other.refused, other.in_doubt)
