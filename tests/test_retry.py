@@ -52,23 +52,29 @@ def test_a_truth_is_no_number(value: bool) -> None:
 
 @pytest.mark.parametrize("failures", [0, 1, 7])
 def test_a_rate_limit_waits_the_window_however_often(failures: int) -> None:
-    """What other attempts came to does not lengthen it."""
-    assert 2.0 == wait_seconds(STEADY, Meaning.RATE_LIMITED, failures)
+    """What other attempts came to does not lengthen it, and no time that was waited for a reply shortens it."""
+    assert 2.0 == wait_seconds(STEADY, Meaning.RATE_LIMITED, failures, 9.0)
 
 
 @pytest.mark.parametrize("meaning", OTHERS)
 def test_other_waits_double_to_the_most(meaning: Meaning) -> None:
     """From `backoff` on, twice as long each time, and never longer than `backoff_max`, however many there were."""
-    waits = [wait_seconds(STEADY, meaning, failures) for failures in (1, 2, 3, 4, 5, 6, 10_000)]
+    waits = [wait_seconds(STEADY, meaning, failures, 0.0) for failures in (1, 2, 3, 4, 5, 6, 10_000)]
 
     assert pytest.approx([0.3, 0.6, 1.2, 2.4, 4.0, 4.0, 4.0]) == waits
+
+
+@pytest.mark.parametrize(("waited", "wait"), [(0.0, 1.2), (0.5, 0.7), (1.2, 0.0), (3.0, 0.0)])
+def test_what_was_waited_for_a_reply_in_vain_counts(waited: float, wait: float) -> None:
+    """After a timeout there may be nothing left to wait for."""
+    assert pytest.approx(wait) == wait_seconds(STEADY, Meaning.UNKNOWN, 3, waited)
 
 
 @pytest.mark.parametrize("meaning", [Meaning.RATE_LIMITED, *OTHERS])
 def test_a_random_part_is_added(meaning: Meaning) -> None:
     """Each wait is longer by up to `jitter`, evenly."""
     policy = RetryPolicy(rate_limit_wait=1, backoff=1, jitter=0.5)
-    waits = [wait_seconds(policy, meaning, 1) for _ in range(2000)]
+    waits = [wait_seconds(policy, meaning, 1, 0.0) for _ in range(2000)]
 
     assert all(1.0 <= wait <= 1.5 for wait in waits)
     assert min(waits) < 1.05

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from twins import VirtualClock
 
+from okx_rfq_plugin.endpoints import CANCEL_ALL_RFQS
 from okx_rfq_plugin.pacing import Desk, Pace, Seat, Slot, _Ticket
 
 START = 1000.0  # where a VirtualClock begins
@@ -27,7 +28,7 @@ class Bell:
 
 @pytest.fixture
 def desk() -> Desk[str]:
-    return Desk(Pace())
+    return Desk(Pace(CANCEL_ALL_RFQS))
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def asks(seat: Any) -> tuple[float, bool]:
 @pytest.mark.parametrize(
     ("slot", "called", "ready"),
     [
-        (Slot(), 7.0, -math.inf),
+        (Slot(-math.inf, -math.inf), 7.0, -math.inf),
         (Slot(sent=100.0, free=math.inf), 99.0, 102.0),  # under way: a window after the last one left,
         (Slot(sent=100.0, free=math.inf), 100.5, 102.5),  # and a window after the call
         (Slot(sent=100.0, free=102.1), 99.0, 102.1),  # over: a window after its reply,
@@ -58,12 +59,12 @@ def asks(seat: Any) -> tuple[float, bool]:
 )
 def test_when_a_slot_may_be_had(slot: Slot, called: float, ready: float) -> None:
     """A window after the reply, and after a whole window of waiting no later than that and half a second."""
-    assert ready == pytest.approx(slot.ready(called))
+    assert ready == pytest.approx(slot.ready(called, 2.0))
 
 
 def test_two_may_leave_at_once_and_a_third_after_a_window() -> None:
     """While nobody knows of a reply, the next may leave a window after its call."""
-    pace = Pace()
+    pace = Pace(CANCEL_ALL_RFQS)
 
     assert -math.inf == pace.ready(100.0)
     for _ in range(2):
@@ -78,7 +79,7 @@ def test_two_may_leave_at_once_and_a_third_after_a_window() -> None:
 
 def test_a_slot_is_free_a_window_after_its_request_and_at_once_if_there_was_none() -> None:
     """What never left the machine takes no room in OKX's window."""
-    pace = Pace()
+    pace = Pace(CANCEL_ALL_RFQS)
     first, second = (pace.take(100.0, 100.0) for _ in range(2))
     assert first is not None
     assert second is not None
@@ -98,7 +99,7 @@ def test_a_slot_is_free_a_window_after_its_request_and_at_once_if_there_was_none
 )
 def test_too_many_requests_close_the_other_slot_too(sent: bool, exceeded: bool, ready: float) -> None:
     """After 50011 both wait for the next window; one that has longer to wait keeps its time."""
-    pace = Pace()
+    pace = Pace(CANCEL_ALL_RFQS)
     first, second = (pace.take(100.0, 100.0) for _ in range(2))
     assert first is not None
     assert second is not None
@@ -114,7 +115,7 @@ def test_too_many_requests_close_the_other_slot_too(sent: bool, exceeded: bool, 
 
 def test_too_many_requests_free_no_slot_that_is_under_way() -> None:
     """One whose reply is still to come is waited for as before."""
-    pace = Pace()
+    pace = Pace(CANCEL_ALL_RFQS)
     first, second = (pace.take(100.0, 100.0) for _ in range(2))
     assert first is not None
     assert second is not None
@@ -337,14 +338,14 @@ def test_whoever_attends_is_woken_at_the_end(sit: Any) -> None:
 
 def test_desks_are_kept_by_clock_key_and_what_sharers_agree_in(clock: VirtualClock) -> None:
     """The same three give the same desk; those of one key have one pace."""
-    desk = Desk.of(clock, "key", "sharing")
-    other = Desk.of(clock, "key", "other")
+    desk = Desk.of(clock, CANCEL_ALL_RFQS, "key", "sharing")
+    other = Desk.of(clock, CANCEL_ALL_RFQS, "key", "other")
 
-    assert desk is Desk.of(clock, "key", "sharing")
+    assert desk is Desk.of(clock, CANCEL_ALL_RFQS, "key", "sharing")
     assert desk is not other
     assert desk.pace is other.pace
-    assert desk.pace is not Desk.of(clock, "another", "sharing").pace
-    assert desk.pace is not Desk.of(VirtualClock(), "key", "sharing").pace
+    assert desk.pace is not Desk.of(clock, CANCEL_ALL_RFQS, "another", "sharing").pace
+    assert desk.pace is not Desk.of(VirtualClock(), CANCEL_ALL_RFQS, "key", "sharing").pace
 
 
 def test_ctrl_c_while_it_is_said_leaves_no_doubt(sit: Any) -> None:

@@ -210,15 +210,8 @@ def reject(sandbox: Sandbox) -> None:
 TROUBLES: list[Callable[[Sandbox], None]] = [lose_a_reply, be_busy, be_unreadable, turn_round, reject]
 
 
-@pytest.fixture(params=TROUBLES, ids=lambda trouble: trouble.__name__)
-def trouble(request: pytest.FixtureRequest, twin: Any) -> Any:
-    if request.param is turn_round and not twin.synchronous:
-        # aiohttp's error, behind ccxt's, which is behind ours, has the request's headers in its repr.
-        request.applymarker(pytest.mark.xfail(strict=True, reason="aiohttp's TooManyRedirects is left in the chain"))
-    return request.param
-
-
 @pytest.mark.usefixtures("redacted")
+@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.__name__)
 def test_a_cancel_in_trouble_shows_no_secret(
     trouble: Callable[[Sandbox], None],
     twin: Any,

@@ -7,6 +7,7 @@ from typing import Any
 import ccxt
 import pytest
 
+from okx_rfq_plugin.endpoints import CANCEL_ALL_RFQS
 from okx_rfq_plugin.verdict import Meaning, Reply, Verdict, classify, describe
 
 
@@ -61,9 +62,9 @@ JUDGED: list[tuple[Reply | None, Any, bool, Verdict]] = [
         Reply(200, {"code": "0", "data": [{"ts": "1"}, {"sCode": "0"}]}),
         None,
         True,
-        Verdict(Meaning.CANCELED, ccxt.BadResponse, "0"),
+        Verdict(Meaning.DONE, ccxt.BadResponse, "0"),
     ),
-    (Reply(299, {"code": "0"}), None, True, Verdict(Meaning.CANCELED, ccxt.BadResponse, "0")),
+    (Reply(299, {"code": "0"}), None, True, Verdict(Meaning.DONE, ccxt.BadResponse, "0")),
     (Reply(300, {"code": "0"}), None, True, Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "0")),
     (Reply(199, {"code": "0"}), None, True, Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "0")),
     (Reply(200, {"code": "0"}), ccxt.ExchangeError("?"), True, Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "0")),
@@ -88,15 +89,15 @@ JUDGED: list[tuple[Reply | None, Any, bool, Verdict]] = [
 @pytest.mark.parametrize(("reply", "error", "sent", "verdict"), JUDGED)
 def test_an_attempt_is_judged(reply: Reply | None, error: Any, sent: bool, verdict: Verdict) -> None:
     """By the code first, the status second, and the class of the error last; a doubt is never a success."""
-    assert verdict == classify(reply, error, sent=sent)
+    assert verdict == classify(CANCEL_ALL_RFQS, reply, error, sent=sent)
 
 
 def test_what_is_known_of_an_attempt_does_not_change() -> None:
     """Replies and verdicts are values: equal by what they hold, and not to be changed."""
-    reply, verdict = Reply(200, {"code": "0"}), classify(None, None)
+    reply, verdict = Reply(200, {"code": "0"}), classify(CANCEL_ALL_RFQS, None, None)
 
     assert Reply(200, {"code": "0"}) == reply
-    assert hash(verdict) == hash(classify(None, None))
+    assert hash(verdict) == hash(classify(CANCEL_ALL_RFQS, None, None))
     for value, name in ((reply, "status"), (verdict, "meaning")):
         with pytest.raises(AttributeError):
             setattr(value, name, None)
@@ -104,4 +105,4 @@ def test_what_is_known_of_an_attempt_does_not_change() -> None:
 
 def test_an_attempt_may_have_been_sent_unless_it_is_said() -> None:
     """Where nothing is said about it, the request has perhaps left the machine."""
-    assert Meaning.UNKNOWN is classify(None, ccxt.ExchangeError("?")).meaning
+    assert Meaning.UNKNOWN is classify(CANCEL_ALL_RFQS, None, ccxt.ExchangeError("?")).meaning
