@@ -34,7 +34,7 @@ def desk() -> Desk[str]:
 @pytest.fixture
 def sit(desk: Desk[str], clock: VirtualClock) -> Any:
     """Return a function that seats one more caller, now."""
-    return lambda pause=0.0: Seat(desk, clock, pause)
+    return lambda *pause: Seat(desk, clock, *pause)
 
 
 def asks(seat: Any) -> tuple[float, bool]:
