@@ -204,8 +204,10 @@ class Copy:
                     outcome = TestOutcome.KILLED
                     break
         diff = difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=0)
-        lines = [f"{line[0]} {line[1:].strip()}" for line in diff if not line.startswith(("---", "+++", "@@"))]
-        return WorkResult(WorkerOutcome.NORMAL, output, outcome, "\n".join(lines))
+        changed = [line for line in diff if line[1:].strip() and not line.startswith(("---", "+++", "@@"))]
+        return WorkResult(
+            WorkerOutcome.NORMAL, output, outcome, "\n".join(f"{line[0]} {line[1:].strip()}" for line in changed)
+        )
 
     def _fails(self, test: str, timeout: float) -> tuple[bool, str]:
         arguments = [
