@@ -58,7 +58,7 @@ class KeywordToNone(Operator):  # type: ignore[misc]  # as above
         if node.type != "argument" or node.children[1].get_code().strip() != "=":
             return
         value = node.children[2]
-        if value.get_code().strip() not in ("None", "False"):
+        if value.get_code().strip() not in ("None", "False", "True"):
             yield value.start_pos, value.end_pos
 
     def mutate(self, node: Any, index: int) -> Any:

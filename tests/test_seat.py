@@ -126,6 +126,21 @@ def test_too_many_requests_free_no_slot_that_is_under_way() -> None:
     assert 103.0 == pace.ready(101.0)
 
 
+def test_what_comes_late_of_a_slot_that_another_has_by_now_counts_no_more() -> None:
+    """A request that left at the same moment as one that is still under way is not taken for it."""
+    pace = Pace()
+    first, second = (pace.take(100.0, 100.0) for _ in range(2))
+    again = pace.take(100.0, 102.0)
+    assert first is not None
+    assert second is not None
+    assert again is not None
+    pace.give_back(again, 102.5, sent=True, exceeded=False)
+
+    pace.give_back(first, 103.5, sent=True, exceeded=True)
+
+    assert 104.5 == pace.ready(103.9)
+
+
 # Seats
 
 
