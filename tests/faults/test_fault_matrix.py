@@ -144,6 +144,7 @@ def test_a_row_alone_comes_to_what_the_table_says(rows: list[Row], twin: Twin, o
     """Its class and its doubt where it is all there is, and with OKX at its best behind it: asked again, or not."""
     if not rows[0].ends and rows[0].means != CLOCK:
         check(rows[:1], outcome_of(twin, okx, rows[:1], deadline=0), okx)
+        assert 1 == len(okx.met)
 
     check(rows, outcome_of(twin, okx, rows), okx)
 
