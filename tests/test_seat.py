@@ -128,7 +128,7 @@ def test_too_many_requests_free_no_slot_that_is_under_way() -> None:
 
 def test_what_comes_late_of_a_slot_that_another_has_by_now_counts_no_more() -> None:
     """A request that left at the same moment as one that is still under way is not taken for it."""
-    pace = Pace()
+    pace = Pace(CANCEL_ALL_RFQS)
     first, second = (pace.take(100.0, 100.0) for _ in range(2))
     again = pace.take(100.0, 102.0)
     assert first is not None

@@ -24,7 +24,6 @@ SHORT = 1.0  # the same where the first row runs into it
 WINDOW = 2.0  # seconds in which OKX takes two requests
 TICK = 1e-6  # seconds: what sums of floats may be off by
 STATUS = {DONE: "canceled", EMPTY: "nothing_active"}
-MISJUDGED = {"302 to OKX's clock", "303 to OKX's clock", "301 to a rejection"}  # see the matrix
 BOOKKEEPING = frozenset(  # ccxt's own account of the last request, and what it opens to send one
     ["session", "tcp_connector", "throttler", "asyncio_loop", "closed_by_user", "lastRestRequestTimestamp"]
 )
@@ -94,7 +93,7 @@ class Call:
         return [met.row for attempt in self.met for met in attempt]
 
 
-QUICK = [[row for row in rows if row.name not in MISJUDGED] for rows in GROUPS.values() if not rows[0].slow]
+QUICK = [rows for rows in GROUPS.values() if not rows[0].slow]
 QUICK.append(OTHER_CODES)
 OPEN = [rows for rows in QUICK if not rows[0].ends]
 NEXT = (st.sampled_from(OPEN) | st.sampled_from(QUICK)).flatmap(st.sampled_from)
