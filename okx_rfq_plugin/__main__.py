@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 
 
 def main() -> None:
     """Run the command."""
-    try:
-        from okx_rfq_plugin.cli import okx_rfq
-    except ModuleNotFoundError as error:
-        missing = str(error.name).partition(".")[0]
-        if missing not in ("click", "rich"):
-            raise
-        print(f"okx-rfq needs {missing}: pip install 'okx-rfq-plugin[cli]'", file=sys.stderr)
-        raise SystemExit(2) from None
+    # All of them now, and not in the middle of a cancel: rich is loaded when there is something to show.
+    for needed in ("click", "rich"):
+        if find_spec(needed) is None:
+            print(f"okx-rfq needs {needed}: pip install 'okx-rfq-plugin[cli]'", file=sys.stderr)
+            raise SystemExit(2)
+    from okx_rfq_plugin.cli import okx_rfq
+
     okx_rfq(prog_name="okx-rfq")
 
 

@@ -1,0 +1,36 @@
+"""This file is the command `okx-rfq`: its verbs, each of which is loaded when it is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+# In the order of the help. Nothing of ccxt, aiohttp or rich is loaded to show help or to complete a word.
+_VERBS = ("cancel-all",)
+
+
+class _Verbs(click.Group):
+    """The verbs, each a function of its own name in a file of its own name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the verbs."""
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one."""
+        if cmd_name not in _VERBS:
+            return None
+        name = cmd_name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"okx_rfq_plugin.cli.{name}"), name)
+        return command
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="okx-rfq-plugin", prog_name="okx-rfq")
+def okx_rfq() -> None:
+    """Cancel every RFQ of an OKX account, and say truthfully what happened.
+
+    Exit codes of a cancel: 0 nothing is active any more, 2 usage, 3 certainly not canceled, 4 may or may not be
+    canceled.
+    """

@@ -1,0 +1,67 @@
+"""This file says how a cancel ended: in facts for a machine, in a sentence for a person, in an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+OK, NOT_CANCELED, MAY_BE_CANCELED = 0, 3, 4
+
+_DONE = {"canceled": "All RFQs are canceled", "nothing_active": "No RFQ was active"}
+
+
+def facts_of(error: BaseException, *, called: bool = True) -> dict[str, Any]:
+    """Return what `--json` shows of a cancel that failed, in the place of a receipt.
+
+    Args:
+        error: what it raised, Ctrl+C included.
+        called: whether the cancel had begun; without facts on the error nobody knows how far it came.
+    """
+    failure = getattr(error, "cancel_failure", None)
+    return {
+        "status": "failed",
+        "error": type(error).__name__,
+        "message": _words(error, called=called),
+        "code": getattr(failure, "code", None),
+        "attempts": getattr(failure, "attempts", 0),
+        "elapsed": getattr(failure, "elapsed", 0.0),
+        "may_be_canceled": getattr(failure, "may_be_canceled", called),
+    }
+
+
+def exit_code(facts: Mapping[str, Any]) -> int:
+    """Return 0 where nothing is active any more, else 3 or 4."""
+    if facts["status"] != "failed":
+        return OK
+    return MAY_BE_CANCELED if facts["may_be_canceled"] else NOT_CANCELED
+
+
+def sentence(facts: Mapping[str, Any]) -> str:
+    """Say what is true now."""
+    if facts["status"] == "failed":
+        return str(facts["message"])
+    at = f" as of {facts['datetime']}" if facts["datetime"] else ""
+    effort = f"{facts['attempts']} attempt{'s' * (facts['attempts'] != 1)}, {facts['elapsed']:.3f} s"
+    return f"{_DONE[facts['status']]}{at}: none is active any more ({effort})."
+
+
+def _words(error: BaseException, *, called: bool) -> str:
+    words = getattr(error, "__notes__", [str(error)])[-1]  # a note, where the error is none of ccxt's
+    reason = next(_reasons(error), None)
+    if hasattr(error, "cancel_failure"):
+        return f"{words} The reason: {reason}." if reason else words
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        words = "it was interrupted"
+    if called:
+        return f"RFQs MAY STILL BE ACTIVE: nobody knows how far the cancel came ({words})."
+    return f"NOTHING WAS CANCELED, nothing was sent: {words}."
+
+
+def _reasons(error: BaseException | None) -> Iterator[str]:
+    """Give what the operating system said, along what has led to an error."""
+    while error is not None:
+        if isinstance(error, OSError) and error.strerror:
+            yield error.strerror
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,92 @@
+"""This file shows things to a person: rich is loaded here, and only when there is something to show."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+_GOOD = {"fg": "green", "bold": True}
+_BAD = {"fg": "red", "bold": True}
+
+
+def say(words: str, *, good: bool | None = None, err: bool = False) -> None:
+    """Print a sentence, unbroken; green or red on a terminal that shows colours."""
+    style: dict[str, Any] = {} if good is None else _GOOD if good else _BAD
+    click.secho(words, err=err, color=None if _coloured() else False, **style)
+
+
+def say_json(facts: Mapping[str, Any]) -> None:
+    """Print one object on one line, at once."""
+    click.echo(json.dumps(facts))
+    sys.stdout.flush()
+
+
+def show_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table as wide as the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False, markup=False).print(table)
+
+
+def show_book(title: str, rfqs: Iterable[Mapping[str, Any]]) -> None:
+    """Print RFQs as OKX shows them."""
+    rows = []
+    for rfq in rfqs:
+        legs = ", ".join(f"{leg['side']} {leg['sz']} {leg['instId']}" for leg in rfq["legs"])
+        left = max(0.0, int(rfq["validUntil"]) / 1000 - time.time())
+        rows.append((rfq["rfqId"], legs, rfq["state"], f"{left:.0f} s" if rfq["state"] == "active" else ""))
+    show_table(title, ("RFQ", "legs", "state", "time left"), rows)
+
+
+def is_watched() -> bool:
+    """Say whether somebody sits at a terminal and can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+@contextmanager
+def attempts_shown() -> Iterator[None]:
+    """Print on stderr what each attempt has come to, and when the next one follows."""
+    logger = logging.getLogger("okx_rfq_plugin")
+    handler = _Attempts(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM end what runs inside of this as Ctrl+C does: it unwinds, and says what is true."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Attempts(logging.Handler):
+    """Prints the package's warnings: one before each wait."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno == logging.WARNING:
+            say(record.getMessage(), err=True)
+
+
+def _coloured() -> bool:
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

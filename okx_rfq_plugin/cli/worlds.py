@@ -1,0 +1,143 @@
+"""This file says for which world a verb is run, and makes the exchange object that goes there."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+import click
+
+if TYPE_CHECKING:
+    from okx_rfq_plugin.sandbox import Sandbox
+
+ENVS = ("sandbox", "demo", "live")
+EXCHANGES = ("okx", "myokx", "okxus")  # ccxt's ids, one for each host of OKX's
+
+# Where key, secret and passphrase (in ccxt's terms) come from, and from nowhere else.
+KEYS = {"apiKey": "OKX_API_KEY", "secret": "OKX_API_SECRET", "password": "OKX_PASSPHRASE"}
+
+# What a sandbox that is started for one command has in its book.
+_LEGS = (("BTC-USD-261225-100000-C", "buy"), ("BTC-USDT-SWAP", "sell"), ("ETH-USDT", "buy"))
+
+
+@dataclass(frozen=True)
+class World:
+    """Where a request goes: `env` is one of ENVS, `exchange` one of EXCHANGES, `url` that of a sandbox which runs.
+
+    Raises:
+        click.UsageError: what was asked for contradicts itself.
+    """
+
+    env: str
+    exchange: str = "okx"
+    url: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.url is None:
+            return
+        if self.env != "sandbox":
+            raise click.UsageError(f"--url is the address of a sandbox, and --env says {self.env}: leave one out.")
+        if urlsplit(self.url).scheme not in ("http", "https") or not urlsplit(self.url).hostname:
+            raise click.UsageError(f"--url is an address such as http://127.0.0.1:8765, not {self.url!r}.")
+
+    def exchange_for(self, credentials: Mapping[str, str], module: Any = None) -> Any:
+        """Make an object of `ccxt`, or of the module given, without the plugin; it does not connect yet."""
+        proxied = self.env != "sandbox"  # by HTTPS_PROXY and the like, which ccxt leaves alone by itself
+        config = {**credentials, "requests_trust_env": proxied, "aiohttp_trust_env": proxied}
+        exchange = getattr(module or import_module("ccxt"), self.exchange)(config)
+        if self.env != "live":
+            exchange.set_sandbox_mode(True)
+        if self.url is not None:
+            exchange.urls["api"]["rest"] = self.url.rstrip("/")
+        return exchange
+
+
+class Place(NamedTuple):
+    """An exchange object of a world, and the sandbox where one was started for it."""
+
+    exchange: Any
+    sandbox: Sandbox | None
+
+
+def world_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--env`, `--exchange` and `--url`; the function gets them as `world`, a World."""
+
+    @click.option("--env", type=click.Choice(ENVS), required=True, help="The world; there is no default.")
+    @click.option(
+        "--exchange",
+        type=click.Choice(EXCHANGES),
+        envvar="OKX_EXCHANGE",
+        show_envvar=True,
+        default="okx",
+        show_default=True,
+        help="The region: okx is www.okx.com, myokx eea.okx.com, okxus us.okx.com.",
+    )
+    @click.option("--url", metavar="URL", help="With --env sandbox: one that runs already.")
+    @functools.wraps(function)
+    def in_world(*args: Any, env: str, exchange: str, url: str | None, **kwargs: Any) -> Any:
+        return function(*args, world=World(env, exchange, url), **kwargs)
+
+    return in_world
+
+
+def credentials_of(variables: Mapping[str, str] = KEYS) -> dict[str, str]:
+    """Read key, secret and passphrase from the environment.
+
+    Raises:
+        click.UsageError: a variable is not set; it is named, its value never is.
+    """
+    missing = [variable for variable in variables.values() if not os.environ.get(variable)]
+    if missing:
+        raise click.UsageError(
+            f"Nothing was sent: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set in the environment."
+            " Key, secret and passphrase are read from there, and from nowhere else."
+        )
+    return {name: os.environ[variable] for name, variable in variables.items()}
+
+
+@contextmanager
+def connected(world: World, *, deadline: float = 30.0) -> Iterator[Place]:
+    """Give an exchange object with the plugin on it, and close it; a sandbox is started where one is needed.
+
+    Args:
+        world: where to; `sandbox` without an address starts one that has a few RFQs.
+        deadline: of a cancel, in seconds.
+
+    Raises:
+        click.UsageError: there are no keys in the environment.
+    """
+    if world.env == "sandbox" and world.url is None:
+        with _furnished() as sandbox:
+            there = World(world.env, world.exchange, sandbox.url)
+            with _installed(there.exchange_for(sandbox.credentials), deadline) as exchange:
+                yield Place(exchange, sandbox)
+    else:
+        with _installed(world.exchange_for(credentials_of()), deadline) as exchange:
+            yield Place(exchange, None)
+
+
+@contextmanager
+def _installed(exchange: Any, deadline: float) -> Iterator[Any]:
+    from okx_rfq_plugin.installer import install
+    from okx_rfq_plugin.retry import RetryPolicy
+
+    try:
+        yield install(exchange, policy=RetryPolicy(deadline=deadline))
+    finally:
+        exchange.close()
+
+
+@contextmanager
+def _furnished() -> Iterator[Sandbox]:
+    from okx_rfq_plugin.sandbox import Sandbox
+
+    with Sandbox() as sandbox:
+        for instrument, side in _LEGS:
+            sandbox.create_rfq(legs=[{"instId": instrument, "sz": "25", "side": side}])
+        yield sandbox
