@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 
+_NEEDED = ("click", "rich") if sys.version_info >= (3, 11) else ("click", "rich", "tomli")
+
 
 def main() -> None:
     """Run the command."""
     # All of them now, and not in the middle of a cancel: rich is loaded when there is something to show.
-    for needed in ("click", "rich"):
+    for needed in _NEEDED:
         if find_spec(needed) is None:
             print(f"okx-rfq needs {needed}: pip install 'okx-rfq-plugin[cli]'", file=sys.stderr)
             raise SystemExit(2)

@@ -6,12 +6,13 @@ from importlib import import_module
 
 import click
 
-# In the order of the help. Nothing of ccxt, aiohttp or rich is loaded to show help or to complete a word.
-_VERBS = ("cancel-all",)
+# Each is a function in a file of the same name. None of them loads ccxt, aiohttp or rich before it runs, so that help
+# and completion are there at once.
+_VERBS = {"cancel-all": "cancel_all", "check": "check", "sandbox": "sandbox"}
 
 
 class _Verbs(click.Group):
-    """The verbs, each a function of its own name in a file of its own name."""
+    """The verbs, in the order of the table above."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Name the verbs."""
@@ -19,9 +20,9 @@ class _Verbs(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load one."""
-        if cmd_name not in _VERBS:
+        name = _VERBS.get(cmd_name)
+        if name is None:
             return None
-        name = cmd_name.replace("-", "_")
         command: click.Command = getattr(import_module(f"okx_rfq_plugin.cli.{name}"), name)
         return command
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-import click
 
 OK, NOT_CANCELED, MAY_BE_CANCELED = 0, 3, 4
 
@@ -47,21 +45,35 @@ def sentence(facts: Mapping[str, Any]) -> str:
     return f"{_DONE[facts['status']]}{at}: none is active any more ({effort})."
 
 
+def summary(outcomes: Mapping[str, Mapping[str, Any]]) -> str:
+    """Say what is true now of many accounts, by name."""
+    names: dict[int, list[str]] = {OK: [], NOT_CANCELED: [], MAY_BE_CANCELED: []}
+    for name, facts in outcomes.items():
+        names[exit_code(facts)].append(name)
+    words = f"{len(names[OK])} of {len(outcomes)} accounts: no RFQ is active any more."
+    if names[NOT_CANCELED]:
+        words += f" NOTHING WAS CANCELED: {', '.join(names[NOT_CANCELED])}."
+    if names[MAY_BE_CANCELED]:
+        words += f" RFQs MAY STILL BE ACTIVE: {', '.join(names[MAY_BE_CANCELED])}."
+    return words
+
+
+def reason_of(error: BaseException | None) -> str | None:
+    """Return what the operating system said, such as "Connection refused", where that is what led to an error."""
+    while error is not None:
+        if isinstance(error, OSError) and error.strerror:
+            return error.strerror
+        error = error.__cause__ or error.__context__
+    return None
+
+
 def _words(error: BaseException, *, called: bool) -> str:
     words = getattr(error, "__notes__", [str(error)])[-1]  # a note, where the error is none of ccxt's
-    reason = next(_reasons(error), None)
     if hasattr(error, "cancel_failure"):
+        reason = reason_of(error)
         return f"{words} The reason: {reason}." if reason else words
-    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+    if not isinstance(error, Exception):
         words = "it was interrupted"
     if called:
         return f"RFQs MAY STILL BE ACTIVE: nobody knows how far the cancel came ({words})."
     return f"NOTHING WAS CANCELED, nothing was sent: {words}."
-
-
-def _reasons(error: BaseException | None) -> Iterator[str]:
-    """Give what the operating system said, along what has led to an error."""
-    while error is not None:
-        if isinstance(error, OSError) and error.strerror:
-            yield error.strerror
-        error = error.__cause__ or error.__context__

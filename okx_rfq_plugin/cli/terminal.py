@@ -8,11 +8,13 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import click
+
+from okx_rfq_plugin.cli.outcomes import exit_code
 
 _GOOD = {"fg": "green", "bold": True}
 _BAD = {"fg": "red", "bold": True}
@@ -53,6 +55,31 @@ def show_book(title: str, rfqs: Iterable[Mapping[str, Any]]) -> None:
     show_table(title, ("RFQ", "legs", "state", "time left"), rows)
 
 
+def show_outcomes(outcomes: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print how it ended for each account, the worst last."""
+    worst_last = sorted(outcomes.items(), key=lambda pair: exit_code(pair[1]))
+    rows = (
+        (name, facts["status"], f"{facts['attempts']} in {facts['elapsed']:.2f} s", facts.get("message") or "")
+        for name, facts in worst_last
+    )
+    show_table("Accounts", ("account", "status", "attempts", "what went wrong"), rows)
+
+
+@contextmanager
+def progress(title: str, total: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
+    """Give what to call for each step done; on a terminal a bar shows how many are, elsewhere nothing moves."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda: bar.advance(task)
+
+
 def is_watched() -> bool:
     """Say whether somebody sits at a terminal and can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
@@ -68,6 +95,18 @@ def attempts_shown() -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
+
+
+@contextmanager
+def once_done() -> Iterator[None]:
+    """Show inside of this what is done already: neither Ctrl+C nor a reader who has gone changes the exit code."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        pass
+    except OSError:
+        # Nor may the interpreter find out when it flushes in the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

@@ -19,32 +19,22 @@ if TYPE_CHECKING:
 ENVS = ("sandbox", "demo", "live")
 EXCHANGES = ("okx", "myokx", "okxus")  # ccxt's ids, one for each host of OKX's
 
+ADDRESS = "http://127.0.0.1:8765"  # for example
+
 # Where key, secret and passphrase (in ccxt's terms) come from, and from nowhere else.
 KEYS = {"apiKey": "OKX_API_KEY", "secret": "OKX_API_SECRET", "password": "OKX_PASSPHRASE"}
 
-# What a sandbox that is started for one command has in its book.
+# What is opened in a sandbox that is started for one command.
 _LEGS = (("BTC-USD-261225-100000-C", "buy"), ("BTC-USDT-SWAP", "sell"), ("ETH-USDT", "buy"))
 
 
 @dataclass(frozen=True)
 class World:
-    """Where a request goes: `env` is one of ENVS, `exchange` one of EXCHANGES, `url` that of a sandbox which runs.
-
-    Raises:
-        click.UsageError: what was asked for contradicts itself.
-    """
+    """Where a request goes: `env` is one of ENVS, `exchange` one of EXCHANGES, `url` that of a sandbox which runs."""
 
     env: str
     exchange: str = "okx"
     url: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.url is None:
-            return
-        if self.env != "sandbox":
-            raise click.UsageError(f"--url is the address of a sandbox, and --env says {self.env}: leave one out.")
-        if urlsplit(self.url).scheme not in ("http", "https") or not urlsplit(self.url).hostname:
-            raise click.UsageError(f"--url is an address such as http://127.0.0.1:8765, not {self.url!r}.")
 
     def exchange_for(self, credentials: Mapping[str, str], module: Any = None) -> Any:
         """Make an object of `ccxt`, or of the module given, without the plugin; it does not connect yet."""
@@ -65,25 +55,41 @@ class Place(NamedTuple):
     sandbox: Sandbox | None
 
 
-def world_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--env`, `--exchange` and `--url`; the function gets them as `world`, a World."""
+def _options(*, required: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @click.option("--env", type=click.Choice(ENVS), required=required, help="The world; there is no default.")
+        @click.option(
+            "--exchange",
+            type=click.Choice(EXCHANGES),
+            envvar="OKX_EXCHANGE",
+            show_envvar=True,
+            default="okx",
+            show_default=True,
+            help="The region's host: www.okx.com, eea.okx.com or us.okx.com.",
+        )
+        @click.option("--url", metavar="URL", help="With --env sandbox: the address of one that runs already.")
+        @functools.wraps(function)
+        def in_world(*args: Any, env: str | None, exchange: str, url: str | None, **kwargs: Any) -> Any:
+            if url is not None and env != "sandbox":
+                raise click.UsageError("--url is the address of a sandbox: it goes with --env sandbox alone.")
+            if url is not None and not is_address(url):
+                raise click.UsageError(f"--url is an address such as {ADDRESS}, not {url!r}.")
+            return function(*args, world=None if env is None else World(env, exchange, url), **kwargs)
 
-    @click.option("--env", type=click.Choice(ENVS), required=True, help="The world; there is no default.")
-    @click.option(
-        "--exchange",
-        type=click.Choice(EXCHANGES),
-        envvar="OKX_EXCHANGE",
-        show_envvar=True,
-        default="okx",
-        show_default=True,
-        help="The region: okx is www.okx.com, myokx eea.okx.com, okxus us.okx.com.",
-    )
-    @click.option("--url", metavar="URL", help="With --env sandbox: one that runs already.")
-    @functools.wraps(function)
-    def in_world(*args: Any, env: str, exchange: str, url: str | None, **kwargs: Any) -> Any:
-        return function(*args, world=World(env, exchange, url), **kwargs)
+        return in_world
 
-    return in_world
+    return decorate
+
+
+# Add `--env`, `--exchange` and `--url` to a verb, which gets them as `world`, a World.
+world_options = _options(required=True)
+# The same for a verb that may be told in another way where to go: then `world` is None.
+world_options_or_none = _options(required=False)
+
+
+def is_address(url: object) -> bool:
+    """Say whether a sandbox could be there."""
+    return isinstance(url, str) and urlsplit(url).scheme in ("http", "https") and bool(urlsplit(url).hostname)
 
 
 def credentials_of(variables: Mapping[str, str] = KEYS) -> dict[str, str]:
@@ -113,7 +119,10 @@ def connected(world: World, *, deadline: float = 30.0) -> Iterator[Place]:
         click.UsageError: there are no keys in the environment.
     """
     if world.env == "sandbox" and world.url is None:
-        with _furnished() as sandbox:
+        from okx_rfq_plugin.sandbox import Sandbox
+
+        with Sandbox() as sandbox:
+            furnish(sandbox)
             there = World(world.env, world.exchange, sandbox.url)
             with _installed(there.exchange_for(sandbox.credentials), deadline) as exchange:
                 yield Place(exchange, sandbox)
@@ -133,11 +142,7 @@ def _installed(exchange: Any, deadline: float) -> Iterator[Any]:
         exchange.close()
 
 
-@contextmanager
-def _furnished() -> Iterator[Sandbox]:
-    from okx_rfq_plugin.sandbox import Sandbox
-
-    with Sandbox() as sandbox:
-        for instrument, side in _LEGS:
-            sandbox.create_rfq(legs=[{"instId": instrument, "sz": "25", "side": side}])
-        yield sandbox
+def furnish(sandbox: Sandbox) -> None:
+    """Open a few RFQs of its user's."""
+    for instrument, side in _LEGS:
+        sandbox.create_rfq(legs=[{"instId": instrument, "sz": "25", "side": side}])

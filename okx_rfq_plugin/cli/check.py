@@ -1,0 +1,140 @@
+"""This file is the verb `check`, which reads only: whether a cancel would work from here, and what to do if not."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import click
+
+from okx_rfq_plugin.cli.outcomes import reason_of
+from okx_rfq_plugin.cli.terminal import say, say_json
+from okx_rfq_plugin.cli.worlds import KEYS, World, connected, world_options
+
+_PATIENCE = 5.0  # seconds for each of the requests
+_CLOCK = 5.0  # seconds that this clock may be off; OKX refuses from 30 on
+# Source: okx.com/docs-v5/en/#trading-account-rest-api-get-account-configuration
+_MODES = {"1": "spot mode", "2": "futures mode", "3": "multi-currency margin mode", "4": "portfolio margin mode"}
+_SPOT = "1"
+
+
+class Finding(NamedTuple):
+    """One line of the check: what was looked at, whether it is well, what was seen, and what to do where it is not."""
+
+    check: str
+    ok: bool
+    seen: str
+    advice: str = ""
+
+
+@click.command("check")
+@world_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, and nothing else.")
+@click.pass_context
+def check(context: click.Context, world: World, as_json: bool) -> None:
+    """Look whether a cancel would work from here.
+
+    Versions, plugins, host, clock, key, world, permission, account mode: each line says what to do where it is wrong.
+    It only reads. It ends with 0 where all is well, else with 1.
+
+    Example: okx-rfq check --env live
+    """
+    with connected(world) as place:
+        findings = list(_findings(world, place.exchange))
+    for finding in findings:
+        if as_json:
+            say_json({**finding._asdict(), "advice": "" if finding.ok else finding.advice})
+        else:
+            words = f"{'ok   ' if finding.ok else 'WRONG'} {finding.check}: {finding.seen}"
+            say(words if finding.ok else f"{words}. {finding.advice}", good=finding.ok)
+    context.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+def _findings(world: World, exchange: Any) -> Iterator[Finding]:
+    yield from _here(exchange)
+    yield from _clock(exchange)
+    yield from _account(world, exchange)
+
+
+def _here(exchange: Any) -> Iterator[Finding]:
+    import ccxt
+
+    import okx_rfq_plugin
+
+    versions = f"okx-rfq-plugin {okx_rfq_plugin.__version__}, ccxt {ccxt.__version__}"
+    yield Finding("versions", True, f"{versions}, Python {platform.python_version()}")
+    manager = okx_rfq_plugin.get_plugin_manager()
+    names = sorted(name for name, plugin in manager.list_name_plugin() if plugin is not None)
+    yield Finding("plugins", True, ", ".join(names))
+    for name, reason in sorted(manager.failures.items()):
+        yield Finding("plugin", False, f"{name} is left out: {reason}", "Repair or uninstall that package.")
+    yield Finding("host", True, f"{exchange.implode_hostname(exchange.urls['api']['rest'])} ({exchange.id})")
+
+
+def _clock(exchange: Any) -> Iterator[Finding]:
+    asked = time.time()
+    body, words = _read(exchange, "public/time", "public_get_public_time")
+    answered = time.time()
+    at = exchange.safe_integer(exchange.safe_dict(body.get("data"), 0), "ts")
+    if at is None:
+        yield Finding("clock", False, words, "Check the network, HTTPS_PROXY and --exchange: OKX cannot be reached.")
+        return
+    offset = (asked + answered) / 2 - at / 1000
+    exchange.options["timeDifference"] = int(offset * 1000)  # so that the key can be looked at in any case
+    seen = f"{abs(offset):.1f} s {'ahead of' if offset > 0 else 'behind'} OKX"
+    yield Finding("clock", abs(offset) <= _CLOCK, seen, "Set the clock of this machine: OKX refuses 30 s.")
+
+
+def _account(world: World, exchange: Any) -> Iterator[Finding]:
+    body, words = _read(exchange, "account/config", "private_get_account_config")
+    if words:
+        yield Finding("key", False, words, _key_advice(exchange))
+        return
+    config = exchange.safe_dict(body.get("data"), 0, {})
+    yield Finding("key", True, f"accepted for User ID {config.get('uid')}")
+    yield Finding("world", True, f"{world.env}: the key belongs there")
+    permissions = str(config.get("perm", "")).split(",")
+    advice = "It cannot cancel. Give the key the permission Trade, on OKX's API page."
+    yield Finding("permission", "trade" in permissions, ", ".join(permissions), advice)
+    level = str(config.get("acctLv"))
+    advice = "OKX offers no block trading in spot mode. Change the account mode, in OKX's settings."
+    yield Finding("account mode", level != _SPOT, _MODES.get(level, f"level {level}"), advice)
+
+
+def _key_advice(exchange: Any) -> str:
+    """Try the key in the other world: one that is accepted there belongs there."""
+    demo = exchange.headers.pop("x-simulated-trading", None) is not None
+    if not demo:
+        exchange.headers["x-simulated-trading"] = "1"
+    _, words = _read(exchange, "account/config", "private_get_account_config")
+    if not words:
+        return f"The key is one for {'live' if demo else 'demo'} trading: use --env {'live' if demo else 'demo'}."
+    return f"Check {', '.join(KEYS.values())}, the key's IP list, and --exchange: each region has keys of its own."
+
+
+def _read(exchange: Any, path: str, method: str) -> tuple[dict[str, Any], str]:
+    """Ask one question; return the reply's body, and in words what is wrong with it, if something is."""
+    from ccxt.base.errors import BaseError
+
+    from okx_rfq_plugin.lane import express
+    from okx_rfq_plugin.verdict import describe
+
+    with express(exchange, path, timeout=_PATIENCE) as attempt:
+        error = None
+        try:
+            getattr(exchange, method)({"maxRetriesOnFailure": 0})
+        except BaseError as raised:
+            error = raised
+    reply = next(reversed(attempt.replies), None)
+    if error is None and reply is not None and isinstance(reply.body, dict) and reply.body.get("code") == "0":
+        return reply.body, ""
+    reason = reason_of(error)
+    return {}, _masked(describe(reply, error) + (f": {reason}" if reason else ""), exchange)
+
+
+def _masked(words: str, exchange: Any) -> str:
+    for name in KEYS:
+        words = words.replace(getattr(exchange, name), "***")
+    return words

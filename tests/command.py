@@ -1,0 +1,171 @@
+"""This file runs the command in a process of its own: piped or on a terminal, with OKX's place taken by a sandbox."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from okx_rfq_plugin.sandbox import Sandbox
+
+PATIENCE = 60.0  # seconds that a loaded machine may take for anything
+COMMAND = (sys.executable, "-m", "okx_rfq_plugin")
+VARIABLES = {"apiKey": "OKX_API_KEY", "secret": "OKX_API_SECRET", "password": "OKX_PASSPHRASE"}
+
+# Python runs this first of all: ccxt takes the sandbox for the host that it would go to, and no other host for any.
+_STANDS_IN = """
+import builtins, os, sys
+
+_import = builtins.__import__
+
+def _watching(name, *args, **kwargs):
+    module = _import(name, *args, **kwargs)
+    base = sys.modules.get("ccxt.base.exchange")
+    if base is not None and hasattr(base, "BaseExchange"):
+        builtins.__import__ = _import
+        imploded = base.BaseExchange.implode_hostname
+
+        def implode_hostname(self, url):
+            there = imploded(self, url)
+            if there.startswith("http://127.0.0.1:"):
+                return there
+            assert there == os.environ["STANDS_IN_FOR"], there
+            return os.environ["STAND_IN"]
+
+        base.BaseExchange.implode_hostname = implode_hostname
+    return module
+
+builtins.__import__ = _watching
+"""
+
+
+def keys(credentials: Mapping[str, str]) -> dict[str, str]:
+    """Return a key as the environment has it."""
+    return {variable: credentials[name] for name, variable in VARIABLES.items()}
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Return this process's environment without any key, without what a test would have to know, and with these."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("OKX_") and name not in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM")
+    }
+    return {**kept, "TERM": "xterm-256color", **variables}
+
+
+def in_okxs_place(folder: Path, sandbox: Sandbox, host: str = "https://www.okx.com") -> dict[str, str]:
+    """Return variables that let a process find the sandbox where it looks for one of OKX's hosts."""
+    (folder / "sitecustomize.py").write_text(_STANDS_IN)
+    path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {"PYTHONPATH": path, "STANDS_IN_FOR": host, "STAND_IN": sandbox.url}
+
+
+def okx_rfq(*arguments: str, env: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:
+    """Run the command, piped, to its end."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env=environment(**env),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+@contextmanager
+def started(*arguments: str, env: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """Start the command, piped, and end it if it has not."""
+    with subprocess.Popen(
+        [*COMMAND, *arguments],
+        env=environment(**env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+class Running:
+    """The command on a terminal: what is to be seen there, keys and signals to it, and how it ended."""
+
+    def __init__(self, arguments: tuple[str, ...], env: Mapping[str, str]) -> None:
+        self._near, far = pty.openpty()
+        self.seen = ""
+        try:
+            self.process = subprocess.Popen(
+                [*COMMAND, *arguments],
+                env=environment(**env),
+                stdin=far,
+                stdout=far,
+                stderr=far,
+                start_new_session=True,
+            )
+        finally:
+            os.close(far)
+
+    def until(self, words: str) -> str:
+        """Wait until words are to be seen; return all that is."""
+        deadline = time.monotonic() + PATIENCE
+        while words not in plain(self.seen):
+            if time.monotonic() > deadline or not self._read(deadline):
+                raise AssertionError(f"{words!r} was not to be seen, but {self.seen!r}")
+        return self.seen
+
+    def type(self, keys: str) -> None:
+        """Type keys."""
+        os.write(self._near, keys.encode())
+
+    def interrupt(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Send a signal, as Ctrl+C does."""
+        self.process.send_signal(number)
+
+    def end(self) -> int:
+        """Wait until it has ended; return its exit code."""
+        deadline = time.monotonic() + PATIENCE
+        while self._read(deadline):
+            pass
+        return self.process.wait(PATIENCE)
+
+    def close(self) -> None:
+        """End it, if it has not."""
+        self.process.kill()
+        self.process.wait()
+        os.close(self._near)
+
+    def _read(self, deadline: float) -> bool:
+        ready, _, _ = select.select([self._near], [], [], max(0.0, deadline - time.monotonic()))
+        try:
+            read = os.read(self._near, 65536) if ready else b""
+        except OSError:  # Linux says so when the far end is closed
+            read = b""
+        self.seen += read.decode(errors="replace")
+        return bool(read)
+
+
+@contextmanager
+def on_a_terminal(*arguments: str, env: Mapping[str, str] = {}) -> Iterator[Running]:
+    """Start the command on a terminal."""
+    running = Running(arguments, env)
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+def plain(seen: str) -> str:
+    """Return what is to be seen without colours, on one line."""
+    return " ".join(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen).split())
