@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import signal
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -19,8 +20,10 @@ from okx_rfq_plugin.cli.worlds import World
 from okx_rfq_plugin.installer import install
 from okx_rfq_plugin.retry import RetryPolicy
 
-# So many set out in one turn of the loop: the first replies are read before the last requests are signed.
-_BATCH = 16
+# So many set out together, the next as soon as they are back or a moment has passed: their connections can be used again,
+# their replies are read as they come, and nobody waits for the dead.
+_BATCH = 32
+_MOMENT = 0.005  # seconds
 
 Told = Callable[[Account, dict[str, Any]], None]
 Visit = Callable[[Account, Any], Awaitable[None]]
@@ -49,8 +52,12 @@ def cancel_accounts(accounts: Sequence[Account], *, deadline: float, told: Told)
             await _for_each(accounts, RetryPolicy(deadline=deadline), cancel)
 
     _allow_connections(len(accounts))
-    with suppress(asyncio.CancelledError):
-        asyncio.run(run())
+    gc.freeze()  # or ccxt's hundred thousand objects are looked through again and again
+    try:
+        with suppress(asyncio.CancelledError):
+            asyncio.run(run())
+    finally:
+        gc.unfreeze()
     for account in accounts:
         if account.name not in begun:
             told(account, facts_of(KeyboardInterrupt(), called=False))
@@ -77,11 +84,11 @@ async def _for_each(accounts: Sequence[Account], policy: RetryPolicy, visit: Vis
         prototypes = {world: await _prototype(world, policy, stack) for world in {each.world for each in accounts}}
         tasks: list[asyncio.Task[None]] = []
         try:
-            for number, account in enumerate(accounts, 1):
-                exchange = _exchange(prototypes[account.world], account)
+            exchanges = [_exchange(prototypes[account.world], account) for account in accounts]
+            for number, (account, exchange) in enumerate(zip(accounts, exchanges, strict=True), 1):
                 tasks.append(asyncio.create_task(_visit(visit, account, exchange)))
                 if number % _BATCH == 0:
-                    await asyncio.sleep(0)
+                    await asyncio.wait(tasks[-_BATCH:], timeout=_MOMENT)
             await asyncio.gather(*tasks)
         finally:
             for task in tasks:

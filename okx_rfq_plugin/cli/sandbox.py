@@ -17,7 +17,7 @@ _STEPS = "a code of OKX's, an HTTP status (502), a delay (2.5s), or drop"
 
 
 @click.command("sandbox")
-@click.option("--port", type=click.IntRange(0, 2**16 - 1), default=0, help="The port on 127.0.0.1.  [default: any]")
+@click.option("--port", type=click.IntRange(0, 2**16 - 1), default=0, help="The port on 127.0.0.1; any by default.")
 @click.option(
     "--fault",
     "faults",

@@ -1,0 +1,137 @@
+"""This file measures the command: how soon a cancel is on the wire after a cold start, and many accounts at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import aiohttp
+import ccxt
+
+from okx_rfq_plugin.cli.accounts import Account
+from okx_rfq_plugin.cli.many import cancel_accounts
+from okx_rfq_plugin.cli.worlds import KEYS, World
+
+from .records import CCXT, OURS, Cell, Row
+from .server import SandboxProcess
+
+Users = list[dict[str, str]]
+
+
+def rows(repeats: int, accounts: int) -> Iterator[Row]:
+    """Measure every row of this file, each run against a sandbox of its own: its books grow with its users."""
+    yield _cold_start(repeats)
+    yield _many(repeats, accounts)
+
+
+def _cold_start(starts: int) -> Row:
+    imports, sends = [], []
+    with SandboxProcess() as sandbox:
+        for user in sandbox.users(starts + 1):
+            imports.append(_seconds(lambda: _run("-c", "import ccxt")))
+            began = time.monotonic()
+            _run(
+                *("-m", "okx_rfq_plugin", "cancel-all", "--env", "sandbox", "--url", sandbox.url, "--json"),
+                **{variable: user[name] for name, variable in KEYS.items()},
+            )
+            sends.append(sandbox.arrivals(user)[0] - began)
+    cells = {  # the first of each found cold files
+        CCXT: Cell(samples=tuple(imports[1:]), note='python -c "import ccxt"'),
+        OURS: Cell(samples=tuple(sends[1:]), note="until the request has arrived"),
+    }
+    return Row(key="command-start", title="okx-rfq cancel-all, cold start", unit="ms", cells=cells)
+
+
+def _many(repeats: int, count: int) -> Row:
+    bare, ours, setups, sizes = [], [], [], []
+    for _ in range(repeats):
+        with SandboxProcess() as sandbox:
+            bare.append(asyncio.run(_bare(sandbox.url, sandbox.users(count))))
+        with SandboxProcess() as sandbox:
+            wall, setup, size = _ours(sandbox, sandbox.users(count))
+            ours.append(wall)
+            setups.append(setup)
+            sizes.append(size)
+    facts = {"setup_s": sorted(setups)[repeats // 2], "bytes_per_account": sorted(sizes)[repeats // 2]}
+    note = f"{facts['setup_s'] * 1e3:.0f} ms before the first, {facts['bytes_per_account'] / 1024:.1f} KB an account"
+    cells = {
+        CCXT: Cell(samples=tuple(bare), note="a bare aiohttp client, signed beforehand"),
+        OURS: Cell(samples=tuple(ours), note=note, facts=facts),
+    }
+    return Row(
+        key=f"accounts-{count}", title=f"{count:,} accounts, first request to last reply", unit="ms", cells=cells
+    )
+
+
+async def _bare(url: str, users: Users) -> float:
+    """Send what the command sends, signed beforehand, by aiohttp with its defaults; return the seconds."""
+    signer = ccxt.okx()
+    signed = []
+    for user in users:
+        for name, value in user.items():
+            setattr(signer, name, value)
+        headers = signer.sign("rfq/cancel-all-rfqs", ["private"], "POST")["headers"]
+        signed.append({**headers, "x-simulated-trading": "1"})
+    async with aiohttp.ClientSession() as session:
+
+        async def send(headers: dict[str, str]) -> None:
+            async with session.post(f"{url}/api/v5/rfq/cancel-all-rfqs", headers=headers) as response:
+                if (await response.json())["code"] != "0":
+                    raise RuntimeError("the sandbox has not canceled")
+
+        gc.collect()
+        began = time.monotonic()
+        await asyncio.gather(*map(send, signed))
+        return time.monotonic() - began
+
+
+def _ours(sandbox: SandboxProcess, users: Users) -> tuple[float, float, float]:
+    """Return the seconds from the first arrival to the last reply, those before it, and the bytes for each account."""
+    world = World("sandbox", url=sandbox.url)
+    accounts = [Account(str(number), world, user) for number, user in enumerate(users)]
+    replied: list[float] = []
+
+    def told(account: Account, facts: dict[str, Any]) -> None:
+        if facts["status"] != "canceled":
+            raise RuntimeError(str(facts))
+        replied.append(time.monotonic())
+
+    gc.collect()
+    before, began = _resident(), time.monotonic()
+    cancel_accounts(accounts, deadline=30.0, told=told)
+    size = (_resident() - before) / len(users)
+    if len(replied) < len(users):
+        raise RuntimeError("not every account was canceled")
+    first = min(sandbox.arrivals(*users))
+    return max(replied) - first, first - began, size
+
+
+def _resident() -> int:
+    with contextlib.suppress(OSError), open("/proc/self/statm") as numbers:
+        return int(numbers.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+def _seconds(call: Any) -> float:
+    began = time.monotonic()
+    call()
+    return time.monotonic() - began
+
+
+def _run(*arguments: str, **variables: str) -> None:
+    subprocess.run([sys.executable, *arguments], env={**os.environ, **variables}, capture_output=True, check=True)
+
+
+if __name__ == "__main__":
+    for row in rows(repeats=5, accounts=1000):
+        print(row.title)
+        for name, cell in row.cells.items():
+            print(f"  {name}: {cell.median} s, {[round(sample, 3) for sample in cell.samples]} {cell.note}")
+        print(f"  ratio: {1 / (row.ratio(CCXT) or 0):.2f}")
