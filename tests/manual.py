@@ -64,7 +64,7 @@ def picture() -> str:
         running.end()
     console = Console(record=True, width=92, file=io.StringIO())
     console.print(f"[bold]$ okx-rfq {' '.join(_SHOWN)}")
-    console.print(Text.from_ansi(running.seen))
+    console.print(Text.from_ansi(running.seen.replace("\r\n", "\n")))
     return console.export_svg(title="okx-rfq")
 
 

@@ -6,7 +6,8 @@ import inspect
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,7 +21,7 @@ from okx_rfq_plugin.__main__ import main
 from okx_rfq_plugin.cli import okx_rfq
 from okx_rfq_plugin.receipts import CancelFailure
 
-VERBS = ("cancel-all", "check", "sandbox")
+VERBS = ("cancel-all", "list", "check", "sandbox")
 
 
 # click mixed the two outputs before 8.2, unless told not to.
@@ -38,22 +39,30 @@ def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@contextmanager
+def served(cancel: Callable[[], Any]) -> Iterator[None]:
+    """Have another plugin serve the cancel."""
+    plugin = SimpleNamespace(cancel_all_rfqs=okx_rfq_plugin.hookimpl(tryfirst=True)(cancel))
+    manager = okx_rfq_plugin.get_plugin_manager()
+    manager.register(plugin)
+    try:
+        yield
+    finally:
+        manager.unregister(plugin)
+
+
 @pytest.fixture(params=[False, True])
 def failing(request: pytest.FixtureRequest) -> Iterator[CancelFailure]:
     """Another plugin serves the cancel, and it fails; in doubt, or for certain."""
     failure = CancelFailure(code="50001", attempts=3, elapsed=1.5, may_be_canceled=request.param)
 
-    @okx_rfq_plugin.hookimpl(tryfirst=True)
     def cancel_all_rfqs() -> None:
         error = ccxt.ExchangeNotAvailable("the words of the error")
         error.cancel_failure = failure
         raise error
 
-    plugin = SimpleNamespace(cancel_all_rfqs=cancel_all_rfqs)
-    manager = okx_rfq_plugin.get_plugin_manager()
-    manager.register(plugin)
-    yield failure
-    manager.unregister(plugin)
+    with served(cancel_all_rfqs):
+        yield failure
 
 
 # The demonstration
@@ -111,21 +120,46 @@ def test_a_failure_in_json_has_the_facts(failing: CancelFailure) -> None:
         "attempts": 3,
         "elapsed": 1.5,
         "may_be_canceled": failing.may_be_canceled,
+        "remaining": None,
+        "filling": None,
     } == json.loads(result.stdout)
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, RuntimeError("the words"), ccxt.NotSupported("the words")])
-def test_an_error_without_facts_is_in_doubt(raised: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_without_facts_is_in_doubt(raised: Any) -> None:
     """Where a cancel has begun and nobody knows how far it came, RFQs may be active: exit 4."""
 
-    def fail(self: Any, *args: Any) -> None:
+    def cancel_all_rfqs() -> None:
         raise raised
 
-    monkeypatch.setattr("okx_rfq_plugin.plugins.RfqPluginManager.cancel_all_rfqs", fail)
-    result = run("cancel-all", "--env", "sandbox", "--json")
+    with served(cancel_all_rfqs):
+        result = run("cancel-all", "--env", "sandbox", "--json")
 
     assert (4, True) == (result.exit_code, json.loads(result.stdout)["may_be_canceled"])
     assert "RFQs MAY STILL BE ACTIVE" in json.loads(result.stdout)["message"]
+
+
+def test_confirm_reads_what_is_left() -> None:
+    """The receipt then has what OKX's list says, and so has the last line."""
+    shown = run("cancel-all", "--env", "sandbox", "--confirm")
+    receipt = json.loads(run("cancel-all", "--env", "sandbox", "--confirm", "--json").stdout)
+
+    assert "none is active any more, as OKX's own list says" in shown.output
+    assert (True, [], []) == (receipt["confirmed"], receipt["remaining"], receipt["filling"])
+
+
+def test_rfqs_that_are_being_executed_are_named() -> None:
+    """Who confirms hears of those that no cancel reaches."""
+
+    def cancel_all_rfqs() -> Any:
+        facts = {"status": "canceled", "timestamp": 1, "datetime": "then", "attempts": 2, "elapsed": 0.5, "info": {}}
+        return {**facts, "confirmed": True, "remaining": [], "filling": ["17", "18"]}
+
+    with served(cancel_all_rfqs):
+        result = run("cancel-all", "--env", "sandbox", "--confirm")
+
+    assert 0 == result.exit_code
+    assert result.output.endswith("Being executed, and not to be canceled: 17, 18.\n")
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, RuntimeError("the words")])

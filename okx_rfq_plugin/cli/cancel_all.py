@@ -32,11 +32,18 @@ _PLACES = ("env", "exchange", "url")
 @world_options_or_none
 @click.option("--accounts", type=click.Path(path_type=Path), metavar="FILE", help="Many accounts: a TOML file.")
 @click.option("--deadline", type=float, default=30.0, show_default=True, metavar="S", help="No attempt starts later.")
+@click.option("--confirm", is_flag=True, help="Go on until OKX says that none is active, and read what is left.")
 @click.option("--yes", is_flag=True, help="Do not ask before a live cancel; needed where there is no terminal.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object an account, and nothing else.")
 @click.pass_context
 def cancel_all(
-    context: click.Context, world: World | None, accounts: Path | None, deadline: float, yes: bool, as_json: bool
+    context: click.Context,
+    world: World | None,
+    accounts: Path | None,
+    deadline: float,
+    confirm: bool,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Cancel all active RFQs.
 
@@ -50,14 +57,14 @@ def cancel_all(
     if accounts is not None:
         if any(context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in _PLACES):
             raise click.UsageError("--accounts names a world for each account: leave out --env, --exchange and --url.")
-        context.exit(_cancel_many(accounts, deadline, yes=yes, as_json=as_json))
+        context.exit(_cancel_many(accounts, deadline, confirm, yes=yes, as_json=as_json))
     if world is None:
         raise click.UsageError("Missing option '--env': sandbox, demo or live (or --accounts FILE). It has no default.")
-    context.exit(_cancel_one(world, deadline, yes=yes, as_json=as_json))
+    context.exit(_cancel_one(world, deadline, confirm, yes=yes, as_json=as_json))
 
 
-def _cancel_one(world: World, deadline: float, *, yes: bool, as_json: bool) -> int:
-    facts = _outcome(world, deadline, asks=_asks([world], yes=yes), quiet=as_json)
+def _cancel_one(world: World, deadline: float, confirm: bool, *, yes: bool, as_json: bool) -> int:
+    facts = _outcome(world, deadline, confirm, asks=_asks([world], yes=yes), quiet=as_json)
     with once_done():
         if as_json:
             say_json({"account": world.env, **facts})
@@ -66,7 +73,7 @@ def _cancel_one(world: World, deadline: float, *, yes: bool, as_json: bool) -> i
     return exit_code(facts)
 
 
-def _outcome(world: World, deadline: float, *, asks: bool, quiet: bool) -> dict[str, Any]:
+def _outcome(world: World, deadline: float, confirm: bool, *, asks: bool, quiet: bool) -> dict[str, Any]:
     """Return the receipt, or the facts of the failure; Ctrl+C may come at any line."""
     facts: dict[str, Any] = {}
     called = False
@@ -79,7 +86,7 @@ def _outcome(world: World, deadline: float, *, asks: bool, quiet: bool) -> dict[
                 show_book("Before", place.sandbox.rfqs())
             with attempts_shown():
                 called = True
-                facts = place.exchange.cancel_all_rfqs()
+                facts = place.exchange.cancel_all_rfqs(confirm=confirm)
             if place.sandbox is not None and not quiet:
                 show_book("After", place.sandbox.rfqs())
     except click.ClickException:
@@ -99,10 +106,10 @@ def _described(exchange: Any) -> str:
 def _count(world: World) -> int:
     # By another object: ccxt's are not for two threads.
     with connected(world) as place:
-        return len(place.exchange.fetch_open_rfqs())
+        return sum(rfq["status"] == "active" for rfq in place.exchange.fetch_open_rfqs())
 
 
-def _cancel_many(file: Path, deadline: float, *, yes: bool, as_json: bool) -> int:
+def _cancel_many(file: Path, deadline: float, confirm: bool, *, yes: bool, as_json: bool) -> int:
     from okx_rfq_plugin.cli.accounts import Account, read_accounts
 
     accounts = read_accounts(file)
@@ -126,7 +133,7 @@ def _cancel_many(file: Path, deadline: float, *, yes: bool, as_json: bool) -> in
                     live = [account for account in accounts if account.world.env == "live"]
                     ask(f"{len(live)} live accounts", partial(count_rfqs, live))
                 called = True
-                cancel_accounts(accounts, deadline=deadline, told=told)
+                cancel_accounts(accounts, deadline=deadline, confirm=confirm, told=told)
         except (Exception, KeyboardInterrupt) as error:
             for account in accounts:
                 if account.name not in outcomes:

@@ -55,7 +55,7 @@ def check(context: click.Context, world: World, as_json: bool) -> None:
 def _findings(world: World, exchange: Any) -> Iterator[Finding]:
     yield from _here(exchange)
     yield from _clock(exchange)
-    yield from _account(world, exchange)
+    yield from account_findings(world, exchange)
 
 
 def _here(exchange: Any) -> Iterator[Finding]:
@@ -87,7 +87,8 @@ def _clock(exchange: Any) -> Iterator[Finding]:
     yield Finding("clock", abs(offset) <= _CLOCK, seen, "Set the clock of this machine: OKX refuses 30 s.")
 
 
-def _account(world: World, exchange: Any) -> Iterator[Finding]:
+def account_findings(world: World, exchange: Any) -> Iterator[Finding]:
+    """Look whether this key may cancel there, by a request that changes nothing."""
     body, words = _read(exchange, "account/config", "private_get_account_config")
     if words:
         yield Finding("key", False, words, _key_advice(exchange))
@@ -118,15 +119,18 @@ def _read(exchange: Any, path: str, method: str) -> tuple[dict[str, Any], str]:
     """Ask one question; return the reply's body, and in words what is wrong with it, if something is."""
     from ccxt.base.errors import BaseError
 
-    from okx_rfq_plugin.lane import express
+    from okx_rfq_plugin.lane import Attempt, express
     from okx_rfq_plugin.verdict import describe
 
-    with express(exchange, path, timeout=_PATIENCE) as attempt:
-        error = None
-        try:
-            getattr(exchange, method)({"maxRetriesOnFailure": 0})
-        except BaseError as raised:
-            error = raised
+    raised: list[Any] = []
+
+    def over(attempt: Attempt, error: BaseException | None) -> bool:
+        raised.append(error)
+        return isinstance(error, BaseError)
+
+    with express(exchange, path, timeout=_PATIENCE, over=over) as attempt:
+        getattr(exchange, method)({"maxRetriesOnFailure": 0})
+    (error,) = raised
     reply = next(reversed(attempt.replies), None)
     if error is None and reply is not None and isinstance(reply.body, dict) and reply.body.get("code") == "0":
         return reply.body, ""

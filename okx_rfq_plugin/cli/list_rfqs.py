@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -36,22 +36,33 @@ def list_rfqs(context: click.Context, world: World, as_json: bool) -> None:
     if as_json:
         for rfq in rfqs:
             say_json({**rfq, "age": _age(rfq, now), "left": _left(rfq, now)})
-    else:
-        if rfqs:
-            show_table("Active RFQs", ("RFQ", "legs", "age", "time left"), [_row(rfq, now) for rfq in rfqs])
-        say(f"{len(rfqs)} active RFQ{'s' * (len(rfqs) != 1)}, in {world.env} on {world.exchange}.")
+        return
+    if rfqs:
+        headings = ("RFQ", "legs", "status", "age", "time left")
+        show_table("Mine, oldest first", headings, [_row(rfq, now) for rfq in rfqs])
+    say(f"{_counted(rfqs)} ({world.env}, {world.exchange}).")
+
+
+def _counted(rfqs: Sequence[Mapping[str, Any]]) -> str:
+    filling = sum(rfq["status"] != "active" for rfq in rfqs)
+    words = f"{len(rfqs) - filling} active RFQ{'s' * (len(rfqs) - filling != 1)}"
+    return f"{words}, and {filling} being executed, which cannot be canceled" if filling else words
 
 
 def _row(rfq: Mapping[str, Any], now: float) -> tuple[str, ...]:
-    legs = ", ".join(f"{leg['side']} {leg['amount']} {leg['symbol']}" for leg in rfq["legs"])
-    return (rfq["id"], legs, f"{_age(rfq, now):.0f} s", f"{_left(rfq, now):.0f} s")
+    legs = ", ".join(f"{leg['side']} {leg['amount']:g} {leg['symbol']}" for leg in rfq["legs"])
+    return (rfq["id"], legs, rfq["status"], _seconds(_age(rfq, now)), _seconds(_left(rfq, now)))
 
 
-def _age(rfq: Mapping[str, Any], now: float) -> float:
+def _age(rfq: Mapping[str, Any], now: float) -> float | None:
     """Return the seconds since it was created, by this machine's clock."""
-    return float(round(now - rfq["timestamp"] / 1000, 3))
+    return None if rfq["timestamp"] is None else float(round(now - rfq["timestamp"] / 1000, 3))
 
 
-def _left(rfq: Mapping[str, Any], now: float) -> float:
+def _left(rfq: Mapping[str, Any], now: float) -> float | None:
     """Return the seconds until it expires, by this machine's clock."""
-    return float(round(max(0.0, rfq["expiryTimestamp"] / 1000 - now), 3))
+    return None if rfq["expiryTimestamp"] is None else float(round(max(0.0, rfq["expiryTimestamp"] / 1000 - now), 3))
+
+
+def _seconds(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds:.0f} s"

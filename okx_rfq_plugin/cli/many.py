@@ -20,8 +20,8 @@ from okx_rfq_plugin.cli.worlds import World
 from okx_rfq_plugin.installer import install
 from okx_rfq_plugin.retry import RetryPolicy
 
-# So many set out together, the next as soon as they are back or a moment has passed: their connections can be used again,
-# their replies are read as they come, and nobody waits for the dead.
+# So many set out together, the next as soon as those are back or a moment has passed. So connections are used again,
+# replies are read as they come, and nobody waits for the dead.
 _BATCH = 32
 _MOMENT = 0.005  # seconds
 
@@ -29,12 +29,13 @@ Told = Callable[[Account, dict[str, Any]], None]
 Visit = Callable[[Account, Any], Awaitable[None]]
 
 
-def cancel_accounts(accounts: Sequence[Account], *, deadline: float, told: Told) -> None:
+def cancel_accounts(accounts: Sequence[Account], *, deadline: float, confirm: bool = False, told: Told) -> None:
     """Cancel for all of them in parallel, and tell of each as soon as it is done; Ctrl+C ends those that are not.
 
     Args:
         accounts: whose RFQs; one that is slow or dead delays no other.
         deadline: of each cancel, in seconds.
+        confirm: whether to go on until OKX says that none is active.
         told: gets the account, and the receipt or the facts of the failure.
     """
     begun: set[str] = set()
@@ -42,7 +43,7 @@ def cancel_accounts(accounts: Sequence[Account], *, deadline: float, told: Told)
     async def cancel(account: Account, exchange: Any) -> None:
         begun.add(account.name)
         try:
-            facts = await exchange.cancel_all_rfqs()
+            facts = await exchange.cancel_all_rfqs(confirm=confirm)
         except (Exception, asyncio.CancelledError) as error:
             facts = facts_of(error)
         told(account, facts)
@@ -72,7 +73,7 @@ def count_rfqs(accounts: Sequence[Account]) -> int:
     counts: list[int] = []
 
     async def count(account: Account, exchange: Any) -> None:
-        counts.append(len(await exchange.fetch_open_rfqs()))
+        counts.append(sum(rfq["status"] == "active" for rfq in await exchange.fetch_open_rfqs()))
 
     asyncio.run(_for_each(accounts, RetryPolicy(), count))
     return sum(counts)

@@ -26,6 +26,8 @@ def facts_of(error: BaseException, *, called: bool = True) -> dict[str, Any]:
         "attempts": getattr(failure, "attempts", 0),
         "elapsed": getattr(failure, "elapsed", 0.0),
         "may_be_canceled": getattr(failure, "may_be_canceled", called),
+        "remaining": getattr(failure, "remaining", None),
+        "filling": getattr(failure, "filling", None),
     }
 
 
@@ -42,7 +44,9 @@ def sentence(facts: Mapping[str, Any]) -> str:
         return str(facts["message"])
     at = f" as of {facts['datetime']}" if facts["datetime"] else ""
     effort = f"{facts['attempts']} attempt{'s' * (facts['attempts'] != 1)}, {facts['elapsed']:.3f} s"
-    return f"{_DONE[facts['status']]}{at}: none is active any more ({effort})."
+    said = ", as OKX's own list says" * facts.get("confirmed", False)
+    filling = f" Being executed, and not to be canceled: {', '.join(facts['filling'])}." if facts.get("filling") else ""
+    return f"{_DONE[facts['status']]}{at}: none is active any more{said} ({effort}).{filling}"
 
 
 def summary(outcomes: Mapping[str, Mapping[str, Any]]) -> str:
