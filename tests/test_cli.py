@@ -14,12 +14,14 @@ from typing import Any
 import ccxt
 import pytest
 from click.testing import CliRunner
+from command import keys
 from command import okx_rfq as run_process
 
 import okx_rfq_plugin
 from okx_rfq_plugin.__main__ import main
 from okx_rfq_plugin.cli import okx_rfq
 from okx_rfq_plugin.receipts import CancelFailure
+from okx_rfq_plugin.sandbox import Sandbox
 
 VERBS = ("cancel-all", "list", "check", "sandbox")
 
@@ -187,6 +189,37 @@ def test_what_is_done_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 0 == run("cancel-all", "--env", "sandbox", "--json").exit_code
     monkeypatch.setattr("okx_rfq_plugin.cli.cancel_all.say_json", interrupted)
     assert 0 == run("cancel-all", "--env", "sandbox", "--json").exit_code
+
+
+# A sandbox that runs already
+
+
+@pytest.fixture
+def keys_of(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """The sandbox, with its user's key in the environment."""
+    for name, value in keys(sandbox.credentials).items():
+        monkeypatch.setenv(name, value)
+    return sandbox
+
+
+def test_a_sandbox_that_runs_is_used(keys_of: Sandbox) -> None:
+    """--url sends it there, with the key from the environment."""
+    keys_of.create_rfq()
+    result = run("cancel-all", "--env", "sandbox", "--url", keys_of.url + "/")
+
+    assert (0, "") == (result.exit_code, result.stderr)
+    assert [] == keys_of.rfqs("active")
+
+
+def test_a_host_that_refuses_is_named_in_words(keys_of: Sandbox) -> None:
+    """No traceback: what happened, what is true, what to do."""
+    url = keys_of.url
+    keys_of.close()
+    result = run("cancel-all", "--env", "sandbox", "--url", url, "--deadline", "0")
+
+    assert 4 == result.exit_code
+    assert "RFQs MAY STILL BE ACTIVE" in result.output
+    assert "Connection refused" in result.output
 
 
 # Usage

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
+import resource
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 import pytest
-from command import PATIENCE, VARIABLES, okx_rfq, on_a_terminal, plain, started
+from command import PATIENCE, VARIABLES, in_okxs_place, okx_rfq, on_a_terminal, plain, started
 
+import okx_rfq_plugin
+from okx_rfq_plugin.cli import many
 from okx_rfq_plugin.cli.accounts import read_accounts
-from okx_rfq_plugin.cli.many import cancel_accounts
+from okx_rfq_plugin.cli.outcomes import summary
 from okx_rfq_plugin.clock import SYSTEM
 from okx_rfq_plugin.sandbox import DROP, Sandbox
 
@@ -49,8 +54,6 @@ def desks(tmp_path: Path) -> Iterator[Callable[[int], Desks]]:
 
 @pytest.fixture
 def real_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    import okx_rfq_plugin
-
     monkeypatch.setattr(okx_rfq_plugin.get_plugin_manager().get_plugin("okx"), "clock", SYSTEM)
 
 
@@ -197,25 +200,6 @@ def test_a_dead_account_delays_no_other(desks: Callable[[int], Desks]) -> None:
     assert rest[0]["may_be_canceled"] is True
 
 
-def test_accounts_without_their_turn_have_canceled_nothing(desks: Callable[[int], Desks], real_clock: None) -> None:
-    """Ctrl+C while the first set out: who had not begun is told as certainly not canceled."""
-    made = desks(100)
-    accounts = read_accounts_of(made)
-    told: dict[str, Any] = {}
-
-    def interrupt(account: Any, facts: Any) -> None:
-        if not told:
-            signal.raise_signal(signal.SIGINT)
-        told[account.name] = facts
-
-    cancel_accounts(accounts, deadline=30, told=interrupt)
-    doubtful = [name for name, facts in told.items() if facts["status"] == "failed" and facts["may_be_canceled"]]
-
-    assert len(accounts) == len(told)
-    assert set(made.active()) <= {name for name, facts in told.items() if facts["status"] == "failed"}
-    assert {name for name, facts in told.items() if facts["status"] == "failed"} - set(doubtful) <= set(made.active())
-
-
 def read_accounts_of(made: Desks) -> Any:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in made.env.items():
@@ -223,12 +207,113 @@ def read_accounts_of(made: Desks) -> Any:
         return read_accounts(made.file)
 
 
+def test_accounts_without_their_turn_have_canceled_nothing(
+    desks: Callable[[int], Desks], real_clock: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl+C while the first sets out: who had not begun is told as certainly not canceled."""
+    monkeypatch.setattr(many, "_BATCH", 1)
+    monkeypatch.setattr(many, "_MOMENT", PATIENCE)
+    made = desks(3)
+    told: dict[str, Any] = {}
+
+    def interrupt(account: Any, facts: Any) -> None:
+        told[account.name] = facts
+        if len(told) == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    many.cancel_accounts(read_accounts_of(made), deadline=30, told=interrupt)
+
+    assert ["canceled", "failed", "failed"] == [facts["status"] for facts in told.values()]
+    assert made.active() == [name for name, facts in told.items() if facts.get("may_be_canceled") is False]
+    assert "nothing was sent" in told["desk-2"]["message"]
+
+
+def test_many_accounts_may_open_many_connections(desks: Callable[[int], Desks]) -> None:
+    """Where the shell allows fewer files than that, the command raises the limit, as far as it may."""
+    made = desks(60)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+    try:
+        many.cancel_accounts(read_accounts_of(made), deadline=30, told=lambda account, facts: None)
+        raised = resource.getrlimit(resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert (220, hard) == raised
+    assert [] == made.active()
+
+
+def test_a_system_without_such_a_limit_is_served_too(
+    desks: Callable[[int], Desks], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows has none to raise."""
+    monkeypatch.setitem(sys.modules, "resource", None)
+    made = desks(1)
+    many.cancel_accounts(read_accounts_of(made), deadline=30, told=lambda account, facts: None)
+
+    assert [] == made.active()
+
+
+def test_rfqs_of_many_are_counted_together(desks: Callable[[int], Desks], clock: Any) -> None:
+    """The question before a live cancel has their sum."""
+    made = desks(3)
+    made.sandbox.create_rfq(credentials=made.users["desk-1"])
+
+    assert 4 == many.count_rfqs(read_accounts_of(made))
+
+
+def test_live_accounts_are_asked_about_once(desks: Callable[[int], Desks], tmp_path: Path) -> None:
+    """One question for all of them; no answer but yes cancels anything, and each has its line."""
+    made = desks(2)
+    for name in made.users:
+        user = made.users[name] = made.sandbox.create_user(demo=False)
+        made.sandbox.create_rfq(credentials=user)
+        made.env |= {f"{name.upper()}_{key}": user[key] for key in VARIABLES}
+    made.file.write_text(re.sub('"sandbox"\nurl = .*', '"live"', made.file.read_text()))
+    env = {**made.env, **in_okxs_place(tmp_path, made.sandbox)}
+    cancel = ("cancel-all", "--accounts", str(made.file), "--json")
+    with on_a_terminal(*cancel, env=env) as running:
+        question = plain(running.until("[y/N]"))
+        running.type("n\n")
+        declined = running.end(), len(made.active())
+    with on_a_terminal(*cancel, env=env) as running:
+        running.until("[y/N]")
+        running.type("y\n")
+        agreed = running.end(), len(made.active())
+
+    assert "Cancel ALL RFQs of 2 live accounts (" in question
+    assert ((3, 2), (0, 0)) == (declined, agreed)
+
+
+@pytest.mark.parametrize(
+    ("doubts", "words"),
+    [
+        ([None, None], "2 of 2 accounts: no RFQ is active any more."),
+        ([None, True], "1 of 2 accounts: no RFQ is active any more. RFQs MAY STILL BE ACTIVE: b."),
+        (
+            [False, True],
+            "0 of 2 accounts: no RFQ is active any more. NOTHING WAS CANCELED: a. RFQs MAY STILL BE ACTIVE: b.",
+        ),
+    ],
+)
+def test_the_last_line_names_who_is_not_done(doubts: list[bool | None], words: str) -> None:
+    """By name, the certain and the doubtful apart."""
+    outcomes = {
+        name: {"status": "canceled" if doubt is None else "failed", "may_be_canceled": doubt}
+        for name, doubt in zip("ab", doubts, strict=True)
+    }
+
+    assert summary(outcomes).startswith(words)
+
+
 def test_an_attempt_after_a_dropped_connection_has_its_own(desks: Callable[[int], Desks], clock: Any) -> None:
     """A retried account is served too, and leaves nothing behind."""
     made = desks(3)
     made.sandbox.fault(CANCEL, DROP)
     told: dict[str, Any] = {}
-    cancel_accounts(read_accounts_of(made), deadline=30, told=lambda account, facts: told.update({account.name: facts}))
+    many.cancel_accounts(
+        read_accounts_of(made), deadline=30, told=lambda account, facts: told.update({account.name: facts})
+    )
 
     assert [1, 1, 2] == sorted(facts["attempts"] for facts in told.values())
     assert [] == made.active()

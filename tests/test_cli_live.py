@@ -64,15 +64,6 @@ def test_a_demo_cancel_is_not_asked_about(okx: Sandbox, tmp_path: Path) -> None:
     assert [] == okx.rfqs("active")
 
 
-def test_a_sandbox_that_runs_is_used(okx: Sandbox) -> None:
-    """--url sends it there, with the key from the environment."""
-    okx.create_rfq()
-    ended = okx_rfq("cancel-all", "--env", "sandbox", "--url", okx.url, env=keys(okx.credentials))
-
-    assert (0, "") == (ended.returncode, ended.stderr)
-    assert [] == okx.rfqs("active")
-
-
 def test_a_key_of_the_wrong_world_cancels_nothing(okx: Sandbox, live: dict[str, str]) -> None:
     """Exit 3, and the last line says so."""
     ended = okx_rfq("cancel-all", "--env", "demo", env=live)
@@ -83,18 +74,6 @@ def test_a_key_of_the_wrong_world_cancels_nothing(okx: Sandbox, live: dict[str, 
     assert 1 == active(okx, live)
 
 
-def test_a_host_that_refuses_is_named_in_words() -> None:
-    """No traceback: what happened, what is true, what to do."""
-    with Sandbox() as gone:
-        url, credentials = gone.url, gone.credentials
-    ended = okx_rfq("cancel-all", "--env", "sandbox", "--url", url, "--deadline", "0", env=keys(credentials))
-
-    assert 4 == ended.returncode
-    assert "RFQs MAY STILL BE ACTIVE" in ended.stdout
-    assert "Connection refused" in ended.stdout
-    assert "Traceback" not in ended.stdout + ended.stderr
-
-
 def test_no_secret_is_ever_shown(okx: Sandbox, live: dict[str, str]) -> None:
     """Neither key nor secret nor passphrase stands in anything that is printed, of success or failure."""
     okx.fault(CANCEL, "50011", 502, *[Fault(body=f"<p>{value}</p>") for value in live.values()])
@@ -103,6 +82,15 @@ def test_no_secret_is_ever_shown(okx: Sandbox, live: dict[str, str]) -> None:
 
     assert "Next attempt in" in ended.stderr
     assert not [name for name, value in live.items() if name.startswith("OKX_") and value in shown]
+
+
+def test_a_demo_key_in_the_live_world_is_told_where_it_belongs(okx: Sandbox, tmp_path: Path) -> None:
+    """`check` says which world to name instead."""
+    ended = okx_rfq("check", "--env", "live", env={**in_okxs_place(tmp_path, okx), **keys(okx.credentials)})
+
+    assert 1 == ended.returncode
+    assert "WRONG key: OKX answered 50101" in ended.stdout
+    assert "The key is one for demo trading: use --env demo." in ended.stdout
 
 
 # The question

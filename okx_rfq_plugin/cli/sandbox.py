@@ -51,8 +51,8 @@ def sandbox(port: int, faults: tuple[str, ...], rfqs: bool) -> None:
         say_json({"url": running.url, "credentials": running.credentials})
         if sys.stderr.isatty():
             say(_advice(running), err=True)
-        while not ended.wait(3600):  # without a limit Windows would not hear of Ctrl+C
-            pass
+        while not ended.is_set():
+            ended.wait(3600)  # without a limit Windows would not hear of Ctrl+C
     finally:
         running.close()
         for number, handler in before.items():
