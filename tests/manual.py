@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +34,7 @@ def _verbs() -> Iterator[str]:
         arguments = "".join(
             f" {each.make_metavar(context)}" for each in command.params if isinstance(each, click.Argument)
         )
-        prose, _, example = str(command.help).partition("Example: ")
+        prose, _, example = inspect.cleandoc(str(command.help)).partition("Example: ")
         yield f"\n## {name}\n\n`okx-rfq {name} [OPTIONS]{arguments}`\n\n{prose}```sh\n{example.strip()}\n```\n\n"
         yield "| option | meaning |\n|---|---|\n"
         for option in command.params:

@@ -274,7 +274,7 @@ def test_the_host_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch)
     result = run("check", "--env", "sandbox")
 
     assert 2 == result.exit_code
-    assert "OKX_EXCHANGE" in result.stderr
+    assert "'okx.com' is not one of 'okx', 'myokx', 'okxus'" in result.stderr
 
 
 # Help

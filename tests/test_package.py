@@ -80,6 +80,7 @@ KNOWN_TO = {
     "click": {name for name in FILES if name.startswith("cli.")} - {"cli.outcomes"},
     "rich": {"cli.terminal"},
     "tomli": {"cli.accounts"},
+    "tomllib": {"cli.accounts"},  # in the standard library from Python 3.11 on
     "aiohttp": {"sandbox.server", "session", "cli.many"},
     "requests": {"session"},
     "multidict": {"sandbox.request", "sandbox.front"},
