@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from okx_rfq_plugin.hookspecs import hookimpl
     from okx_rfq_plugin.installer import install, uninstall
+    from okx_rfq_plugin.on_exit import cancel_on_exit
     from okx_rfq_plugin.plugins import get_plugin_manager
     from okx_rfq_plugin.protocols import AsyncRfqExchange, RfqExchange
     from okx_rfq_plugin.receipts import CancelFailure, ExchangeSnapshot, Receipt
@@ -28,6 +29,7 @@ __all__ = [
     "RfqExchange",
     "RfqLeg",
     "__version__",
+    "cancel_on_exit",
     "get_plugin_manager",
     "hookimpl",
     "install",
@@ -45,6 +47,7 @@ _ROOM_OF = {
     "RetryPolicy": "retry",
     "RfqExchange": "protocols",
     "RfqLeg": "rfqs",
+    "cancel_on_exit": "on_exit",
     "get_plugin_manager": "plugins",
     "hookimpl": "hookspecs",
     "install": "installer",

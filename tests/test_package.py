@@ -46,6 +46,7 @@ ORDER = [
     "plugins",
     "methods",
     "installer",
+    "on_exit",
     "__init__",
     "sandbox",
     "cassettes",
