@@ -274,9 +274,11 @@ def test_a_signal_at_the_very_end_of_the_block_waits(exchange: Any, sandbox: San
         pytest.skip("a task is canceled where it awaits, and nowhere else")
     sandbox.create_rfq()
 
+    tracer = sys.gettrace()  # of coverage, perhaps
+
     def trace(frame: Any, event: str, arg: Any) -> None:
         if frame.f_code is cancel_on_exit.__exit__.__code__:
-            sys.settrace(None)
+            sys.settrace(tracer)
             signal.raise_signal(signum)
 
     with pytest.raises((SystemExit, KeyboardInterrupt)) as raised, cancel_on_exit(exchange):
@@ -384,6 +386,23 @@ def test_every_task_cancels(sandbox: Sandbox, signum: int) -> None:
 
     assert is_ending(raised.value, signum)
     assert [] == [rfq for user in users for rfq in sandbox.rfqs("active", credentials=user)]
+
+
+def test_a_block_that_is_never_left_keeps_nobody_from_ending(sandbox: Sandbox) -> None:
+    """Where its task has gone without leaving it, Ctrl+C does what it does without a block."""
+    exchange = sandbox.exchange(ccxt.async_support.okx)
+    exchange.timeout_on_exit = 0
+    block = cancel_on_exit(exchange)
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(block.__aenter__())
+
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+    loop.run_until_complete(block.__aexit__(None, None, None))
+    loop.run_until_complete(exchange.close())
+    loop.close()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_another_thread_leaves_signals_alone(twin: Twin, exchange: Any, sandbox: Sandbox, signum: int) -> None:

@@ -31,6 +31,7 @@ ORDER = [
     "rfqs",
     "protocols",
     "clock",
+    "child",
     "retry",
     "pacing",
     "account",

@@ -8,7 +8,13 @@ import click
 
 # Each is a function in a file of the same name. None of them loads ccxt, aiohttp or rich before it runs, so that help
 # and completion are there at once.
-_VERBS = {"cancel-all": "cancel_all", "list": "list_rfqs", "check": "check", "sandbox": "sandbox"}
+_VERBS = {
+    "cancel-all": "cancel_all",
+    "list": "list_rfqs",
+    "check": "check",
+    "guard": "guard",
+    "sandbox": "sandbox",
+}
 
 
 class _Verbs(click.Group):
