@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PYTEST = (ROOT / "docs" / "pytest.md").read_text(encoding="utf-8")
 HOOKS = (ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
+GUARD = (ROOT / "docs" / "guard.md").read_text(encoding="utf-8")
 
 
 def python_in(text: str) -> str:
@@ -97,6 +98,17 @@ def test_the_hooks_example_runs(sandbox: Sandbox, capsys: pytest.CaptureFixture[
 
     key = sandbox.credentials["apiKey"]
     assert capsys.readouterr().out.startswith(f"okx demo ...{key[-4:]} CancelFailure(code='50113', attempts=1,")
+
+
+def test_the_example_of_a_block_cancels(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was active when the block was entered is canceled when it is left."""
+    okx = ccxt.okx
+    monkeypatch.setattr(ccxt, "okx", lambda config: sandbox.exchange(okx))
+    sandbox.create_rfq()
+
+    exec(python_in(GUARD), {})  # noqa: S102 - our own text
+
+    assert [] == sandbox.rfqs("active")
 
 
 FIXTURES = re.findall(r"^\| `(okx_rfq_\w+)` \|", PYTEST, flags=re.MULTILINE)
