@@ -23,7 +23,7 @@ from twins import Twin, VirtualClock, kind
 
 import okx_rfq_plugin
 from okx_rfq_plugin import cancel_on_exit
-from okx_rfq_plugin.sandbox import Sandbox
+from okx_rfq_plugin.sandbox import Fault, Sandbox
 
 CANCEL_ALL = "rfq/cancel-all-rfqs"
 REFUSED = "50113"  # OKX: Invalid Sign
@@ -363,10 +363,15 @@ def test_the_same_block_may_be_entered_again(twin: Twin, exchange: Any, sandbox:
 
 
 def test_every_task_cancels(sandbox: Sandbox, signum: int) -> None:
-    """A signal ends the blocks of all tasks, and the first that is done does not keep the others from their cancels."""
+    """A signal ends the blocks of all tasks, and those that are done first do not keep the others from their cancels.
+
+    The first is done at once, which shuts down the loop; the second when it has begun again; the third later still.
+    """
     users = [sandbox.create_user() for _ in range(3)]
     for user in users:
         sandbox.create_rfq(credentials=user)
+    again, late = Fault(code="50001", delay=0.2), Fault(code="50001", delay=0.4)
+    sandbox.fault(CANCEL_ALL, Fault(), again, again, Fault(), late)
 
     async def strategy(user: dict[str, str]) -> None:
         exchange = sandbox.exchange(ccxt.async_support.okx, credentials=user)
