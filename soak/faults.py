@@ -33,6 +33,7 @@ def any_fault(choice: random.Random) -> tuple[str, dict[str, Any]]:
         ("cut short, done", {"headers": {"Content-Length": "4000", "Connection": "close"}}),
         ("held up a little", {"delay": choice.uniform(0.0, 0.3)}),
         ("held up for long", {"delay": choice.uniform(0.3, LONGEST)}),
+        ("answered late", {"late": choice.uniform(0.0, LONGEST)}),
         ("held up for long, and dropped" + done, {"delay": LONGEST, "drop": "after" if executed else "before"}),
     ]
     return choice.choice(kinds)

@@ -33,6 +33,7 @@ class Fault:
             `Connection: close`, cuts a body short.
         content_type: of a raw body; by default `text/html` where it begins with `<`, else `application/json`.
         delay: seconds of real time before anything else happens; the sandbox's own clock plays no part.
+        late: the same, after the request was executed and before it is answered.
         drop: close the connection without a reply, "before" the request is executed or "after".
         execute: execute the request for real before `code`, `status` or `body` takes the place of its reply.
 
@@ -46,6 +47,7 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     content_type: str | None = None
     delay: float = 0.0
+    late: float = 0.0
     drop: Literal["before", "after"] | None = None
     execute: bool = False
 
@@ -56,8 +58,9 @@ class Fault:
             raise ValueError(f"a fault's status is an HTTP status from 200 to 599, not {self.status!r}")
         if not isinstance(self.body, (str, bytes, type(None))):
             raise TypeError(f"a fault's body is str or bytes, not {self.body!r}")
-        if not (_is_int(self.delay) or isinstance(self.delay, float)) or not 0 <= self.delay < math.inf:
-            raise ValueError(f"a fault's delay is a finite number of seconds, 0 or more, not {self.delay!r}")
+        for seconds in (self.delay, self.late):
+            if not (_is_int(seconds) or isinstance(seconds, float)) or not 0 <= seconds < math.inf:
+                raise ValueError(f"a fault's delay is a finite number of seconds, 0 or more, not {seconds!r}")
         if self.drop not in (None, "before", "after"):
             raise ValueError(f'a fault\'s drop is "before", "after" or None, not {self.drop!r}')
         if self.code is not None and self.body is not None:

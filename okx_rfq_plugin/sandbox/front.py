@@ -40,7 +40,7 @@ class Front:
         with self.lock:
             self.requests.add(self._seen(arrival))
             fault = self.faults.take(arrival.path)
-        return Outcome(fault.delay, partial(self._reply, arrival, fault))
+        return Outcome(fault.delay, partial(self._reply, arrival, fault), fault.late)
 
     def fail(self, arrival: Arrival) -> HttpReply:
         """Log what has just been raised, and answer 50026 to the client, which learns no more."""

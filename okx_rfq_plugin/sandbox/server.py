@@ -32,10 +32,14 @@ class HttpReply(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What becomes of a request: after `delay` seconds what `reply` returns is sent; None drops the connection."""
+    """What becomes of a request: `delay` seconds later `reply` is called, and `late` seconds after that its reply sent.
+
+    None drops the connection.
+    """
 
     delay: float
     reply: Callable[[], HttpReply | None]
+    late: float
 
 
 class Server:
@@ -113,6 +117,7 @@ class Server:
             # aiohttp lets a handler finish when its client has gone: a client's timeout does not undo its request.
             await asyncio.sleep(outcome.delay)
             reply = outcome.reply()
+            await asyncio.sleep(outcome.late)
         except Exception:  # whatever it is, no client ever sees a traceback
             reply = self._fail(arrival)
         if reply is None:

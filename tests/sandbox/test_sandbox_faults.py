@@ -182,6 +182,21 @@ def test_drop_after_the_client_has_gone(sandbox: Sandbox, wire: Any) -> None:
     assert "70207" == wire.code("POST", PATH)
 
 
+def test_late_reply_is_of_what_was_done_at_once(sandbox: Sandbox, wire: Any, exchange: Any) -> None:
+    """The request is executed first and answered later; whoever does not wait for it has canceled all the same."""
+    sandbox.create_rfq()
+    sandbox.fault(PATH, Fault(late=3600.0), Fault(late=0.05))
+    exchange.timeout = 200
+
+    with pytest.raises(ccxt.RequestTimeout):
+        exchange.private_post_rfq_cancel_all_rfqs()
+    until(lambda: not sandbox.rfqs("active"))
+    before = time.monotonic()
+
+    assert "70207" == wire.code("POST", PATH)
+    assert 0.05 <= time.monotonic() - before
+
+
 def test_close_does_not_wait_for_a_delay(exchange: Any, sandbox: Sandbox) -> None:
     """A sandbox closes at once though a client hangs in an hour's delay; the client's connection breaks."""
     sandbox.fault(PATH, 3600.0)
@@ -237,6 +252,7 @@ def test_wrong_step(sandbox: Sandbox, wire: Any, step: Any, error: type[Exceptio
         ({"body": 5}, "body is str or bytes"),
         ({"delay": "1"}, "finite number of seconds"),
         ({"delay": True}, "finite number of seconds"),
+        ({"late": -1}, "finite number of seconds"),
         ({"drop": "now"}, "before"),
         ({"code": "50011", "body": "x"}, "not both"),
         ({"drop": "after", "status": 502}, "has no reply"),
