@@ -12,7 +12,17 @@ from typing import Any, NamedTuple
 
 import ccxt
 
-from .faults import ATTEMPT_TIMEOUTS, CANCEL, CREATE, LONGEST, TIME, any_create_fault, any_fault, any_time_fault
+from .faults import (
+    ATTEMPT_TIMEOUTS,
+    CANCEL,
+    CREATE,
+    LONGEST,
+    TIME,
+    any_create_fault,
+    any_fault,
+    any_time_fault,
+    answered_late,
+)
 from .load import LEG
 from .truth import Truth, User
 
@@ -74,6 +84,8 @@ class Desk:
             setattr(exchange, name, value)
         for _ in range(self.choice.choice((0, 0, 0, 1, 1, 2, 3))):
             self._fault(CANCEL, any_fault)
+        if not self.alone and self.choice.random() < 0.3:
+            self._fault(CANCEL, answered_late)
         if self.choice.random() < 0.1:
             self._fault(TIME, any_time_fault)
         if self.choice.random() < 0.2:

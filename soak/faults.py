@@ -33,10 +33,15 @@ def any_fault(choice: random.Random) -> tuple[str, dict[str, Any]]:
         ("cut short, done", {"headers": {"Content-Length": "4000", "Connection": "close"}}),
         ("held up a little", {"delay": choice.uniform(0.0, 0.3)}),
         ("held up for long", {"delay": choice.uniform(0.3, LONGEST)}),
-        ("answered late", {"late": choice.uniform(0.0, LONGEST)}),
+        answered_late(choice),
         ("held up for long, and dropped" + done, {"delay": LONGEST, "drop": "after" if executed else "before"}),
     ]
     return choice.choice(kinds)
+
+
+def answered_late(choice: random.Random) -> tuple[str, dict[str, Any]]:
+    """Return a fault in whose time others may create an RFQ and call, whom that reply must not serve."""
+    return "done, and answered late", {"late": choice.uniform(0.0, ATTEMPT_TIMEOUTS[1])}
 
 
 def any_create_fault(choice: random.Random) -> tuple[str, dict[str, Any]]:
