@@ -18,10 +18,10 @@ from .faults import (
     CREATE,
     LONGEST,
     TIME,
+    answered_late,
     any_create_fault,
     any_fault,
     any_time_fault,
-    answered_late,
 )
 from .load import LEG
 from .truth import Truth, User
