@@ -28,6 +28,10 @@ from .truth import Truth, User
 
 _numbers = count()
 
+# How many faults a call puts in line. In a crowd many calls are served by one request, and use up one fault.
+_FAULTS_ALONE = (0, 0, 0, 1, 1, 2, 3)
+_FAULTS_IN_A_CROWD = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)
+
 
 @dataclass
 class Account:
@@ -82,9 +86,9 @@ class Desk:
             self.account = self._new_account()
         for name, value in self.account.user.items():
             setattr(exchange, name, value)
-        for _ in range(self.choice.choice((0, 0, 0, 1, 1, 2, 3))):
+        for _ in range(self.choice.choice(_FAULTS_ALONE if self.alone else _FAULTS_IN_A_CROWD)):
             self._fault(CANCEL, any_fault)
-        if not self.alone and self.choice.random() < 0.3:
+        if not self.alone and self.choice.random() < 0.1:
             self._fault(CANCEL, answered_late)
         if self.choice.random() < 0.1:
             self._fault(TIME, any_time_fault)

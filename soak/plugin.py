@@ -34,21 +34,23 @@ class Size(NamedTuple):
 def run(seconds: float, size: Size, seed: int) -> Truth:
     """Soak for so many seconds, and a little more."""
     until = time.monotonic() + seconds
-    with SandboxProcess() as sandbox:
+    # Faults are for whoever comes first: crowds have a sandbox of their own, so that theirs meet them.
+    with SandboxProcess() as sandbox, SandboxProcess() as crowded:
         truth = Truth(sandbox)
         while (left := until - time.monotonic()) > 0:
-            _round(truth, min(left, ROUND), size, seed)
+            _round(truth, truth.at(crowded), min(left, ROUND), size, seed)
             sandbox.clear()
+            crowded.clear()
             seed += 1
         return truth
 
 
-def _round(truth: Truth, seconds: float, size: Size, seed: int) -> None:
+def _round(truth: Truth, in_crowds: Truth, seconds: float, size: Size, seed: int) -> None:
     sync, tasks = [*_groups("thread", size.threads, truth, seed)], [*_groups("task", size.tasks, truth, seed)]
     for crowd in range(size.crowds):
-        account = Account(truth.sandbox.call("create_user"))
+        account = Account(in_crowds.sandbox.call("create_user"))
         for kind, groups in (("thread", sync), ("task", tasks)):
-            groups.append([Desk(f"crowd {crowd} {kind} {n}", truth, seed, account) for n in range(TOGETHER)])
+            groups.append([Desk(f"crowd {crowd} {kind} {n}", in_crowds, seed, account) for n in range(TOGETHER)])
     until = time.monotonic() + seconds
     exchanges = [_exchange(ccxt, group) for group in sync]
     with ThreadPoolExecutor(len(sync) * TOGETHER + 1) as pool:

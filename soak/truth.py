@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 from collections import Counter
@@ -25,6 +26,12 @@ class Truth:
         self.creates: Counter[str] = Counter()
         self.lies: list[str] = []
         self._lock = threading.Lock()
+
+    def at(self, sandbox: SandboxProcess) -> Truth:
+        """Return the same, with the same counters, for what happens at another sandbox."""
+        other = copy.copy(self)
+        other.sandbox = sandbox
+        return other
 
     def count(self, counter: Counter[str], name: str) -> None:
         """Count one more of something."""
