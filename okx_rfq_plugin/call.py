@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -79,14 +80,14 @@ class Outcome(NamedTuple):
     signatures: tuple[object, ...]
 
 
-class Call:
+class Call(ABC):
     """One call of a method that users have, to be run inside `with`.
 
     A subclass says in `steps` which endpoints follow each other, and in `conclude` what comes out.
     """
 
     def __init__(
-        self, words: Words, exchange: Any, endpoint: Endpoint, params: dict[str, Any], clock: Clock, report: Report
+        self, exchange: Any, clock: Clock, report: Report, words: Words, endpoint: Endpoint, params: dict[str, Any]
     ) -> None:
         self.exchange = exchange
         self.clock = clock
@@ -118,9 +119,9 @@ class Call:
         """Go on to the next endpoint, as often as there is one; each is called until its answer stands."""
         yield
 
+    @abstractmethod
     def conclude(self) -> Any:
         """Return what the user gets, or raise the ccxt exception that fits."""
-        raise NotImplementedError
 
     def turn_to(self, endpoint: Endpoint, params: dict[str, Any], *, pause: float = 0.0) -> None:
         """Go on with another endpoint, or with the same once more, after so many seconds."""

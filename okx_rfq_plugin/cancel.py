@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ccxt.base.errors import BaseError
@@ -33,37 +34,31 @@ class OkxRfqs:
     @hookimpl(tryfirst=True)
     def cancel_all_rfqs(self, exchange: Any, params: dict[str, Any], confirm: bool) -> Any:
         """Cancel, on the caller's thread or task; return what the hook promises."""
-        if not self.serves_rfqs(type(exchange)):
-            return None
-        return _start(CancelAll(CANCEL_ALL_RFQS, exchange, params, self.clock, self._report, confirm=confirm))
+        return self._serve(CancelAll, exchange, CANCEL_ALL_RFQS, params, confirm=confirm)
 
     @hookimpl(tryfirst=True)
     def fetch_open_rfqs(self, exchange: Any, params: dict[str, Any]) -> Any:
         """Read, on the caller's thread or task."""
-        if not self.serves_rfqs(type(exchange)):
-            return None
-        return _start(OpenRfqs(exchange, params, self.clock, self._report))
+        return self._serve(OpenRfqs, exchange, params)
 
     @hookimpl(tryfirst=True)
     def cancel_all_quotes(self, exchange: Any, params: dict[str, Any]) -> Any:
         """Cancel, on the caller's thread or task."""
-        if not self.serves_rfqs(type(exchange)):
-            return None
-        return _start(CancelAll(CANCEL_ALL_QUOTES, exchange, params, self.clock, self._report))
+        return self._serve(CancelAll, exchange, CANCEL_ALL_QUOTES, params)
 
     @hookimpl(tryfirst=True)
     def cancel_all_quotes_after(self, exchange: Any, timeout: int, params: dict[str, Any]) -> Any:
         """Set the countdown, on the caller's thread or task."""
+        return self._serve(Countdown, exchange, timeout, params)
+
+    def _serve(self, task: Callable[..., Call], exchange: Any, *args: Any, **kwargs: Any) -> Any:
         if not self.serves_rfqs(type(exchange)):
             return None
-        return _start(Countdown(exchange, timeout, params, self.clock, self._report))
+        call = task(exchange, self.clock, self._report, *args, **kwargs)
+        return _run(call) if exchange.synchronous else _run_async(call)
 
 
 okx = OkxRfqs()
-
-
-def _start(call: Call) -> Any:
-    return _run(call) if call.exchange.synchronous else _run_async(call)
 
 
 def _run(call: Call) -> Any:

@@ -92,10 +92,7 @@ def definitions(obj: Any, name: str) -> Iterator[Any]:
 
 def definer(cls: type, name: str) -> type:
     """Return the class in line that decides about a name of its objects."""
-    for base in cls.__mro__:
-        if name in base.__dict__:
-            return base
-    raise AttributeError(name)
+    return next(base for base in cls.__mro__ if name in base.__dict__)
 
 
 def subclass_with(base: type, make: Maker) -> type:

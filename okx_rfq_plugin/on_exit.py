@@ -211,4 +211,5 @@ def _is_leaving(frame: FrameType | None) -> bool:
     return frame is not None
 
 
-os.register_at_fork(after_in_child=_blocks.clear)  # the blocks are the parent's: signals end this process as ever
+# The blocks are the parent's: signals end a forked process as ever. Windows has no fork.
+getattr(os, "register_at_fork", dict)(after_in_child=_blocks.clear)

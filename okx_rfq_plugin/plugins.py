@@ -43,7 +43,8 @@ class Observers:
         self._hooks = hooks
         self._forget()
         atexit.register(self.drain)
-        os.register_at_fork(after_in_child=self._forget)
+        # Windows has no fork.
+        getattr(os, "register_at_fork", dict)(after_in_child=self._forget)
 
     def tell(self, hook: str, exchange: Any, **facts: Any) -> None:
         """Put one event in line for the implementations of a hook; never raises."""

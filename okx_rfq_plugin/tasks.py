@@ -16,6 +16,7 @@ from okx_rfq_plugin.endpoints import (
     CANCEL_ALL_RFQS,
     CANCEL_BATCH_RFQS,
     RFQS,
+    Endpoint,
 )
 from okx_rfq_plugin.receipts import Receipt, refusal
 from okx_rfq_plugin.rfqs import OpenRfq, is_own, parse_rfq
@@ -55,15 +56,15 @@ class CancelAll(Call):
 
     def __init__(
         self,
-        endpoint: Any,
         exchange: Any,
-        params: dict[str, Any],
         clock: Clock,
         report: Report,
+        endpoint: Endpoint,
+        params: dict[str, Any],
         *,
         confirm: bool = False,
     ) -> None:
-        super().__init__(_CANCELING[endpoint], exchange, endpoint, params, clock, report)
+        super().__init__(exchange, clock, report, _CANCELING[endpoint], endpoint, params)
         self._given = params
         self._confirm = confirm
         self._canceled: Reply | None = None
@@ -162,8 +163,8 @@ class CancelAll(Call):
 class OpenRfqs(Call):
     """Reads the RFQs of one's own that are open, page by page."""
 
-    def __init__(self, exchange: Any, params: dict[str, Any], clock: Clock, report: Report) -> None:
-        super().__init__(_READING, exchange, RFQS, params, clock, report)
+    def __init__(self, exchange: Any, clock: Clock, report: Report, params: dict[str, Any]) -> None:
+        super().__init__(exchange, clock, report, _READING, RFQS, params)
         self._given = params
         self._rows: list[dict[str, Any]] | None = None
 
@@ -184,12 +185,12 @@ class OpenRfqs(Call):
 class Countdown(Call):
     """Sets OKX's countdown, at whose end it cancels all quotes."""
 
-    def __init__(self, exchange: Any, timeout: int, params: dict[str, Any], clock: Clock, report: Report) -> None:
+    def __init__(self, exchange: Any, clock: Clock, report: Report, timeout: int, params: dict[str, Any]) -> None:
         if isinstance(timeout, bool) or timeout not in (0, *range(10, 121)):
             reason = f"the timeout is 0, or 10 to 120 whole seconds, not {timeout!r}"
             raise refusal(BadRequest, exchange, _COUNTING.method, _COUNTING.undone, reason)
         params = {**params, "timeOut": str(int(timeout))}
-        super().__init__(_COUNTING, exchange, CANCEL_ALL_AFTER, params, clock, report)
+        super().__init__(exchange, clock, report, _COUNTING, CANCEL_ALL_AFTER, params)
 
     def conclude(self) -> dict[str, Any]:
         """Return when it ends, or raise."""

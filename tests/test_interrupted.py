@@ -193,3 +193,22 @@ def test_ctrl_c_while_third_parties_are_loaded_loses_none(monkeypatch: pytest.Mo
 
     assert ["party", "party"] == loaded
     assert manager.has_plugin("?:party")
+
+
+def test_outcome_stays_where_its_telling_was_interrupted() -> None:
+    """Who is stopped while waking the others, and then says that all is over, takes nothing back."""
+    clock = Stopped()
+    desk: Desk[str] = Desk(Pace(CANCEL_ALL_RFQS))
+    sender, sharer = Seat(desk, clock), Seat(desk, clock)
+    assert 0.0 == sender.wait(3.5)
+
+    class Interrupted(Waker):
+        def wake(self) -> None:
+            raise KeyboardInterrupt
+
+    sharer.attend(Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        sender.over("outcome", sent=True)
+    sender.over()
+
+    assert (0.0, "outcome") == (sharer.wait(3.5), sharer.outcome)
