@@ -337,6 +337,15 @@ class Call(ABC):
     def _before_wait(self, wait: float) -> None:
         if self.verdict.meaning is Meaning.DONE:
             return
+        if self.endpoint.fields and self.endpoint is not self._first:  # no attempt to cancel has failed
+            logger.warning(
+                "%s %s(): what is left could not be read: %s. Again in %.2f s.",
+                self.exchange.id,
+                self.words.method,
+                self._said(),
+                wait,
+            )
+            return
         error = self.failure()
         logger.warning("%s. Next attempt in %.2f s.", self._words(self._said()), wait)
         self._report(self.words.method, self.exchange, self.attempts, error, wait)
@@ -367,6 +376,8 @@ class Call(ABC):
             truth = f"{len(self.remaining)} {self.words.things} ARE STILL ACTIVE, as OKX lists them: {named}."
         else:
             truth = self.words.in_doubt if self._facts().may_be_canceled else self.words.undone
+            if self.remaining is not None:
+                truth += f" OKX lists no {self.words.things} as active."
         return f"{self.exchange.id} {self.words.method}(): {truth} After {self.effort()}: {reason}"
 
     def _said(self) -> str:

@@ -11,7 +11,8 @@ class Endpoint(NamedTuple):
     `call` is ccxt's implicit method and `path` the path as ccxt has it. OKX takes `sends` requests in `window` seconds
     from each User ID. `nothing_active` is the code by which it says that there is nothing to cancel, `gone` are those
     by which a row of a batch says that this one is active no longer. `create` is the path of the request that must not
-    outlive this one in ccxt's queue. An endpoint that only reads has `fields`: what no row of its reply lacks.
+    outlive this one in ccxt's queue. An endpoint that only reads has `fields`: the texts that no row of its reply
+    lacks. `too_many` is the code by which it refuses to cancel so many at once.
     """
 
     call: str
@@ -19,6 +20,7 @@ class Endpoint(NamedTuple):
     sends: int = 2
     window: float = 2.0
     nothing_active: str | None = None
+    too_many: str | None = None
     gone: tuple[str, ...] = ()
     create: str | None = None
     fields: tuple[str, ...] = ()
@@ -29,12 +31,14 @@ CANCEL_ALL_RFQS = Endpoint(
     "private_post_rfq_cancel_all_rfqs",
     "rfq/cancel-all-rfqs",
     nothing_active="70207",
+    too_many="70203",
     create="rfq/create-rfq",
 )
 CANCEL_ALL_QUOTES = Endpoint(
     "private_post_rfq_cancel_all_quotes",
     "rfq/cancel-all-quotes",
     nothing_active="70409",
+    too_many="70408",
     create="rfq/create-quote",
 )
 CANCEL_BATCH_RFQS = Endpoint(  # 70000: there is none, 70200: its state is past canceling

@@ -56,7 +56,7 @@ def fetch_open_rfqs(self: Any, params: dict[str, Any] = {}) -> list[OpenRfq]:
     seconds, which one call uses up: OKX lists one state and 100 RFQs a request.
 
     Args:
-        params: goes to ccxt's `private_get_rfq_rfqs`; `state` and `endId` are set here.
+        params: goes to ccxt's `private_get_rfq_rfqs`; `state` and `endId` are set here, `limit` is the size of a page.
 
     Returns:
         The RFQs in ccxt's manner; see `okx_rfq_plugin.OpenRfq`.
@@ -77,9 +77,10 @@ async def _fetch_open_rfqs(self: Any, params: dict[str, Any] = {}) -> list[OpenR
 
 
 def cancel_all_quotes(self: Any, params: dict[str, Any] = {}) -> Receipt:
-    """Cancel every active quote that this User ID made: the maker's twin of `cancel_all_rfqs`, same in all else.
+    """Cancel every active quote that this User ID made: the maker's twin of `cancel_all_rfqs`.
 
-    A create-quote that still waits in ccxt's queue is refused. The limit of two in two seconds is one of its own.
+    The receipt, the failures and the policy are the same; it neither confirms nor cancels by name. A create-quote that
+    still waits in ccxt's queue is refused. The limit of two in two seconds is one of its own.
 
     Source: okx.com/docs-v5/en/#block-trading-rest-api-cancel-all-quotes
     """

@@ -164,7 +164,8 @@ def _words(outcome: Receipt | BaseException) -> str:
         return f"cancel_on_exit: the cancel failed: {outcome}"
     if outcome["status"] == "nothing_active":
         return "cancel_on_exit: no RFQ was active."
-    return f"cancel_on_exit: all RFQs are canceled as of {outcome['datetime']}."
+    at = f" as of {outcome['datetime']}" if outcome["datetime"] else ""
+    return f"cancel_on_exit: all RFQs are canceled{at}."
 
 
 # Signals

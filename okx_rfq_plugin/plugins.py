@@ -28,8 +28,6 @@ _OBSERVED = {
     "cancel_all_quotes": ("quote_cancel_retrying", "quotes_canceled", "quote_cancel_failed"),
 }
 
-_UNDONE = "NOTHING WAS CANCELED."
-
 logger = logging.getLogger("okx_rfq_plugin")
 
 
@@ -165,10 +163,10 @@ class RfqPluginManager(pluggy.PluginManager):
     def _served(self, method: str, exchange: Any, params: Any, arguments: dict[str, Any]) -> Any:
         if not isinstance(params, dict):
             reason = f"params must be a dict, not {type(params).__name__}"
-            raise refusal(BadRequest, exchange, method, _UNDONE, reason)
+            raise refusal(BadRequest, exchange, method, reason)
         served = getattr(self.hook, method)(exchange=exchange, params=params, **arguments)
         if served is None:
-            raise refusal(NotSupported, exchange, method, _UNDONE, "no plugin serves this exchange any more")
+            raise refusal(NotSupported, exchange, method, "no plugin serves this exchange any more")
         return served
 
 

@@ -66,8 +66,8 @@ class ExchangeSnapshot:
         return cls(exchange.id, world, "..." + key[-4:] if len(key) >= 12 else "...")
 
 
-def refusal(kind: Any, exchange: Any, method: str, truth: str, reason: str) -> Any:
+def refusal(kind: Any, exchange: Any, method: str, reason: str) -> Any:
     """Make the exception of a ccxt class that says why nothing was sent at all."""
-    error = kind(f"{exchange.id} {method}(): {truth} Nothing was sent: {reason}.")
+    error = kind(f"{exchange.id} {method}(): NOTHING WAS SENT: {reason}.")
     error.cancel_failure = CancelFailure(code=None, attempts=0, elapsed=0.0, may_be_canceled=False)
     return error

@@ -57,8 +57,8 @@ def parse_rfq(exchange: Any, row: dict[str, Any]) -> OpenRfq:
 def _parse_leg(exchange: Any, leg: dict[str, Any]) -> RfqLeg:
     markets = (exchange.markets_by_id or {}).get(leg.get("instId"))
     return {
-        "symbol": markets[0]["symbol"] if markets else leg["instId"],
-        "side": leg["side"],
+        "symbol": markets[0]["symbol"] if markets else leg.get("instId", ""),
+        "side": leg.get("side", ""),
         "amount": exchange.safe_number(leg, "sz"),
         "info": leg,
     }

@@ -67,23 +67,28 @@ class CancelAll(Call):
         super().__init__(exchange, clock, report, _CANCELING[endpoint], endpoint, params)
         self._given = params
         self._confirm = confirm
-        self._canceled: Reply | None = None
+        self._heard: Reply | None = None  # OKX's last reply to a cancel
+        self._canceled: Reply | None = None  # its last that says that something was canceled
+        self._by_name = False
         self._only_by_name = False
 
     def steps(self) -> Iterator[None]:
         """Cancel all; then look whether any is left, and go on, where that is asked for or must be."""
         yield
-        by_name = self._goes_by_name
-        while (self._confirm or by_name) and (self.verdict.by_name or self.verdict.meaning is not Meaning.REJECTED):
-            yield from self._look()
-            if self.late or self.remaining == ():
+        self._by_name = self._goes_by_name
+        while self._confirm or self._by_name:
+            refused = self.verdict.meaning is Meaning.REJECTED and not self.verdict.by_name
+            if refused and self.endpoint is self._first:
                 return
-            if self.remaining and by_name:
+            yield from self._look()
+            if refused or self.late or self.remaining == ():
+                return
+            if self.remaining and self._by_name:
                 yield from self._cancel_by_name(self.remaining)
-            elif self.remaining or (by_name and self.verdict.meaning is not Meaning.REJECTED):
+            elif self.remaining or (self._by_name and self.verdict.meaning is not Meaning.REJECTED):
                 self.turn_to(self._first, self._given, pause=0.0 if self.remaining else self.backoff())
                 yield
-                by_name = self._goes_by_name
+                self._by_name = self._goes_by_name
             else:
                 return
 
@@ -97,10 +102,9 @@ class CancelAll(Call):
 
     def conclude(self) -> Receipt:
         """Return the receipt, or raise."""
-        if self.reply is None or not self._none_left:
+        if self._heard is None or not self._none_left:
             if self.verdict.meaning in (Meaning.DONE, Meaning.NOTHING_ACTIVE):  # and yet some are listed, or may be
                 self.verdict = self.verdict._replace(raises=OperationFailed)
-            self._in_doubt |= self._canceled is not None
             raise self.failure() from self.cause
         timestamp = None
         if self._canceled is not None:
@@ -111,7 +115,7 @@ class CancelAll(Call):
             "datetime": self.exchange.iso8601(timestamp),
             "attempts": self.attempts,
             "elapsed": self.elapsed(),
-            "info": self.reply.body,
+            "info": self._heard.body,
         }
         if self._confirm:
             receipt["confirmed"] = True
@@ -128,29 +132,39 @@ class CancelAll(Call):
     @property
     def _none_left(self) -> bool:
         if self.remaining is not None:
-            return not self.remaining
+            said = self.verdict.meaning in (Meaning.DONE, Meaning.NOTHING_ACTIVE)
+            return self.remaining == () and (said or self._by_name)
         if self.verdict.meaning is Meaning.NOTHING_ACTIVE:
             return True
         return self.verdict.meaning is Meaning.DONE and self.endpoint is self._first and not self._confirm
 
     def _judge(self, replies: tuple[Reply | None, ...], outcome: Outcome) -> bool:
         in_doubt = super()._judge(replies, outcome)
-        if self.verdict.meaning is Meaning.DONE and not self.endpoint.fields:
-            self._canceled = self.reply
+        if not self.endpoint.fields:
+            self._hear()
         return in_doubt
+
+    def _hear(self) -> None:
+        if self.reply is not None and isinstance(self.reply.body, dict):
+            self._heard = self.reply
+        if self.verdict.some or (self.verdict.meaning is Meaning.DONE and self.endpoint is self._first):
+            self._canceled = self.reply
+            self._in_doubt = True  # from here on it is not true any more that nothing was canceled
+        if self.verdict.some or self.verdict.meaning in (Meaning.DONE, Meaning.UNKNOWN):
+            self.remaining = self.filling = None  # what was listed before may be gone
 
     def _look(self) -> Iterator[None]:
         # What is told in the end is what the cancel came to, and not the look.
         self._only_by_name = self._goes_by_name and self.verdict.meaning is Meaning.REJECTED
         said = self.endpoint, self.verdict, self.reply, self.error, self._signatures
-        rows = yield from _pages(self, {}, all_of_them=False)
+        rows, whole = yield from _pages(self, {})
         self.endpoint, self.verdict, self.reply, self.error, self._signatures = said
         self.remaining = self.filling = None
         if rows is not None:
-            own = [row for row in rows if is_own(row)]
-            self.remaining, self.filling = (
-                tuple(row["rfqId"] for row in own if row["state"] == state) for state in _OPEN
-            )
+            own = [(row["state"], row["rfqId"]) for row in rows if is_own(row)]
+            active, filling = (tuple(rfq_id for state, rfq_id in own if state == wanted) for wanted in _OPEN)
+            # A part can name some, and cannot say that there are no others.
+            self.remaining, self.filling = (active, filling) if whole else (active or None, None)
 
     def _cancel_by_name(self, ids: tuple[str, ...]) -> Iterator[None]:
         for start in range(0, len(ids), _PAGE):
@@ -170,7 +184,8 @@ class OpenRfqs(Call):
 
     def steps(self) -> Iterator[None]:
         """Read all pages."""
-        self._rows = yield from _pages(self, self._given, all_of_them=True)
+        rows, whole = yield from _pages(self, self._given)
+        self._rows = rows if whole else None
 
     def conclude(self) -> list[OpenRfq]:
         """Return them, oldest first as ccxt does, or raise."""
@@ -188,7 +203,7 @@ class Countdown(Call):
     def __init__(self, exchange: Any, clock: Clock, report: Report, timeout: int, params: dict[str, Any]) -> None:
         if isinstance(timeout, bool) or timeout not in (0, *range(10, 121)):
             reason = f"the timeout is 0, or 10 to 120 whole seconds, not {timeout!r}"
-            raise refusal(BadRequest, exchange, _COUNTING.method, _COUNTING.undone, reason)
+            raise refusal(BadRequest, exchange, _COUNTING.method, reason)
         params = {**params, "timeOut": str(int(timeout))}
         super().__init__(exchange, clock, report, _COUNTING, CANCEL_ALL_AFTER, params)
 
@@ -214,28 +229,27 @@ def _milliseconds(time: int | None) -> int | None:
     return time * 1000 if time is not None and time < 10**11 else time
 
 
-def _pages(
-    call: Call, params: dict[str, Any], *, all_of_them: bool
-) -> Generator[None, None, list[dict[str, Any]] | None]:
-    """Read what OKX lists as open, RFQs received as a maker included; None where it would not list it.
+def _pages(call: Call, params: dict[str, Any]) -> Generator[None, None, tuple[list[dict[str, Any]] | None, bool]]:
+    """Read what OKX lists as open, RFQs received as a maker included, and whether that is all of it.
 
-    Where the time is over before the last page, there is either nothing or, if not all are needed, what was read.
+    None where OKX would not list it; a part where the time was over before the last page.
 
     Source: okx.com/docs-v5/en/#block-trading-rest-api-get-rfqs
     """
     rows: dict[str, dict[str, Any]] = {}
+    size = int(call.exchange.safe_integer(params, "limit", _PAGE))
     for state in _OPEN:
         older: dict[str, Any] = {}
         while True:
             call.turn_to(RFQS, {**params, "state": state, **older})
             yield
             if call.verdict.meaning is not Meaning.DONE or call.reply is None:
-                return None
+                return None, False
             page = rows_of(call.reply) or []
             rows.update({row["rfqId"]: row for row in page if row["state"] in _OPEN})
-            if len(page) < _PAGE:
+            if len(page) < size:
                 break
             if call.late:
-                return None if all_of_them else list(rows.values())
+                return list(rows.values()), False
             older = {"endId": page[-1]["rfqId"]}
-    return list(rows.values())
+    return list(rows.values()), True

@@ -48,13 +48,14 @@ class Verdict(NamedTuple):
     """What one attempt means, and what to raise if no further one follows.
 
     `raises` is the ccxt exception class, `code` OKX's own (None where there was none). `by_name` says that OKX would
-    not cancel all of them at once, but may cancel those that are named.
+    not cancel all of them at once, but may cancel those that are named; `some`, that a row at least went well.
     """
 
     meaning: Meaning
     raises: type[BaseError]
     code: str | None = None
     by_name: bool = False
+    some: bool = False
 
 
 # Every published code that can answer a cancel, and the class that a caller catches in the end; ccxt's own class
@@ -114,7 +115,8 @@ def classify(endpoint: Endpoint, reply: Reply | None, error: BaseError | None, *
     kept = OperationFailed if meaning is Meaning.UNKNOWN else raises
     if isinstance(error, kept):
         raises = type(error)
-    return Verdict(meaning, raises, code, _head(code) in _BY_NAME)
+    some = reply is not None and "0" in _said(reply)
+    return Verdict(meaning, raises, code, _head(code) in _BY_NAME, some)
 
 
 def describe(reply: Reply | None, error: BaseError | None) -> str:
@@ -139,6 +141,8 @@ def rows_of(reply: Reply) -> list[Any] | None:
 
 
 def _meaning_of(endpoint: Endpoint, code: str) -> tuple[Meaning, type[BaseError]]:
+    if _head(code) == endpoint.too_many:
+        return Meaning.REJECTED, ExchangeError
     meaning, raises = _MEANING_OF.get(_head(code), _UNKNOWN)
     if meaning is Meaning.NOTHING_ACTIVE and _head(code) != endpoint.nothing_active:
         meaning = Meaning.REJECTED
@@ -148,7 +152,7 @@ def _meaning_of(endpoint: Endpoint, code: str) -> tuple[Meaning, type[BaseError]
 def _by_rows(endpoint: Endpoint, code: str, reply: Reply, error: BaseError | None) -> tuple[Meaning, type[BaseError]]:
     # 0, and 1 (no row went well) and 2 (some did), which leave the last word to the rows.
     rows = rows_of(reply)
-    said = {_code(row, "sCode") for row in _rows(reply)}
+    said = _said(reply)
     if code == "0":
         done = error is None and 200 <= reply.status < 300 and said <= {None, "0"}
         return _MEANING_OF["0"] if done and _is_readable(endpoint, rows) else _UNKNOWN
@@ -163,12 +167,20 @@ def _by_rows(endpoint: Endpoint, code: str, reply: Reply, error: BaseError | Non
 def _is_readable(endpoint: Endpoint, rows: list[Any] | None) -> bool:
     if not endpoint.fields:
         return True
-    return rows is not None and all(isinstance(row, dict) and row.keys() >= set(endpoint.fields) for row in rows)
+    return rows is not None and all(
+        isinstance(row, dict) and all(isinstance(row.get(field), str) for field in endpoint.fields) for row in rows
+    )
+
+
+def _said(reply: Reply) -> set[str | None]:
+    return {_code(row, "sCode") for row in _rows(reply)}
 
 
 def _rows(reply: Reply) -> list[Any]:
     rows = rows_of(reply)
-    return [reply.body.get("data")] if rows is None else rows
+    if rows is None:
+        return [reply.body.get("data")] if isinstance(reply.body, dict) else []
+    return rows
 
 
 def _head(code: str | None) -> str:

@@ -210,6 +210,94 @@ def test_list_of_the_wrong_shape_is_not_read(twin: Twin, sandbox: Sandbox, opene
     assert receipt["filling"] is None
 
 
+def test_page_of_others_rfqs_says_nothing_of_mine(twin: Twin, sandbox: Sandbox, clock: VirtualClock) -> None:
+    """Where the time ends after a full page of received RFQs, nobody knows whether mine are gone."""
+    me = sandbox.create_user(trader_code="ME")
+    mine = sandbox.create_rfq(credentials=me)["rfqId"]
+    for _ in range(100):
+        sandbox.create_rfq(counterparties=("ME",))
+    sandbox.fault(CANCEL_ALL, "70203", "50011")
+
+    errors = [
+        failure_of(twin, made(twin, sandbox, clock, me, deadline=0), confirm=confirm) for confirm in (False, True)
+    ]
+
+    assert [(None, None)] * 2 == [(error.cancel_failure.remaining, error.cancel_failure.filling) for error in errors]
+    assert [mine] == [rfq["rfqId"] for rfq in sandbox.rfqs("active", credentials=me)]
+
+
+def test_part_of_the_list_does_not_say_what_is_filling(twin: Twin, sandbox: Sandbox, clock: VirtualClock) -> None:
+    """What was not read is not empty."""
+    me = sandbox.create_user(trader_code="ME")
+    sandbox.set_state(sandbox.create_rfq(credentials=me)["rfqId"], "pending_fill")
+    for _ in range(100):
+        sandbox.create_rfq(counterparties=("ME",))
+
+    receipt = twin.cancel(made(twin, sandbox, clock, me, deadline=0), confirm=True)
+
+    assert (True, None) == (receipt["confirmed"], receipt["filling"])
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, ValueError])
+def test_stopped_after_okx_has_canceled_is_no_nothing(
+    stop: type[BaseException], twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any
+) -> None:
+    """Whatever comes between a cancel and its confirmation, nobody is told that nothing was canceled."""
+
+    def stopped(*args: Any) -> Any:
+        raise stop
+
+    exchange.private_get_rfq_rfqs = stopped
+    with pytest.raises(stop) as caught:
+        twin.cancel(exchange, confirm=True)
+
+    assert caught.value.cancel_failure.may_be_canceled  # type: ignore[attr-defined]  # the package's
+    assert "NOTHING WAS CANCELED" not in caught.value.__notes__[-1]
+
+
+def test_retry_after_a_cancel_does_not_say_that_nothing_was_canceled(
+    twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither where the confirmation is refused for the moment, nor where the list is."""
+    sandbox.fault(CANCEL_ALL, Fault(), "50011")
+    sandbox.fault(LIST, 502)
+
+    twin.cancel(exchange, confirm=True)
+
+    first, second = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert "RFQs MAY STILL BE ACTIVE" in first
+    assert "what is left could not be read: HTTP 502" in second
+
+
+@pytest.mark.parametrize("fault", [502, "50011", Fault(drop="before")])
+def test_list_alone_confirms_nothing(
+    fault: Any, twin: Twin, sandbox: Sandbox, exchange: Any, clock: VirtualClock
+) -> None:
+    """Where OKX has not answered the cancel, an empty list is told, and is no success."""
+    sandbox.fault(CANCEL_ALL, fault)
+
+    error = failure_of(twin, made(twin, sandbox, clock, deadline=0), confirm=True)
+
+    assert () == error.cancel_failure.remaining
+    assert "OKX lists no RFQs as active." in str(error)
+
+
+def test_list_is_forgotten_once_more_is_canceled(
+    twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any
+) -> None:
+    """What was listed before the last cancel is not named as left after it."""
+    sandbox.fault(CANCEL_ALL, "70207", Fault(), "50120")
+
+    error = failure_of(twin, exchange, confirm=True)
+
+    assert (ccxt.PermissionDenied, None, True) == (
+        type(error),
+        error.cancel_failure.remaining,
+        error.cancel_failure.may_be_canceled,
+    )
+    assert "ARE STILL ACTIVE" not in str(error)
+
+
 # By name
 
 
@@ -302,6 +390,40 @@ def test_row_that_is_refused_for_the_moment_is_tried_again(
     receipt = twin.cancel(exchange)
 
     assert ("canceled", 3) == (receipt["status"], receipt["attempts"])
+
+
+def test_batch_that_went_well_in_part_is_no_nothing(
+    twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any
+) -> None:
+    """One row was canceled, another refused: it may be canceled, and only what is left is named."""
+    rows = '[{"sCode": "0"}, {"sCode": "50120"}]'
+    sandbox.set_state(opened[0], "pending_fill")
+    sandbox.fault(CANCEL_ALL, "70203")
+    sandbox.fault(BATCH, Fault(body=f'{{"code": "2", "msg": "", "data": {rows}}}'))
+
+    error = failure_of(twin, exchange)
+
+    assert (ccxt.PermissionDenied, True) == (type(error), error.cancel_failure.may_be_canceled)
+    assert {opened[1], opened[2]} == set(error.cancel_failure.remaining)
+
+
+def test_all_gone_is_nothing_active(twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any) -> None:
+    """Where no row says that it was canceled, nothing was."""
+    for rfq in opened[1:]:
+        sandbox.set_state(rfq, "expired")
+    sandbox.fault(CANCEL_ALL, "70203")
+    sandbox.fault(BATCH, Fault(body='{"code": "1", "msg": "", "data": [{"sCode": "70000"}]}'))
+
+    class Expiring(type(exchange)):  # type: ignore[misc]  # ccxt's
+        def private_post_rfq_cancel_batch_rfqs(self, params: Any) -> Any:
+            sandbox.set_state(opened[0], "expired")
+            return super().private_post_rfq_cancel_batch_rfqs(params)
+
+    exchange.__class__ = Expiring
+
+    receipt = twin.cancel(exchange)
+
+    assert ("nothing_active", None) == (receipt["status"], receipt["timestamp"])
 
 
 def test_rejected_batch_ends_it(twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any) -> None:

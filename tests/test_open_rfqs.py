@@ -96,6 +96,14 @@ def test_all_pages_are_read_and_the_limit_is_kept(
     assert [] == [record for record in caplog.records if record.levelname == "WARNING"]
 
 
+def test_limit_is_the_size_of_a_page(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
+    """Whoever wants small pages gets all of them."""
+    for _ in range(5):
+        sandbox.create_rfq()
+
+    assert 5 == len(read(twin, exchange, {"limit": "2"}))
+
+
 def test_params_reach_okx(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
     """They go along with what is set here."""
     wanted = sandbox.create_rfq(clRfqId="wanted")
@@ -127,7 +135,15 @@ def test_what_passes_is_read_again(fault: Any, twin: Twin, sandbox: Sandbox, exc
     assert 1 == len(read(twin, exchange))
 
 
-@pytest.mark.parametrize("body", ['{"code": "0", "data": null}', '{"code": "0", "data": [{"state": "active"}]}', "{}"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"code": "0", "data": null}',
+        '{"code": "0", "data": [{"state": "active"}]}',
+        '{"code": "0", "data": [{"state": "active", "rfqId": 7}]}',
+        "{}",
+    ],
+)
 def test_list_that_makes_no_sense_is_no_empty_list(body: str, twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
     """Nobody is told that there are none where OKX has not said so."""
     sandbox.fault(LIST, *[Fault(body=body)] * 60)

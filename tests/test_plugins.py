@@ -441,7 +441,7 @@ def test_exchange_that_lost_its_plugin_says_so(twin: Any) -> None:
     exchange = install(twin.module.kraken())
     get_plugin_manager().unregister(plugin)
 
-    with pytest.raises(ccxt.NotSupported, match="NOTHING WAS CANCELED") as raised:
+    with pytest.raises(ccxt.NotSupported, match="NOTHING WAS SENT") as raised:
         twin.cancel(exchange)
 
     failure = raised.value.cancel_failure

@@ -93,11 +93,15 @@ def test_failure_speaks_of_quotes(twin: Twin, sandbox: Sandbox, clock: VirtualCl
 
 def test_quotes_are_never_canceled_by_name(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
     """Too many is a rejection there."""
-    sandbox.fault(CANCEL_ALL, "70203")
+    sandbox.fault(CANCEL_ALL, "70408")
 
     error = failure_of(twin, exchange.cancel_all_quotes, exchange)
 
-    assert ("70203", 1) == (error.cancel_failure.code, error.cancel_failure.attempts)
+    assert ("70408", 1, False) == (
+        error.cancel_failure.code,
+        error.cancel_failure.attempts,
+        error.cancel_failure.may_be_canceled,
+    )
     assert 1 == len(sandbox.requests)
 
 

@@ -44,7 +44,7 @@ def sentence(facts: Mapping[str, Any]) -> str:
         return str(facts["message"])
     at = f" as of {facts['datetime']}" if facts["datetime"] else ""
     effort = f"{facts['attempts']} attempt{'s' * (facts['attempts'] != 1)}, {facts['elapsed']:.3f} s"
-    said = ", as OKX's own list says" * facts.get("confirmed", False)
+    said = ", as OKX itself says" * facts.get("confirmed", False)
     filling = f" Being executed, and not to be canceled: {', '.join(facts['filling'])}." if facts.get("filling") else ""
     return f"{_DONE[facts['status']]}{at}: none is active any more{said} ({effort}).{filling}"
 
