@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import os
+import statistics
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
 import ccxt
 
+from okx_rfq_plugin.cli import many
 from okx_rfq_plugin.cli.accounts import Account
-from okx_rfq_plugin.cli.many import cancel_accounts
 from okx_rfq_plugin.cli.worlds import KEYS, World
+from okx_rfq_plugin.retry import RetryPolicy
 
 from .records import CCXT, OURS, Cell, Row
 from .server import SandboxProcess
@@ -50,17 +52,18 @@ def _cold_start(starts: int) -> Row:
 
 
 def _many(repeats: int, count: int) -> Row:
-    bare, ours, setups, sizes = [], [], [], []
+    bare, ours, setups = [], [], []
     for _ in range(repeats):
         with SandboxProcess() as sandbox:
             bare.append(asyncio.run(_bare(sandbox.url, sandbox.users(count))))
         with SandboxProcess() as sandbox:
-            wall, setup, size = _ours(sandbox, sandbox.users(count))
+            wall, setup = _ours(sandbox, sandbox.users(count))
             ours.append(wall)
             setups.append(setup)
-            sizes.append(size)
-    facts = {"setup_s": sorted(setups)[repeats // 2], "bytes_per_account": sorted(sizes)[repeats // 2]}
-    note = f"{facts['setup_s'] * 1e3:.0f} ms before the first, {facts['bytes_per_account'] / 1024:.1f} KB an account"
+    seconds, size = asyncio.run(_objects(count))
+    facts = {"setup_s": statistics.median(setups), "object_s": seconds, "object_bytes": size}
+    before = f"{facts['setup_s'] * 1e3:.0f} ms before the first"
+    note = f"{before}; the object of an account: {seconds * 1e6:.0f} µs, {size / 1024:.1f} KB"
     cells = {
         CCXT: Cell(samples=tuple(bare), note="a bare aiohttp client, signed beforehand"),
         OURS: Cell(samples=tuple(ours), note=note, facts=facts),
@@ -68,6 +71,20 @@ def _many(repeats: int, count: int) -> Row:
     return Row(
         key=f"accounts-{count}", title=f"{count:,} accounts, first request to last reply", unit="ms", cells=cells
     )
+
+
+async def _objects(count: int) -> tuple[float, float]:
+    """Return what the exchange object of one more account costs, in seconds and in bytes."""
+    account = Account("one", World("sandbox", url="http://127.0.0.1:9"), dict.fromkeys(KEYS, "dummy"))
+    prototype = many._prototype(account.world, RetryPolicy())
+    began = time.perf_counter()
+    made = [many._exchange(prototype, account) for _ in range(count)]
+    seconds = (time.perf_counter() - began) / count
+    tracemalloc.start()
+    made = [many._exchange(prototype, account) for _ in range(count)]
+    size = tracemalloc.get_traced_memory()[0] / len(made)
+    tracemalloc.stop()
+    return seconds, size
 
 
 async def _bare(url: str, users: Users) -> float:
@@ -92,8 +109,8 @@ async def _bare(url: str, users: Users) -> float:
         return time.monotonic() - began
 
 
-def _ours(sandbox: SandboxProcess, users: Users) -> tuple[float, float, float]:
-    """Return the seconds from the first arrival to the last reply, those before it, and the bytes for each account."""
+def _ours(sandbox: SandboxProcess, users: Users) -> tuple[float, float]:
+    """Return the seconds from the first arrival to the last reply, and those before it."""
     world = World("sandbox", url=sandbox.url)
     accounts = [Account(str(number), world, user) for number, user in enumerate(users)]
     replied: list[float] = []
@@ -104,19 +121,12 @@ def _ours(sandbox: SandboxProcess, users: Users) -> tuple[float, float, float]:
         replied.append(time.monotonic())
 
     gc.collect()
-    before, began = _resident(), time.monotonic()
-    cancel_accounts(accounts, deadline=30.0, told=told)
-    size = (_resident() - before) / len(users)
+    began = time.monotonic()
+    many.cancel_accounts(accounts, deadline=30.0, told=told)
     if len(replied) < len(users):
         raise RuntimeError("not every account was canceled")
     first = min(sandbox.arrivals(*users))
-    return max(replied) - first, first - began, size
-
-
-def _resident() -> int:
-    with contextlib.suppress(OSError), open("/proc/self/statm") as numbers:
-        return int(numbers.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return 0
+    return max(replied) - first, first - began
 
 
 def _seconds(call: Any) -> float:

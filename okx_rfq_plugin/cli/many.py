@@ -82,12 +82,15 @@ def count_rfqs(accounts: Sequence[Account]) -> int:
 async def _for_each(accounts: Sequence[Account], policy: RetryPolicy, visit: Visit) -> None:
     """Visit each account in a task of its own; who cancels this cancels them, and they have their say."""
     async with AsyncExitStack() as stack:
-        prototypes = {world: await _prototype(world, policy, stack) for world in {each.world for each in accounts}}
+        prototypes = {world: _prototype(world, policy) for world in {each.world for each in accounts}}
+        sessions = {
+            world: await stack.enter_async_context(_session(prototype)) for world, prototype in prototypes.items()
+        }
         tasks: list[asyncio.Task[None]] = []
         try:
             exchanges = [_exchange(prototypes[account.world], account) for account in accounts]
             for number, (account, exchange) in enumerate(zip(accounts, exchanges, strict=True), 1):
-                tasks.append(asyncio.create_task(_visit(visit, account, exchange)))
+                tasks.append(asyncio.create_task(_visit(visit, account, exchange, sessions[account.world])))
                 if number % _BATCH == 0:
                     await asyncio.wait(tasks[-_BATCH:], timeout=_MOMENT)
             await asyncio.gather(*tasks)
@@ -97,24 +100,29 @@ async def _for_each(accounts: Sequence[Account], policy: RetryPolicy, visit: Vis
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _visit(visit: Visit, account: Account, exchange: Any) -> None:
+async def _visit(visit: Visit, account: Account, exchange: Any, session: aiohttp.ClientSession) -> None:
+    exchange.session = session
     try:
         await visit(account, exchange)
     finally:
-        exchange.session = None  # it is everybody's
+        exchange.session = None  # it is everybody's, and ccxt would complain that nobody has closed it
 
 
-async def _prototype(world: World, policy: RetryPolicy, stack: AsyncExitStack) -> Any:
-    """Make the one object of a world that is built in full, with the session of all its accounts."""
+def _prototype(world: World, policy: RetryPolicy) -> Any:
+    """Make the one object of a world that is built in full."""
     exchange = world.exchange_for({}, ccxt.async_support)
     exchange.asyncio_loop = asyncio.get_running_loop()
     exchange.ssl_context = ssl.create_default_context(cafile=exchange.cafile)
-    # As many connections as there are accounts: a pool would be a queue, in which the dead stand before the living.
-    connector = aiohttp.TCPConnector(ssl=exchange.ssl_context, limit=0)
-    session = aiohttp.ClientSession(connector=connector, trust_env=exchange.aiohttp_trust_env)
-    exchange.session = await stack.enter_async_context(session)
-    stack.callback(setattr, exchange, "session", None)
     return install(exchange, policy=policy)
+
+
+def _session(prototype: Any) -> aiohttp.ClientSession:
+    """Open the session of all accounts of a world.
+
+    It has as many connections as there are accounts: a pool would be a queue, with the dead before the living.
+    """
+    connector = aiohttp.TCPConnector(ssl=prototype.ssl_context, limit=0)
+    return aiohttp.ClientSession(connector=connector, trust_env=prototype.aiohttp_trust_env)
 
 
 def _exchange(prototype: Any, account: Account) -> Any:
