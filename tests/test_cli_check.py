@@ -139,7 +139,7 @@ def test_a_plugin_that_was_left_out_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_sandbox_serves_until_it_is_told_to_end() -> None:
     """One JSON line with address and key; what it prints is what another command needs; SIGTERM ends it with 0."""
-    with started("sandbox", "--rfqs", "--fault", "rfq/cancel-all-rfqs=50013,502,drop,0.1s", env={}) as process:
+    with started("sandbox", "--rfqs", "--fault", "rfq/cancel-all-rfqs=50001,502,drop,0.1s", env={}) as process:
         place = json.loads(process.stdout.readline())
         cancel = ("cancel-all", "--env", "sandbox", "--url", place["url"])
         ended = okx_rfq(*cancel, env=keys(place["credentials"]))
@@ -148,7 +148,7 @@ def test_a_sandbox_serves_until_it_is_told_to_end() -> None:
 
     assert (0, "", "") == (process.returncode, rest, complaints)
     assert 0 == ended.returncode
-    for words, line in zip(("OKX answered 50013", "HTTP 502", "no reply"), ended.stderr.splitlines(), strict=True):
+    for words, line in zip(("OKX answered 50001", "HTTP 502", "no reply"), ended.stderr.splitlines(), strict=True):
         assert words in line
     assert "All RFQs are canceled" in ended.stdout
 
