@@ -280,8 +280,8 @@ def test_live_accounts_are_asked_about_once(desks: Callable[[int], Desks], tmp_p
         made.env |= {f"{name.upper()}_{key}": user[key] for key in VARIABLES}
     made.file.write_text(re.sub('"sandbox"\nurl = .*', '"live"', made.file.read_text()))
     env = {**made.env, **in_okxs_place(tmp_path, made.sandbox)}
-    cancel = ("cancel-all", "--accounts", str(made.file), "--json")
-    with on_a_terminal(*cancel, env=env) as running:
+    cancel = ("cancel-all", "--accounts", str(made.file))
+    with on_a_terminal(*cancel, "--json", env=env) as running:
         question = plain(running.until("[y/N]"))
         running.type("n\n")
         declined = running.end(), len(made.active())
@@ -289,9 +289,11 @@ def test_live_accounts_are_asked_about_once(desks: Callable[[int], Desks], tmp_p
         running.until("[y/N]")
         running.type("y\n")
         agreed = running.end(), len(made.active())
+        seen = plain(running.seen)
 
     assert "Cancel ALL RFQs of 2 live accounts (" in question
     assert ((3, 2), (0, 0)) == (declined, agreed)
+    assert seen.index("[y/N]") < seen.index("Canceling") < seen.index("2 of 2 accounts: no RFQ is active any more.")
 
 
 @pytest.mark.parametrize(

@@ -116,28 +116,31 @@ def _cancel_many(file: Path, deadline: float, confirm: bool, *, yes: bool, as_js
     asks = _asks([account.world for account in accounts], yes=yes)
     outcomes: dict[str, dict[str, Any]] = {}
     called = False
-    with progress("Canceling", len(accounts), quiet=as_json) as step:
 
-        def told(account: Account, facts: dict[str, Any]) -> None:
-            outcomes[account.name] = facts
+    def told(account: Account, facts: dict[str, Any]) -> None:
+        outcomes[account.name] = facts
+        if as_json:
             with once_done():
-                if as_json:
-                    say_json({"account": account.name, **facts})
-                step()
+                say_json({"account": account.name, **facts})
 
-        try:
-            with terminable():
-                from okx_rfq_plugin.cli.many import cancel_accounts, count_rfqs
+    try:
+        with terminable():
+            from okx_rfq_plugin.cli.many import cancel_accounts, count_rfqs
 
-                if asks:
-                    live = [account for account in accounts if account.world.env == "live"]
-                    ask(f"{len(live)} live accounts", partial(count_rfqs, live))
+            if asks:
+                live = [account for account in accounts if account.world.env == "live"]
+                ask(f"{len(live)} live accounts", partial(count_rfqs, live))
+            with progress("Canceling", len(accounts), quiet=as_json) as step:
+
+                def told_and_counted(account: Account, facts: dict[str, Any]) -> None:
+                    told(account, facts)
+                    step()
+
                 called = True
-                cancel_accounts(accounts, deadline=deadline, confirm=confirm, told=told)
-        except (Exception, KeyboardInterrupt) as error:
-            for account in accounts:
-                if account.name not in outcomes:
-                    told(account, facts_of(error, called=called))
+                cancel_accounts(accounts, deadline=deadline, confirm=confirm, told=told_and_counted)
+    except (Exception, KeyboardInterrupt) as error:
+        for account in [each for each in accounts if each.name not in outcomes]:
+            told(account, facts_of(error, called=called))
     code = max(exit_code(facts) for facts in outcomes.values())
     if not as_json:
         with once_done():
