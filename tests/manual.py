@@ -32,7 +32,7 @@ def _verbs() -> Iterator[str]:
         command = okx_rfq.get_command(context, name)
         assert command is not None
         arguments = "".join(
-            f" {each.make_metavar(context)}" for each in command.params if isinstance(each, click.Argument)
+            f" {str(each.name).upper()}..." for each in command.params if isinstance(each, click.Argument)
         )
         prose, _, example = inspect.cleandoc(str(command.help)).partition("Example: ")
         yield f"\n## {name}\n\n`okx-rfq {name} [OPTIONS]{arguments}`\n\n{prose}```sh\n{example.strip()}\n```\n\n"
