@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command import PATIENCE, in_okxs_place, keys, okx_rfq, on_a_terminal, plain, started
+from command import COMMAND, PATIENCE, environment, in_okxs_place, keys, okx_rfq, on_a_terminal, plain, started
 
 from okx_rfq_plugin.sandbox import DROP, Fault, Sandbox
 
@@ -201,6 +204,32 @@ def test_a_reader_who_has_gone_changes_nothing(okx: Sandbox) -> None:
         code = process.wait(PATIENCE)
 
     assert (0, "") == (code, complaints)
+    assert [] == okx.rfqs("active")
+
+
+def test_a_stderr_that_nobody_reads_holds_up_no_cancel(okx: Sandbox) -> None:
+    """With a full pipe at stderr a cancel that has to try again is done all the same, and says so."""
+    okx.fault(CANCEL, "50001")
+    okx.create_rfq()
+    near, far = os.pipe()
+    os.set_blocking(far, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(far, b" " * 4096)
+    os.set_blocking(far, True)
+    ended = subprocess.run(
+        [*COMMAND, "cancel-all", "--env", "sandbox", "--url", okx.url],
+        env=environment(**keys(okx.credentials)),
+        stdout=subprocess.PIPE,
+        stderr=far,
+        timeout=PATIENCE,
+        check=False,
+    )
+    os.close(near)
+    os.close(far)
+
+    assert 0 == ended.returncode
+    assert b"(2 attempts, " in ended.stdout
     assert [] == okx.rfqs("active")
 
 

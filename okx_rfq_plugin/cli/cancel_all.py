@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -15,6 +15,7 @@ from okx_rfq_plugin.cli.question import ask
 from okx_rfq_plugin.cli.terminal import (
     attempts_shown,
     is_watched,
+    json_aside,
     once_done,
     progress,
     say,
@@ -24,6 +25,9 @@ from okx_rfq_plugin.cli.terminal import (
     terminable,
 )
 from okx_rfq_plugin.cli.worlds import World, connected, world_options_or_none
+
+if TYPE_CHECKING:
+    from okx_rfq_plugin.cli.accounts import Account
 
 _PLACES = ("env", "exchange", "url")
 
@@ -110,43 +114,44 @@ def _count(world: World) -> int:
 
 
 def _cancel_many(file: Path, deadline: float, confirm: bool, *, yes: bool, as_json: bool) -> int:
-    from okx_rfq_plugin.cli.accounts import Account, read_accounts
+    from okx_rfq_plugin.cli.accounts import read_accounts
 
     accounts = read_accounts(file)
     asks = _asks([account.world for account in accounts], yes=yes)
     outcomes: dict[str, dict[str, Any]] = {}
-    called = False
+    with json_aside() as say_aside, progress("Canceling", len(accounts), quiet=as_json) as step:
 
-    def told(account: Account, facts: dict[str, Any]) -> None:
-        outcomes[account.name] = facts
-        if as_json:
-            with once_done():
-                say_json({"account": account.name, **facts})
+        def told(account: Account, facts: dict[str, Any]) -> None:
+            outcomes[account.name] = facts
+            if as_json:
+                say_aside({"account": account.name, **facts})
+            step()
 
-    try:
-        with terminable():
-            from okx_rfq_plugin.cli.many import cancel_accounts, count_rfqs
+        called = False
+        try:
+            with terminable():
+                from okx_rfq_plugin.cli.many import cancel_accounts
 
-            if asks:
-                live = [account for account in accounts if account.world.env == "live"]
-                ask(f"{len(live)} live accounts", partial(count_rfqs, live))
-            with progress("Canceling", len(accounts), quiet=as_json) as step:
-
-                def told_and_counted(account: Account, facts: dict[str, Any]) -> None:
-                    told(account, facts)
-                    step()
-
+                if asks:
+                    _ask_about(accounts)
                 called = True
-                cancel_accounts(accounts, deadline=deadline, confirm=confirm, told=told_and_counted)
-    except (Exception, KeyboardInterrupt) as error:
-        for account in [each for each in accounts if each.name not in outcomes]:
-            told(account, facts_of(error, called=called))
+                cancel_accounts(accounts, deadline=deadline, confirm=confirm, told=told)
+        except (Exception, KeyboardInterrupt) as error:
+            for account in [each for each in accounts if each.name not in outcomes]:
+                told(account, facts_of(error, called=called))
     code = max(exit_code(facts) for facts in outcomes.values())
     if not as_json:
         with once_done():
             show_outcomes(outcomes)
             say(summary(outcomes), good=code == OK)
     return code
+
+
+def _ask_about(accounts: list[Account]) -> None:
+    from okx_rfq_plugin.cli.many import count_rfqs
+
+    live = [account for account in accounts if account.world.env == "live"]
+    ask(f"{len(live)} live accounts", partial(count_rfqs, live))
 
 
 def _asks(worlds: list[World], *, yes: bool) -> bool:

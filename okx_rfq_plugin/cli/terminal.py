@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import logging
 import os
+import queue
+import select
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
 
 from okx_rfq_plugin.cli.outcomes import exit_code
 
+_FRAME = 0.1  # seconds between two pictures of a bar
+_PATIENCE = 0.2  # seconds for stderr to take a line
 _GOOD = {"fg": "green", "bold": True}
 _BAD = {"fg": "red", "bold": True}
 
@@ -30,6 +35,25 @@ def say_json(facts: Mapping[str, Any]) -> None:
     """Print one object on one line, at once."""
     click.echo(json.dumps(facts))
     sys.stdout.flush()
+
+
+@contextmanager
+def json_aside() -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Give what prints objects, on a thread of its own: a reader who is slow holds nobody up. Wait for the last."""
+    line: queue.SimpleQueue[Mapping[str, Any] | None] = queue.SimpleQueue()
+
+    def run() -> None:
+        while (facts := line.get()) is not None:
+            with once_done():
+                say_json(facts)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield line.put
+    finally:
+        line.put(None)
+        thread.join()
 
 
 def show_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -67,7 +91,11 @@ def show_outcomes(outcomes: Mapping[str, Mapping[str, Any]]) -> None:
 
 @contextmanager
 def progress(title: str, total: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
-    """Give what to call for each step done; on a terminal a bar shows how many are, elsewhere nothing moves."""
+    """Give what to call for each step done; on a terminal a bar shows how many are, elsewhere nothing moves.
+
+    The bar is there from the first step on, since before that somebody may be asked something. It is drawn on a thread
+    of its own: a terminal that is stopped holds up no step.
+    """
     if quiet or not sys.stderr.isatty():
         yield lambda: None
         return
@@ -75,9 +103,27 @@ def progress(title: str, total: int, *, quiet: bool) -> Iterator[Callable[[], No
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=total)
-        yield lambda: bar.advance(task)
+    steps: list[None] = []
+    ended = threading.Event()
+
+    def draw() -> None:
+        with Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
+            task = bar.add_task(title, total=total)
+            while not ended.wait(_FRAME):
+                bar.update(task, completed=len(steps), refresh=True)
+
+    def step() -> None:
+        steps.append(None)
+        if len(steps) == 1:
+            thread.start()
+
+    thread = threading.Thread(target=draw, daemon=True)
+    try:
+        yield step
+    finally:
+        ended.set()
+        if steps:
+            thread.join()
 
 
 def is_watched() -> bool:
@@ -124,7 +170,15 @@ class _Attempts(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno == logging.WARNING:
-            say(record.getMessage(), err=True)
+            _say_if_heard(record.getMessage())
+
+
+def _say_if_heard(words: str) -> None:
+    """Print on stderr, or not: a terminal that is stopped or gone, or a pipe that nobody reads, holds up no cancel."""
+    with suppress(OSError, ValueError, AttributeError):
+        stderr = sys.stderr.fileno()
+        if select.select((), (stderr,), (), _PATIENCE)[1]:
+            os.write(stderr, f"{words}\n".encode(sys.stderr.encoding, "replace"))
 
 
 def _coloured() -> bool:
