@@ -122,7 +122,7 @@ def progress(title: str, total: int, *, quiet: bool) -> Iterator[Callable[[], No
         yield step
     finally:
         ended.set()
-        if steps:
+        with suppress(RuntimeError):  # not a single step: it was never started
             thread.join()
 
 
