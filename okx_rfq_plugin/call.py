@@ -296,7 +296,7 @@ class Call(ABC):
         meaning, sent = self.verdict.meaning, not outcome.unsent
         if self.asks_time:
             self._seat.hold()
-        elif meaning in _ALONE:
+        elif meaning in _ALONE and not self.verdict.by_name:
             self._seat.over(refused=outcome if sent else None, sent=sent, in_doubt=in_doubt)
         else:
             self._seat.over(outcome, sent=sent, exceeded=meaning is Meaning.RATE_LIMITED)
@@ -347,7 +347,7 @@ class Call(ABC):
             )
             return
         error = self.failure()
-        logger.warning("%s. Next attempt in %.2f s.", self._words(self._said()), wait)
+        logger.warning("%s. Next attempt in %.2f s, or as OKX's limit allows.", self._words(self._said()), wait)
         self._report(self.words.method, self.exchange, self.attempts, error, wait)
 
     def _tell(self, error: BaseException) -> None:

@@ -16,11 +16,11 @@ import ccxt
 
 from okx_rfq_plugin.cassettes import is_kept, make_vcr, watch
 from okx_rfq_plugin.clock import Clock, Waker
+from okx_rfq_plugin.credentials import KEYS
 from okx_rfq_plugin.installer import install
 from okx_rfq_plugin.plugins import get_plugin_manager
 from okx_rfq_plugin.sandbox import Fault, Sandbox
 
-KEYS = {"apiKey": "OKX_API_KEY", "secret": "OKX_API_SECRET", "password": "OKX_PASSPHRASE"}
 _NOTES = {
     "sandbox": "The sandbox of this package has answered on the loopback interface, not OKX.",
     "okx-demo": "OKX demo trading has answered.",

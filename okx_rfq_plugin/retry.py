@@ -19,7 +19,7 @@ class RetryPolicy:
 
     Args:
         deadline: no further attempt starts after it; the first is always sent, after one window of OKX's at most, and
-            one that started is let finish.
+            one that started is let finish. Where what is left is to be named, OKX's list is read after it too.
         attempt_timeout: how long one attempt may take; on a sync object so long to connect, and so long for each
             silence of the socket (neither DNS nor a server that dribbles is bounded there). It doubles after each
             timeout, up to the exchange's own.

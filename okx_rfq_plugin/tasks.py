@@ -84,6 +84,8 @@ class CancelAll(Call):
             if refused or self.late or self.remaining == ():
                 return
             if self.remaining and self._by_name:
+                what = f"{self.exchange.id} {self.words.method}()"
+                logger.warning("%s: %s. Canceling %d by name.", what, self._said(), len(self.remaining))
                 yield from self._cancel_by_name(self.remaining)
             elif self.remaining or (self._by_name and self.verdict.meaning is not Meaning.REJECTED):
                 self.turn_to(self._first, self._given, pause=0.0 if self.remaining else self.backoff())
@@ -138,6 +140,11 @@ class CancelAll(Call):
             return True
         return self.verdict.meaning is Meaning.DONE and self.endpoint is self._first and not self._confirm
 
+    def _count(self) -> None:
+        super()._count()
+        if not self.endpoint.fields:
+            self.remaining = self.filling = None  # once more is canceled, what was listed before may be gone
+
     def _judge(self, replies: tuple[Reply | None, ...], outcome: Outcome) -> bool:
         in_doubt = super()._judge(replies, outcome)
         if not self.endpoint.fields:
@@ -150,8 +157,6 @@ class CancelAll(Call):
         if self.verdict.some or (self.verdict.meaning is Meaning.DONE and self.endpoint is self._first):
             self._canceled = self.reply
             self._in_doubt = True  # from here on it is not true any more that nothing was canceled
-        if self.verdict.some or self.verdict.meaning in (Meaning.DONE, Meaning.UNKNOWN):
-            self.remaining = self.filling = None  # what was listed before may be gone
 
     def _look(self) -> Iterator[None]:
         # What is told in the end is what the cancel came to, and not the look.

@@ -265,6 +265,20 @@ def test_one_missing_key_is_named_alone(monkeypatch: pytest.MonkeyPatch) -> None
 
     assert 2 == result.exit_code
     assert "Nothing was sent: OKX_API_SECRET is not set" in result.stderr
+
+
+@pytest.mark.parametrize("value", ["dummy\n", " dummy", "dum\tmy", "dum\x7f"])
+def test_a_key_that_cannot_be_one_is_not_sent(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys from files often end with a line break: it says which variable, and not what is in it."""
+    for variable in ("OKX_API_KEY", "OKX_API_SECRET", "OKX_PASSPHRASE"):
+        monkeypatch.setenv(variable, "dummy")
+    monkeypatch.setenv("OKX_PASSPHRASE", value)
+
+    result = run("cancel-all", "--env", "demo")
+
+    assert 2 == result.exit_code
+    assert "Nothing was sent: OKX_PASSPHRASE has a line break" in result.stderr
+    assert "dum" not in result.stderr
     assert "value" not in result.stderr
 
 

@@ -49,6 +49,7 @@ ORDER = [
     "installer",
     "on_exit",
     "__init__",
+    "credentials",
     "sandbox",
     "cassettes",
     "replay",

@@ -11,7 +11,8 @@ from typing import Any
 
 import click
 
-from okx_rfq_plugin.cli.worlds import ADDRESS, ENVS, EXCHANGES, KEYS, World, credentials_of, is_address
+from okx_rfq_plugin.cli.worlds import ADDRESS, ENVS, EXCHANGES, World, credentials_of, is_address
+from okx_rfq_plugin.credentials import KEYS
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -11,7 +11,8 @@ import click
 
 from okx_rfq_plugin.cli.outcomes import reason_of
 from okx_rfq_plugin.cli.terminal import say, say_json
-from okx_rfq_plugin.cli.worlds import KEYS, World, connected, world_options
+from okx_rfq_plugin.cli.worlds import World, connected, world_options
+from okx_rfq_plugin.credentials import KEYS
 
 _PATIENCE = 5.0  # seconds for each of the requests
 _CLOCK = 5.0  # seconds that this clock may be off; OKX refuses from 30 on

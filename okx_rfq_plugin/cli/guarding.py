@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import select
 import signal
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
 from okx_rfq_plugin.child import HEARD, Child, handled
 from okx_rfq_plugin.cli.outcomes import NOT_CANCELED as CERTAINLY_NOT
 from okx_rfq_plugin.cli.outcomes import OK, exit_code, facts_of, sentence
+from okx_rfq_plugin.cli.terminal import attempts_shown, say_if_heard
 from okx_rfq_plugin.clock import SYSTEM, Clock, Waker
 
 NOT_CANCELED, MAY_BE_CANCELED = 203, 204  # no shell gives these by itself, nor does a signal
 _ON_THE_WIRE = 2.0  # seconds after which a create that was sent before the end has arrived, or never will
-_PATIENCE = 0.2  # seconds for stderr to take a line
+_PREFIX = "okx-rfq guard: "
 
 _TRUTH = {
     OK: "No RFQ is active any more.",
@@ -60,7 +56,7 @@ class Guard:
         outcomes = []
         try:
             self._canceling = True
-            with _attempts_said():
+            with attempts_shown(_PREFIX):
                 say(f"The command has ended{ended}: canceling all RFQs.")
                 outcomes.append(self._cancel())
                 say(f"Once more in {_ON_THE_WIRE:g} s, for what may have been on the wire.")
@@ -88,26 +84,5 @@ def _said(facts: Mapping[str, Any]) -> int:
 
 
 def say(words: str) -> None:
-    """Print on stderr, at once or not: a terminal that has gone, or a pipe that nobody reads, holds up no cancel."""
-    with suppress(OSError, ValueError, AttributeError):
-        stderr = sys.stderr.fileno()
-        if select.select((), (stderr,), (), _PATIENCE)[1]:
-            # Past Python's buffer, in whose middle a signal handler may come to say something too.
-            os.write(stderr, f"okx-rfq guard: {words}\n".encode())
-
-
-@contextmanager
-def _attempts_said() -> Iterator[None]:
-    logger = logging.getLogger("okx_rfq_plugin")
-    handler = _Attempts(logging.WARNING)
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-
-
-class _Attempts(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno == logging.WARNING:
-            say(record.getMessage())
+    """Print a sentence on stderr, if somebody reads there."""
+    say_if_heard(f"{_PREFIX}{words}")

@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from okx_rfq_plugin.cli.terminal import say, say_json
-from okx_rfq_plugin.cli.worlds import KEYS, furnish
+from okx_rfq_plugin.cli.worlds import furnish
+from okx_rfq_plugin.credentials import KEYS
 
 _STEPS = "a code of OKX's, an HTTP status (502), a delay (2.5s), or drop"
 

@@ -132,10 +132,10 @@ def is_watched() -> bool:
 
 
 @contextmanager
-def attempts_shown() -> Iterator[None]:
+def attempts_shown(prefix: str = "") -> Iterator[None]:
     """Print on stderr what each attempt has come to, and when the next one follows."""
     logger = logging.getLogger("okx_rfq_plugin")
-    handler = _Attempts(logging.WARNING)
+    handler = _Attempts(prefix)
     logger.addHandler(handler)
     try:
         yield
@@ -168,16 +168,21 @@ def terminable() -> Iterator[None]:
 class _Attempts(logging.Handler):
     """Prints the package's warnings: one before each wait."""
 
+    def __init__(self, prefix: str) -> None:
+        super().__init__(logging.WARNING)
+        self._prefix = prefix
+
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno == logging.WARNING:
-            _say_if_heard(record.getMessage())
+            say_if_heard(self._prefix + record.getMessage())
 
 
-def _say_if_heard(words: str) -> None:
+def say_if_heard(words: str) -> None:
     """Print on stderr, or not: a terminal that is stopped or gone, or a pipe that nobody reads, holds up no cancel."""
     with suppress(OSError, ValueError, AttributeError):
         stderr = sys.stderr.fileno()
         if select.select((), (stderr,), (), _PATIENCE)[1]:
+            # Past Python's buffer, in whose middle a signal handler may come to say something too.
             os.write(stderr, f"{words}\n".encode(sys.stderr.encoding, "replace"))
 
 

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 import click
 
+from okx_rfq_plugin.credentials import KEYS
+
 if TYPE_CHECKING:
     from okx_rfq_plugin.sandbox import Sandbox
 
@@ -22,7 +24,6 @@ EXCHANGES = ("okx", "myokx", "okxus")  # ccxt's ids, one for each host of OKX's
 ADDRESS = "http://127.0.0.1:8765"  # for example
 
 # Where key, secret and passphrase (in ccxt's terms) come from, and from nowhere else.
-KEYS = {"apiKey": "OKX_API_KEY", "secret": "OKX_API_SECRET", "password": "OKX_PASSPHRASE"}
 
 # What is opened in a sandbox that is started for one command.
 _LEGS = (("BTC-USD-261225-100000-C", "buy"), ("BTC-USDT-SWAP", "sell"), ("ETH-USDT", "buy"))
@@ -96,15 +97,21 @@ def credentials_of(variables: Mapping[str, str] = KEYS) -> dict[str, str]:
     """Read key, secret and passphrase from the environment.
 
     Raises:
-        click.UsageError: a variable is not set; it is named, its value never is.
+        click.UsageError: a variable is not set, or nothing that a key could be; it is named, its value never is.
     """
-    missing = [variable for variable in variables.values() if not os.environ.get(variable)]
+    values = {variable: os.environ.get(variable, "") for variable in variables.values()}
+    missing = [variable for variable, value in values.items() if not value.strip()]
     if missing:
         raise click.UsageError(
             f"Nothing was sent: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set in the environment."
             " Key, secret and passphrase are read from there, and from nowhere else."
         )
-    return {name: os.environ[variable] for name, variable in variables.items()}
+    for variable, value in values.items():
+        if value != value.strip() or not value.isprintable():
+            raise click.UsageError(
+                f"Nothing was sent: {variable} has a line break, a control character, or a blank at one of its ends."
+            )
+    return {name: values[variable] for name, variable in variables.items()}
 
 
 @contextmanager
