@@ -15,6 +15,8 @@ from twins import Twin, VirtualClock
 from okx_rfq_plugin import RetryPolicy, install
 from okx_rfq_plugin.sandbox import DROP, Fault, Sandbox
 
+pytestmark = pytest.mark.exhaustive
+
 CANCEL_ALL, BATCH, LIST = "rfq/cancel-all-rfqs", "rfq/cancel-batch-rfqs", "rfq/rfqs"
 ME, OTHER = "ME", "OTHER"  # trader codes
 FEW = st.integers(0, 4)

@@ -21,6 +21,8 @@ import okx_rfq_plugin
 from okx_rfq_plugin import RetryPolicy
 from okx_rfq_plugin.clock import Clock
 
+pytestmark = pytest.mark.exhaustive
+
 WINDOW = 2.0  # seconds in which OKX takes two requests
 GRACE = 0.5  # seconds that others wait for an attempt beyond its timeout
 LONGEST = 4.0  # seconds: the timeout of the exchange objects here, which no attempt goes beyond

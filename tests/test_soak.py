@@ -23,6 +23,7 @@ from soak.truth import Truth
 SHORT = {"users": 10, "requests": 200, "threads": 2, "tasks": 4, "crowds": 1, "minutes": 0, "seed": 1}
 
 
+@pytest.mark.exhaustive
 def test_a_short_soak_finds_no_lie(capsys: pytest.CaptureFixture[str]) -> None:
     """Both parts run, say what they saw, and nothing of it was untrue."""
     ended = main([f"--{name}={value}" for name, value in SHORT.items()])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import ccxt
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from standin import Standin, reply
@@ -22,6 +23,8 @@ from test_replies import (
     failed,
 )
 from test_transport import FAULTS
+
+pytestmark = pytest.mark.exhaustive
 
 LONG = 45.0  # seconds, so that six answers are heard whatever is waited between them
 LONGEST_WAIT = 8.3  # seconds, by RetryPolicy

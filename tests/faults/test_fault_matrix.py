@@ -38,6 +38,8 @@ from world import HOST, Venue, make_exchange, venue
 
 from okx_rfq_plugin import RetryPolicy
 
+pytestmark = pytest.mark.exhaustive
+
 PATIENT = 10.0  # seconds of the real clock that an attempt may take: nothing here comes near it
 SHORT = 0.2  # the same where the first row runs into it; those after it have twice as long
 WINDOW = 2.0  # seconds in which OKX takes two requests

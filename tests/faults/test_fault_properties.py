@@ -10,6 +10,7 @@ from typing import Any
 
 import ccxt
 import ccxt.async_support
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from table import BY_NAME, CLOCK, DONE, DOUBT, EMPTY, GROUPS, NO, OTHER_CODES, Row, Unreached
@@ -18,6 +19,8 @@ from world import Met, Venue, make_exchange, venue
 
 import okx_rfq_plugin
 from okx_rfq_plugin import RetryPolicy
+
+pytestmark = pytest.mark.exhaustive
 
 PATIENT = 10.0  # seconds of the real clock that an attempt may take
 SHORT = 1.0  # the same where the first row runs into it
