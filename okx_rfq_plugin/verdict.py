@@ -48,7 +48,7 @@ class Verdict(NamedTuple):
     """What one attempt means, and what to raise if no further one follows.
 
     `raises` is the ccxt exception class, `code` OKX's own (None where there was none). `by_name` says that OKX would
-    not cancel all of them at once, but may cancel those that are named; `some`, that a row at least went well.
+    not cancel all of them at once, but may cancel those that are named; `some`, that a row of a batch went well.
     """
 
     meaning: Meaning
@@ -115,7 +115,7 @@ def classify(endpoint: Endpoint, reply: Reply | None, error: BaseError | None, *
     kept = OperationFailed if meaning is Meaning.UNKNOWN else raises
     if isinstance(error, kept):
         raises = type(error)
-    some = reply is not None and "0" in _said(reply)
+    some = bool(endpoint.gone) and reply is not None and "0" in _said(reply)
     return Verdict(meaning, raises, code, _head(code) in _BY_NAME, some)
 
 

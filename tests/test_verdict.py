@@ -62,7 +62,7 @@ JUDGED: list[tuple[Reply | None, Any, bool, Verdict]] = [
         Reply(200, {"code": "0", "data": [{"ts": "1"}, {"sCode": "0"}]}),
         None,
         True,
-        Verdict(Meaning.DONE, ccxt.BadResponse, "0", some=True),
+        Verdict(Meaning.DONE, ccxt.BadResponse, "0"),
     ),
     (Reply(299, {"code": "0"}), None, True, Verdict(Meaning.DONE, ccxt.BadResponse, "0")),
     (Reply(300, {"code": "0"}), None, True, Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "0")),
