@@ -17,7 +17,11 @@ def main() -> None:
             raise SystemExit(2)
     from okx_rfq_plugin.cli import okx_rfq
 
-    okx_rfq(prog_name="okx-rfq")
+    try:
+        okx_rfq(prog_name="okx-rfq")
+    except OSError as error:  # a cancel has an exit code of its own, whoever reads it or not
+        print(f"okx-rfq: it could not be written: {error.strerror}", file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 if __name__ == "__main__":

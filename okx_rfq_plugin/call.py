@@ -125,7 +125,7 @@ class Call(ABC):
 
     def turn_to(self, endpoint: Endpoint, params: dict[str, Any], *, pause: float = 0.0) -> None:
         """Go on with another endpoint, or with the same once more, after so many seconds."""
-        self._in_doubt |= self._seat.in_doubt and not self.endpoint.fields
+        self._take_doubt()
         self._seat.over()
         self._go_to(endpoint, params, pause)
 
@@ -134,6 +134,7 @@ class Call(ABC):
         self._params = {**params, **_NO_CCXT_RETRY}
         self._desk: Desk[Outcome] = Desk.of(self.clock, endpoint, self._key, sharing_of(self.exchange, params))
         self._seat = Seat(self._desk, self.clock, pause)
+        self._reads = endpoint.reads  # which is true of the seat, too, when `endpoint` is told of another
         self._tries = 0
         self._taken_over = False  # whether tenacity has yet to be told of an outcome that is there
 
@@ -165,7 +166,7 @@ class Call(ABC):
         if self._seat.holding:
             self._seat.rest(seconds)
         else:
-            self._in_doubt |= self._seat.in_doubt and not self.endpoint.fields
+            self._take_doubt()
             self._seat = Seat(self._desk, self.clock, seconds)
 
     async def pause_async(self, seconds: float) -> None:
@@ -207,7 +208,7 @@ class Call(ABC):
     def attempt(self) -> Attempt:
         """Send inside of this: it lets the request leave at once and judges what becomes of it."""
         self._count()
-        self._in_flight = not self.endpoint.fields
+        self._in_flight = not self.endpoint.reads
         if self._fresh or is_full(self.exchange):
             self._session = own_session(self.exchange)
         return express(
@@ -231,7 +232,7 @@ class Call(ABC):
     @contextmanager
     def reading_time(self) -> Iterator[Callable[[int | None], None]]:
         """Read OKX's clock inside of this, and hand the milliseconds to what it gives."""
-        with express(self.exchange, PUBLIC_TIME.path, timeout=self._timeout, over=_note_unread):
+        with express(self.exchange, PUBLIC_TIME, timeout=self._timeout, over=_note_unread):
             yield self._offset.ask()
         if not self._offset.corrected:
             self._seat.over()
@@ -276,14 +277,17 @@ class Call(ABC):
         # Where a reply arrived ccxt's error quotes the whole of it, and whatever secret a proxy echoes there.
         return self.error if self.reply is None else None
 
+    def _take_doubt(self) -> None:
+        self._in_doubt |= self._seat.in_doubt and not self._reads
+
     @property
     def _bound(self) -> bool:
         # Whether the deadline counts: not for the first attempt to cancel, nor for the first to read.
-        return bool(self._tries or (self.attempts and not self.endpoint.fields))
+        return bool(self._tries or (self.attempts and not self.endpoint.reads))
 
     def _count(self) -> None:
         self._tries += 1
-        self.attempts += self.endpoint is self._first or not self.endpoint.fields
+        self.attempts += self.endpoint is self._first or not self.endpoint.reads
 
     def _attempt_over(self, attempt: Attempt, error: BaseException | None) -> bool:
         if error is not None and not isinstance(error, BaseError):
@@ -309,7 +313,7 @@ class Call(ABC):
         self._signatures = outcome.signatures
         verdict = self.verdict = classify(self.endpoint, self.reply, outcome.error, sent=not outcome.unsent)
         in_doubt = verdict.meaning is Meaning.UNKNOWN or self._leave_doubt(earlier)
-        self._in_doubt |= in_doubt and not self.endpoint.fields
+        self._in_doubt |= in_doubt and not self.endpoint.reads
         self._failures += verdict.meaning is not Meaning.RATE_LIMITED
         self._fresh = self.reply is None  # whatever was wrong with the connection, the next attempt has a new one
         self._waited = 0.0
@@ -337,7 +341,7 @@ class Call(ABC):
     def _before_wait(self, wait: float) -> None:
         if self.verdict.meaning is Meaning.DONE:
             return
-        if self.endpoint.fields and self.endpoint is not self._first:  # no attempt to cancel has failed
+        if self.endpoint.reads and self.endpoint is not self._first:  # no attempt to cancel has failed
             logger.warning(
                 "%s %s(): what is left could not be read: %s. Again in %.2f s.",
                 self.exchange.id,
@@ -360,7 +364,8 @@ class Call(ABC):
         logger.error(words)
 
     def _facts(self) -> CancelFailure:
-        in_doubt = self._in_doubt or self._in_flight or (self._seat.in_doubt and not self.endpoint.fields)
+        self._take_doubt()
+        in_doubt = self._in_doubt or self._in_flight
         return CancelFailure(
             self.verdict.code,
             self.attempts,
@@ -373,7 +378,9 @@ class Call(ABC):
     def _words(self, reason: str) -> str:
         if self.remaining:
             named = ", ".join(self.remaining[:_NAMED]) + ", ..." * (len(self.remaining) > _NAMED)
-            truth = f"{len(self.remaining)} {self.words.things} ARE STILL ACTIVE, as OKX lists them: {named}."
+            count, things = len(self.remaining), self.words.things
+            are = f"{things} ARE" if count > 1 else f"{things[:-1]} IS"
+            truth = f"{count} {are} STILL ACTIVE, as OKX lists them: {named}."
         else:
             truth = self.words.in_doubt if self._facts().may_be_canceled else self.words.undone
             if self.remaining is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from contextvars import ContextVar
 from typing import Any
 
@@ -14,14 +13,14 @@ from okx_rfq_plugin.endpoints import CANCEL_ALL_QUOTES, CANCEL_ALL_RFQS, Endpoin
 
 _CANCEL_OF = {CANCEL_ALL_RFQS.create: "cancel_all_rfqs", CANCEL_ALL_QUOTES.create: "cancel_all_quotes"}
 
-_cancels: Counter[tuple[bytes, str]] = Counter()  # how often what an account creates was told to be canceled
-_asked: ContextVar[tuple[tuple[bytes, str], int] | None] = ContextVar("okx_rfq_create_asked", default=None)
+_cancels: dict[tuple[bytes, str], object] = {}  # what stands for the last cancel of what an account creates
+_asked: ContextVar[tuple[tuple[bytes, str], object] | None] = ContextVar("okx_rfq_create_asked", default=None)
 
 
 def note_cancel(key: bytes, endpoint: Endpoint) -> None:
     """Refuse, from now on, what the account of this `key_of` has asked to create and still waits in ccxt's queue."""
     if endpoint.create is not None:
-        _cancels[key, endpoint.create] += 1
+        _cancels[key, endpoint.create] = object()
 
 
 def create_members(owner: type, next_in_line: members.NextInLine) -> dict[str, Any]:
@@ -36,7 +35,7 @@ def create_members(owner: type, next_in_line: members.NextInLine) -> dict[str, A
     # ccxt signs a request when it has come to the head of the queue.
     def sign(self: Any, path: str, *args: Any, **kwargs: Any) -> Any:
         asked = _asked.get()
-        if asked is not None and path == asked[0][1] and asked[1] != _cancels[asked[0]]:
+        if asked is not None and path == asked[0][1] and asked[1] is not _cancels.get(asked[0]):
             raise OperationRejected(
                 f"{self.id} {path}: nothing was sent, for {_CANCEL_OF[path]}() was called while this waited in ccxt's"
                 " queue. Create it again if you still want it."
@@ -46,9 +45,9 @@ def create_members(owner: type, next_in_line: members.NextInLine) -> dict[str, A
     return {"fetch2": fetch2, "sign": sign}
 
 
-def _now(exchange: Any, path: str) -> tuple[tuple[bytes, str], int]:
+def _now(exchange: Any, path: str) -> tuple[tuple[bytes, str], object]:
     key = key_of(exchange), path
-    return key, _cancels[key]
+    return key, _cancels.get(key)
 
 
 def _create(exchange: Any, call: Any, path: str, args: Any, kwargs: Any) -> Any:

@@ -25,6 +25,11 @@ class Endpoint(NamedTuple):
     create: str | None = None
     fields: tuple[str, ...] = ()
 
+    @property
+    def reads(self) -> bool:
+        """Say whether it changes nothing."""
+        return bool(self.fields)
+
 
 # Source: okx.com/docs-v5/en/#block-trading-rest-api-cancel-all-rfqs, and so on for each
 CANCEL_ALL_RFQS = Endpoint(
@@ -48,4 +53,4 @@ CANCEL_BATCH_RFQS = Endpoint(  # 70000: there is none, 70200: its state is past 
 )
 RFQS = Endpoint("private_get_rfq_rfqs", "rfq/rfqs", fields=("rfqId", "state"))
 CANCEL_ALL_AFTER = Endpoint("private_post_rfq_cancel_all_after", "rfq/cancel-all-after", sends=1, window=1.0)
-PUBLIC_TIME = Endpoint("public_get_public_time", "public/time", sends=10, fields=("ts",))
+PUBLIC_TIME = "public/time"  # the path alone: ccxt's fetch_time asks for it

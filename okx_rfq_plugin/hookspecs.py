@@ -25,9 +25,9 @@ def serves_rfqs(exchange_class: type) -> bool | None:
 def cancel_all_rfqs(exchange: Any, params: dict[str, Any], confirm: bool) -> Receipt | Awaitable[Receipt] | None:
     """Cancel every active RFQ of the exchange's account, or return None to leave it to the next plugin.
 
-    With `confirm` go on until none is left, and say so in the receipt. Called on the caller's own thread or task.
-    Returns the receipt, on async exchanges an awaitable of it. The package's own implementation for OKX is `tryfirst`;
-    whoever wants to come before it must say so too.
+    With `confirm` go on until none is left, and say so in the receipt; a plugin that takes no `confirm` is asked all
+    the same. Called on the caller's own thread or task. Returns the receipt, on async exchanges an awaitable of it. The
+    package's own implementation for OKX is `tryfirst`; whoever wants to come before it must say so too.
     """
 
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Generator, Iterator
 from typing import Any
 
-from ccxt.base.errors import BadRequest, OperationFailed
+from ccxt.base.errors import BadRequest, BadResponse, OperationFailed
 
 from okx_rfq_plugin.call import Call, Outcome, Report, Words
 from okx_rfq_plugin.clock import Clock
@@ -96,7 +96,7 @@ class CancelAll(Call):
 
     def again(self) -> bool:
         """Say whether the last attempt calls for another: to confirm it, too."""
-        if self.endpoint.fields:
+        if self.endpoint.reads:
             return super().again() and (self._only_by_name or self._tries < _LOOKS)
         if self._confirm and self.verdict.meaning is Meaning.DONE and self.endpoint is self._first:
             return True
@@ -142,12 +142,12 @@ class CancelAll(Call):
 
     def _count(self) -> None:
         super()._count()
-        if not self.endpoint.fields:
+        if not self.endpoint.reads:
             self.remaining = self.filling = None  # once more is canceled, what was listed before may be gone
 
     def _judge(self, replies: tuple[Reply | None, ...], outcome: Outcome) -> bool:
         in_doubt = super()._judge(replies, outcome)
-        if not self.endpoint.fields:
+        if not self.endpoint.reads:
             self._hear()
         return in_doubt
 
@@ -209,6 +209,7 @@ class Countdown(Call):
         if isinstance(timeout, bool) or timeout not in (0, *range(10, 121)):
             reason = f"the timeout is 0, or 10 to 120 whole seconds, not {timeout!r}"
             raise refusal(BadRequest, exchange, _COUNTING.method, reason)
+        self._timed = timeout != 0
         params = {**params, "timeOut": str(int(timeout))}
         super().__init__(exchange, clock, report, _COUNTING, CANCEL_ALL_AFTER, params)
 
@@ -220,6 +221,9 @@ class Countdown(Call):
         ends, timestamp = (
             _milliseconds(self.exchange.safe_integer_omit_zero(row, key)) for key in ("triggerTime", "ts")
         )
+        if self._timed and ends is None:  # OKX's reply does not say that it runs
+            self.verdict, self._in_doubt = self.verdict._replace(raises=BadResponse), True
+            raise self.failure()
         return {
             "triggerTimestamp": ends,
             "triggerDatetime": self.exchange.iso8601(ends),

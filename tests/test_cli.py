@@ -353,6 +353,33 @@ def test_a_missing_extra_is_named(
     assert f"okx-rfq needs {missing}: pip install 'okx-rfq-plugin[cli]'\n" == capsys.readouterr().err
 
 
+def test_output_that_cannot_be_written_is_told_in_a_sentence() -> None:
+    """A full disk is no traceback, and changes no exit code of a cancel."""
+    told = []
+    for verb in (["list"], ["check"], ["cancel-all"], ["cancel-all", "--json"]):
+        with open("/dev/full", "w") as full:
+            ended = subprocess.run(
+                [sys.executable, "-m", "okx_rfq_plugin", *verb, "--env", "sandbox"],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+        told.append((ended.returncode, ended.stderr))
+
+    assert [(1, "okx-rfq: it could not be written: No space left on device\n")] * 2 + [(0, "")] * 2 == told
+
+
+def test_closed_stdout_changes_nothing() -> None:
+    """Whoever has closed it before is not told, and has the exit code."""
+    command = f'"{sys.executable}" -m okx_rfq_plugin cancel-all --env sandbox --json >&-'
+
+    ended = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+
+    assert (0, "") == (ended.returncode, ended.stderr)
+
+
 def test_main_runs_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """What pip installs as `okx-rfq` is this function."""
     monkeypatch.setattr(sys, "argv", ["okx-rfq", "--version"])

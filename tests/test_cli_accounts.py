@@ -295,7 +295,7 @@ def test_live_accounts_are_asked_about_once(desks: Callable[[int], Desks], tmp_p
         agreed = running.end(), len(made.active())
         seen = plain(running.seen)
 
-    assert "Cancel ALL RFQs of 2 live accounts (" in question
+    assert "Cancel ALL RFQs of 2 live accounts: " in question
     assert ((3, 2), (0, 0)) == (declined, agreed)
     assert seen.index("[y/N]") < seen.index("Canceling") < seen.index("2 of 2 accounts: no RFQ is active any more.")
 

@@ -23,6 +23,7 @@ from okx_rfq_plugin.cli.terminal import (
     show_book,
     show_outcomes,
     terminable,
+    unread,
 )
 from okx_rfq_plugin.cli.worlds import World, connected, world_options_or_none
 
@@ -86,13 +87,15 @@ def _outcome(world: World, deadline: float, confirm: bool, *, asks: bool, quiet:
             if asks:
                 ask(_described(place.exchange), partial(_count, world))
             if place.sandbox is not None and not quiet:
-                say(f"Sandbox on {place.sandbox.url}, a local double: OKX itself is not asked.")
-                show_book("Before", place.sandbox.rfqs())
+                with unread():
+                    say(f"Sandbox on {place.sandbox.url}, a local double: OKX itself is not asked.")
+                    show_book("Before", place.sandbox.rfqs())
             with attempts_shown():
                 called = True
                 facts = place.exchange.cancel_all_rfqs(confirm=confirm)
             if place.sandbox is not None and not quiet:
-                show_book("After", place.sandbox.rfqs())
+                with unread():
+                    show_book("After", place.sandbox.rfqs())
     except click.ClickException:
         raise
     except (Exception, KeyboardInterrupt) as error:
@@ -151,7 +154,8 @@ def _ask_about(accounts: list[Account]) -> None:
     from okx_rfq_plugin.cli.many import count_rfqs
 
     live = [account for account in accounts if account.world.env == "live"]
-    ask(f"{len(live)} live accounts", partial(count_rfqs, live))
+    names = ", ".join(account.name for account in live)
+    ask(f"{len(live)} live accounts: {names}", partial(count_rfqs, live))
 
 
 def _asks(worlds: list[World], *, yes: bool) -> bool:

@@ -48,6 +48,7 @@ class Guard:
         if not self._canceling:
             return  # the child reads of it, or all is done
         if signum == signal.SIGQUIT:
+            self._canceling = False  # a second one gives up nothing more
             raise KeyboardInterrupt
         if signum not in (signal.SIGCHLD, signal.SIGCONT):
             say(f"{signal.Signals(signum).name}: the cancel goes on; Ctrl+\\ (SIGQUIT) gives it up.")

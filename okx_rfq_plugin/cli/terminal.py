@@ -34,7 +34,8 @@ def say(words: str, *, good: bool | None = None, err: bool = False) -> None:
 def say_json(facts: Mapping[str, Any]) -> None:
     """Print one object on one line, at once."""
     click.echo(json.dumps(facts))
-    sys.stdout.flush()
+    if sys.stdout is not None:  # it was closed before this process began
+        sys.stdout.flush()
 
 
 @contextmanager
@@ -146,10 +147,15 @@ def attempts_shown(prefix: str = "") -> Iterator[None]:
 @contextmanager
 def once_done() -> Iterator[None]:
     """Show inside of this what is done already: neither Ctrl+C nor a reader who has gone changes the exit code."""
+    with suppress(KeyboardInterrupt), unread():
+        yield
+
+
+@contextmanager
+def unread() -> Iterator[None]:
+    """Print inside of this what is no part of the matter: it goes on where nobody reads."""
     try:
         yield
-    except KeyboardInterrupt:
-        pass
     except OSError:
         # Nor may the interpreter find out when it flushes in the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
