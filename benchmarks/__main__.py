@@ -11,12 +11,12 @@ from typing import Any
 
 from rich.console import Console
 
-from . import cost, crowd, plot, report, trouble, wire
+from . import command, cost, crowd, plot, report, trouble, wire
 from .records import Row
 from .server import SandboxProcess
 
 ROOT = Path(__file__).parent.parent
-GROUPS = ("wire", "crowd", "cost", "trouble")
+GROUPS = ("wire", "crowd", "cost", "trouble", "command")
 
 
 def main() -> None:
@@ -57,6 +57,8 @@ def _measured(asked: argparse.Namespace) -> Iterator[Row]:
         if "trouble" in wanted:
             with SandboxProcess(rejections_count=True) as counting:
                 yield from trouble.rows(sandbox, counting, repeats=2)
+    if "command" in wanted:
+        yield from command.rows(repeats=5, accounts=1000)
 
 
 def _arguments() -> argparse.Namespace:

@@ -18,7 +18,8 @@ import ccxt
 
 from okx_rfq_plugin.cli import many
 from okx_rfq_plugin.cli.accounts import Account
-from okx_rfq_plugin.cli.worlds import KEYS, World
+from okx_rfq_plugin.cli.worlds import World
+from okx_rfq_plugin.credentials import KEYS
 from okx_rfq_plugin.retry import RetryPolicy
 
 from .records import CCXT, OURS, Cell, Row
@@ -137,11 +138,3 @@ def _seconds(call: Any) -> float:
 
 def _run(*arguments: str, **variables: str) -> None:
     subprocess.run([sys.executable, *arguments], env={**os.environ, **variables}, capture_output=True, check=True)
-
-
-if __name__ == "__main__":
-    for row in rows(repeats=5, accounts=1000):
-        print(row.title)
-        for name, cell in row.cells.items():
-            print(f"  {name}: {cell.median} s, {[round(sample, 3) for sample in cell.samples]} {cell.note}")
-        print(f"  ratio: {1 / (row.ratio(CCXT) or 0):.2f}")
