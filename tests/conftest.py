@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,11 @@ from twins import Twin, VirtualClock
 
 import okx_rfq_plugin
 from okx_rfq_plugin.sandbox import Sandbox
+
+# nohup, and shells for what they put in the background, have these ignored, and children inherit that.
+for _signum in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
+    if signal.getsignal(_signum) is signal.SIG_IGN:
+        signal.signal(_signum, signal.default_int_handler if _signum == signal.SIGINT else signal.SIG_DFL)
 
 
 @pytest.fixture(params=["sync", "async"])
