@@ -114,6 +114,17 @@ def test_yes_cancels(okx: Sandbox, live: dict[str, str]) -> None:
     assert "All RFQs are canceled as of" in plain(running.seen)
 
 
+def test_what_was_typed_before_the_question_is_no_answer(okx: Sandbox, live: dict[str, str]) -> None:
+    """Somebody who hits keys while it loads has agreed to nothing."""
+    with on_a_terminal("cancel-all", "--env", "live", env=live) as running:
+        running.type("y\n")
+        running.until("[y/N]")
+        running.type("n\n")
+        code = running.end()
+
+    assert (3, 0, 1) == (code, cancels(okx), active(okx, live))
+
+
 def test_no_cancels_nothing(okx: Sandbox, live: dict[str, str]) -> None:
     """Exit 3, nothing is sent, and it says so."""
     with on_a_terminal("cancel-all", "--env", "live", env=live) as running:

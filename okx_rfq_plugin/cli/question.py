@@ -37,7 +37,16 @@ def ask(whose: str, count: Callable[[], int]) -> None:
     thread.start()
     thread.join(_PATIENCE)
     known = f"{counted[0]} active" if counted else "how many are active could not be read within a second"
+    _forget_what_was_typed()
     click.echo(f"Cancel ALL RFQs of {whose} ({known})? [y/N] ", err=True, nl=False)
     # Not by click's own prompt: readline, which it uses, does not hear of a Ctrl+C that comes while it sets itself up.
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise DeclinedError("the answer was not yes")
+
+
+def _forget_what_was_typed() -> None:
+    # A "y" that was there before the question is no answer to it.
+    with suppress(ImportError, OSError, ValueError):  # Windows has no termios; and this may be no terminal after all
+        import termios
+
+        termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
