@@ -48,6 +48,7 @@ _DEFAULT_POLICY = RetryPolicy()
 _NOT_YET = classify(CANCEL_ALL_RFQS, None, None)
 _ALONE = (Meaning.REJECTED, Meaning.CLOCK)  # counts for the sender; whoever shares the attempt sends again for himself
 _GRACE = 0.5  # seconds that an attempt may take beyond its timeout before those who share it go on without it
+_TICK = 1e-6  # seconds: no wait is shorter
 _NAMED = 10  # ids that an error names; all of them are in `cancel_failure`
 _ADVICE: tuple[tuple[type[BaseError], str], ...] = (
     (ExchangeClosedByUser, "Call before `await exchange.close()`, or use another exchange object."),
@@ -183,6 +184,7 @@ class Call(ABC):
             seconds = min(seconds, self._policy.deadline - self.elapsed())
         if seconds <= 0:
             return None
+        seconds = max(seconds, _TICK)  # a wait that a float cannot add to the time would have no end
         wakes = waker(busy=self._seat.shared)
         self._seat.attend(wakes)
         return seconds, wakes
@@ -250,7 +252,7 @@ class Call(ABC):
 
     def elapsed(self) -> float:
         """Return the seconds since the call."""
-        return self.clock.now() - self._started
+        return round(self.clock.now() - self._started, 6)
 
     def again(self) -> bool:
         """Say whether the last attempt calls for another."""
