@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.util import find_spec
 
@@ -10,6 +11,8 @@ _NEEDED = ("click", "rich") if sys.version_info >= (3, 11) else ("click", "rich"
 
 def main() -> None:
     """Run the command."""
+    if sys.stdout is None:  # closed before this process began
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - for as long as the process lives
     # All of them now, and not in the middle of a cancel: rich is loaded when there is something to show.
     for needed in _NEEDED:
         if find_spec(needed) is None:
@@ -21,6 +24,7 @@ def main() -> None:
         okx_rfq(prog_name="okx-rfq")
     except OSError as error:  # a cancel has an exit code of its own, whoever reads it or not
         print(f"okx-rfq: it could not be written: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is not tried again at the end
         raise SystemExit(1) from None
 
 

@@ -488,8 +488,8 @@ def test_a_strategy_leaves_no_rfq_however_it_ends(sandbox: Sandbox, environment:
 # Terminals
 
 COMMAND = """
-import contextlib, signal, sys
-signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))
+import contextlib, os, signal, sys
+signal.signal(signal.SIGINT, lambda *_: os.write(1, b"interrupted\\n"))
 print("ready", flush=True)
 with contextlib.suppress(OSError):
     while line := sys.stdin.readline():

@@ -34,8 +34,7 @@ def say(words: str, *, good: bool | None = None, err: bool = False) -> None:
 def say_json(facts: Mapping[str, Any]) -> None:
     """Print one object on one line, at once."""
     click.echo(json.dumps(facts))
-    if sys.stdout is not None:  # it was closed before this process began
-        sys.stdout.flush()
+    sys.stdout.flush()
 
 
 @contextmanager
