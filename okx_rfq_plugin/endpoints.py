@@ -12,7 +12,8 @@ class Endpoint(NamedTuple):
     from each User ID. `nothing_active` is the code by which it says that there is nothing to cancel, `gone` are those
     by which a row of a batch says that this one is active no longer. `create` is the path of the request that must not
     outlive this one in ccxt's queue. An endpoint that only reads has `fields`: the texts that no row of its reply
-    lacks. `too_many` is the code by which it refuses to cancel so many at once.
+    lacks. `too_many` is the code by which it refuses to cancel so many at once, `by_name` are those after which what it
+    would not cancel all at once may be canceled by name.
     """
 
     call: str
@@ -21,6 +22,7 @@ class Endpoint(NamedTuple):
     window: float = 2.0
     nothing_active: str | None = None
     too_many: str | None = None
+    by_name: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     create: str | None = None
     fields: tuple[str, ...] = ()
@@ -37,6 +39,7 @@ CANCEL_ALL_RFQS = Endpoint(
     "rfq/cancel-all-rfqs",
     nothing_active="70207",
     too_many="70203",
+    by_name=("70203", "70208"),  # too many for one request; not possible at the moment
     create="rfq/create-rfq",
 )
 CANCEL_ALL_QUOTES = Endpoint(

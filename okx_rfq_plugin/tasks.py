@@ -75,7 +75,7 @@ class CancelAll(Call):
     def steps(self) -> Iterator[None]:
         """Cancel all; then look whether any is left, and go on, where that is asked for or must be."""
         yield
-        self._by_name = self._goes_by_name
+        self._by_name = self.verdict.by_name
         while self._confirm or self._by_name:
             refused = self.verdict.meaning is Meaning.REJECTED and not self.verdict.by_name
             if refused and self.endpoint is self._first:
@@ -90,7 +90,7 @@ class CancelAll(Call):
             elif self.remaining or (self._by_name and self.verdict.meaning is not Meaning.REJECTED):
                 self.turn_to(self._first, self._given, pause=0.0 if self.remaining else self.backoff())
                 yield
-                self._by_name = self._goes_by_name
+                self._by_name = self.verdict.by_name
             else:
                 return
 
@@ -100,7 +100,7 @@ class CancelAll(Call):
             return super().again() and (self._only_by_name or self._tries < _LOOKS)
         if self._confirm and self.verdict.meaning is Meaning.DONE and self.endpoint is self._first:
             return True
-        return super().again() and not (self._goes_by_name and self._failures >= _PATIENCE)
+        return super().again() and not (self.verdict.by_name and self._failures >= _PATIENCE)
 
     def conclude(self) -> Receipt:
         """Return the receipt, or raise."""
@@ -126,10 +126,6 @@ class CancelAll(Call):
         if logger.isEnabledFor(logging.INFO):
             logger.info("%s %s(): %s after %s", self.exchange.id, self.words.method, receipt["status"], self.effort())
         return receipt
-
-    @property
-    def _goes_by_name(self) -> bool:
-        return self.verdict.by_name and self.endpoint is CANCEL_ALL_RFQS
 
     @property
     def _none_left(self) -> bool:
@@ -160,7 +156,7 @@ class CancelAll(Call):
 
     def _look(self) -> Iterator[None]:
         # What is told in the end is what the cancel came to, and not the look.
-        self._only_by_name = self._goes_by_name and self.verdict.meaning is Meaning.REJECTED
+        self._only_by_name = self.verdict.by_name and self.verdict.meaning is Meaning.REJECTED
         said = self.endpoint, self.verdict, self.reply, self.error, self._signatures
         rows, whole = yield from _pages(self, {})
         self.endpoint, self.verdict, self.reply, self.error, self._signatures = said

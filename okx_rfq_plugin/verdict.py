@@ -77,7 +77,6 @@ _TABLE: tuple[tuple[Meaning, type[BaseError], str], ...] = (
     (Meaning.REJECTED, ExchangeError, "70200 70203"),
 )
 _MEANING_OF = {code: (meaning, raises) for meaning, raises, codes in _TABLE for code in codes.split()}
-_BY_NAME = ("70203", "70208")  # too many for one request; not possible at the moment
 _UNKNOWN = (Meaning.UNKNOWN, BadResponse)
 _CODE = re.compile(r"[0-9]{1,9}(_[0-9]{1,6})?")
 _THROTTLED_STATUSES = (418, 429)
@@ -116,7 +115,7 @@ def classify(endpoint: Endpoint, reply: Reply | None, error: BaseError | None, *
     if isinstance(error, kept):
         raises = type(error)
     some = bool(endpoint.gone) and reply is not None and "0" in _said(reply)
-    return Verdict(meaning, raises, code, _head(code) in _BY_NAME, some)
+    return Verdict(meaning, raises, code, _head(code) in endpoint.by_name, some)
 
 
 def describe(reply: Reply | None, error: BaseError | None) -> str:
