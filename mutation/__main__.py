@@ -46,7 +46,9 @@ TESTS = {
     "retry.py": ("retry", "replies", "install"),
     "pacing.py": ("seat", "pacing", "express", "sharing_properties", "interrupted", "transport"),
     "lane.py": ("lane", "express", "transport", "install", "interrupted"),
-    "cancel.py": ("express", "replies", "transport", "pacing", "lane", "interrupted", "truth", "plugins"),
+    "call.py": ("express", "replies", "confirm", "transport", "pacing", "lane", "interrupted", "truth", "plugins"),
+    "tasks.py": ("confirm", "open_rfqs", "quotes", "replies", "confirm_properties"),
+    "cancel.py": ("express", "replies", "transport", "plugins"),
     "installer.py": ("install", "plugins", "lane"),
 }
 

@@ -113,8 +113,7 @@ class Pace:
 class _Claim:
     """Who sends an attempt, and when nobody waits for its outcome any longer."""
 
-    def __init__(self, overdue: float) -> None:
-        self.overdue = overdue
+    overdue = math.inf
 
 
 class _Ticket(Generic[T]):
@@ -287,7 +286,7 @@ class Seat(Generic[T]):
         slot = self._desk.pace.take(self._called, now)
         if slot is None:
             return False
-        claim = self._claim or _Claim(now + patience)
+        claim = self._claim or _Claim()
         claim.overdue = now + patience
         if not self._ticket.claim(claim):  # another thread, or a signal handler, was faster
             self._desk.pace.give_back(slot, now, sent=False, exceeded=False)
