@@ -11,6 +11,7 @@ import pytest
 from twins import Twin, VirtualClock
 
 from okx_rfq_plugin import ExchangeSnapshot, Receipt, RetryPolicy, get_plugin_manager, hookimpl, install
+from okx_rfq_plugin.clock import SkippingClock
 from okx_rfq_plugin.sandbox import Fault, Sandbox
 
 CANCEL_ALL, BATCH, LIST = "rfq/cancel-all-rfqs", "rfq/cancel-batch-rfqs", "rfq/rfqs"
@@ -175,6 +176,19 @@ def test_without_okx_s_word_and_without_a_list_nothing_is_confirmed(
         error.cancel_failure.may_be_canceled,
     )
     assert "RFQs MAY STILL BE ACTIVE" in str(error)
+
+
+def test_deadline_finer_than_the_clock_is_reached(
+    twin: Twin, sandbox: Sandbox, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a clock that skips waits in whole microseconds the last bit of a third of a second passes too."""
+    monkeypatch.setattr(get_plugin_manager().get_plugin("okx"), "clock", SkippingClock())
+    sandbox.create_rfq()
+    sandbox.fault(CANCEL_ALL, DONE, DONE)
+
+    error = failure_of(twin, made(twin, sandbox, clock, deadline=1 / 3), confirm=True)
+
+    assert (2, 1) == (error.cancel_failure.attempts, len(error.cancel_failure.remaining))
 
 
 def test_rejection_is_not_followed_by_a_look(twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any) -> None:
