@@ -32,11 +32,9 @@ from okx_rfq_plugin.lane import Attempt, express
 from okx_rfq_plugin.offset import ClockOffset
 from okx_rfq_plugin.pacing import Desk, Seat
 from okx_rfq_plugin.receipts import CancelFailure
-from okx_rfq_plugin.retry import RetryPolicy, tenacity_keywords, wait_seconds
+from okx_rfq_plugin.retry import POLICY, RetryPolicy, tenacity_keywords, wait_seconds
 from okx_rfq_plugin.session import is_full, own_session
 from okx_rfq_plugin.verdict import Meaning, Reply, classify, describe
-
-POLICY = "_okx_rfq_policy"  # where an exchange object or class keeps the policy that it was installed with
 
 # Told before each wait: the method's name, the exchange, the attempt's number, what it would raise now, the seconds.
 Report = Callable[[str, Any, int, BaseError, float], None]

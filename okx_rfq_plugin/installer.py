@@ -8,12 +8,11 @@ from typing import Any, TypeVar
 from ccxt.base.errors import NotSupported
 
 from okx_rfq_plugin import members
-from okx_rfq_plugin.call import POLICY
 from okx_rfq_plugin.creates import create_members
 from okx_rfq_plugin.lane import lane_members
 from okx_rfq_plugin.methods import FEATURES, methods_of
 from okx_rfq_plugin.plugins import get_plugin_manager
-from okx_rfq_plugin.retry import RetryPolicy
+from okx_rfq_plugin.retry import POLICY, RetryPolicy
 
 T = TypeVar("T")
 

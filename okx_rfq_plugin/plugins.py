@@ -15,7 +15,6 @@ import pluggy
 from ccxt.base.errors import BadRequest, BaseError, NotSupported
 
 from okx_rfq_plugin import hookspecs
-from okx_rfq_plugin.cancel import OkxRfqs
 from okx_rfq_plugin.receipts import ExchangeSnapshot, refusal
 
 EXIT_GRACE = 2.0  # seconds that observers are given when the process ends
@@ -118,6 +117,9 @@ class RfqPluginManager(pluggy.PluginManager):
         self.add_hookspecs(hookspecs)
         self.failures: dict[str, str] = {}
         self.observers = Observers(self.hook)
+        # Loaded when the first exchange is installed, as third parties are, and tenacity with it: `import` stays short.
+        from okx_rfq_plugin.cancel import OkxRfqs
+
         self.register(OkxRfqs(self.observers.retrying), name="okx")
 
     def load_entry_points(self) -> None:

@@ -6,11 +6,14 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any
-
-from tenacity import RetryCallState
+from typing import TYPE_CHECKING, Any
 
 from okx_rfq_plugin.verdict import Meaning
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
+
+POLICY = "_okx_rfq_policy"  # where an exchange object or class keeps the policy that it was installed with
 
 
 @dataclass(frozen=True, kw_only=True)
