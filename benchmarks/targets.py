@@ -48,6 +48,16 @@ def overhead(most: float) -> Target:
     return Target(f"at most {most:.0%} over ccxt", reached)
 
 
+def in_times(peer: str, most: float) -> Target:
+    """In at most so many times a peer's time."""
+
+    def reached(row: Row, rows: Rows) -> bool | None:
+        ratio = row.ratio(peer)
+        return None if ratio is None else 1 / ratio <= most
+
+    return Target(f"at most {most:g} times as long", reached)
+
+
 def crowd(like: str | None = None) -> Target:
     """Few requests, no rejection, the last one served soon; or as many requests at most as the smaller crowd `like`."""
 
@@ -88,6 +98,8 @@ TARGETS: dict[str, Target] = {
     "pytest": within(0.010),
     "hung-sync": within(ATTEMPT_TIMEOUT + 0.5),
     "hung-async": within(ATTEMPT_TIMEOUT + 0.5),
+    "command-start": in_times(CCXT, 1.5),
+    "accounts-1000": in_times(CCXT, 2.0),
     "processes-free": within(1.5 * 2 * WINDOW),
     "processes-counted": within(1.5 * 2 * WINDOW),
 }
