@@ -118,6 +118,37 @@ def test_a_host_that_refuses_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -
     assert (1, ["clock", "key"]) == (code, list(wrong))
     assert "Connection refused" in wrong["clock"]["seen"]
     assert "HTTPS_PROXY" in wrong["clock"]["advice"]
+    assert "Nothing is known of the key" in wrong["key"]["advice"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(body="<html>Bad Gateway</html>", status=502),
+        Fault(code="50011", status=429),
+        Fault(body='{"code":"0","msg":"","data":[]}'),
+        Fault(body='{"code":"0","msg":"","data":[{}]}'),
+    ],
+    ids=["proxy", "busy", "no row", "no User ID"],
+)
+def test_a_key_that_okx_has_not_judged_is_not_to_blame(
+    okx: Sandbox, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No answer about the key: nothing is known of it, and the other world is not asked."""
+    okx.fault("account/config", fault)
+    code, wrong = checked(okx, monkeypatch, okx.credentials)
+
+    assert (1, ["key"]) == (code, list(wrong))
+    assert "Nothing is known of the key. Check the network and HTTPS_PROXY, and try again." == wrong["key"]["advice"]
+    assert 1 == [request.path for request in okx.requests].count("/api/v5/account/config")
+
+
+def test_a_time_that_is_none_is_said_in_words(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer without a time, as a broken proxy's cache gives it: no line is left without its reason."""
+    okx.fault("public/time", Fault(body='{"code":"0","msg":"","data":[{"ts":""}]}'))
+    code, wrong = checked(okx, monkeypatch, okx.credentials)
+
+    assert (1, {"clock": "OKX's answer holds no time"}) == (code, {name: each["seen"] for name, each in wrong.items()})
 
 
 def test_a_plugin_that_was_left_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

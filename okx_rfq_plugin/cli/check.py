@@ -30,6 +30,14 @@ class Finding(NamedTuple):
     advice: str = ""
 
 
+class Answer(NamedTuple):
+    """What came of a question: a row, or in words what is wrong; `refused` says that OKX said no."""
+
+    row: dict[str, Any]
+    wrong: str = ""
+    refused: bool = False
+
+
 @click.command("check")
 @world_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, and nothing else.")
@@ -76,11 +84,12 @@ def _here(exchange: Any) -> Iterator[Finding]:
 
 def _clock(exchange: Any) -> Iterator[Finding]:
     asked = time.time()
-    body, words = _read(exchange, "public/time", "public_get_public_time")
+    answer = _ask(exchange, "public/time", "public_get_public_time", "ts")
     answered = time.time()
-    at = exchange.safe_integer(exchange.safe_dict(body.get("data"), 0), "ts")
+    at = exchange.safe_integer(answer.row, "ts")
     if at is None:
-        yield Finding("clock", False, words, "Check the network, HTTPS_PROXY and --exchange: OKX cannot be reached.")
+        advice = "Check the network, HTTPS_PROXY and --exchange: OKX cannot be reached."
+        yield Finding("clock", False, answer.wrong or "OKX's answer holds no time", advice)
         return
     offset = (asked + answered) / 2 - at / 1000
     exchange.options["timeDifference"] = int(offset * 1000)  # so that the key can be looked at in any case
@@ -90,11 +99,11 @@ def _clock(exchange: Any) -> Iterator[Finding]:
 
 def account_findings(world: World, exchange: Any) -> Iterator[Finding]:
     """Look whether this key may cancel there, by a request that changes nothing."""
-    body, words = _read(exchange, "account/config", "private_get_account_config")
-    if words:
-        yield Finding("key", False, words, _key_advice(exchange))
+    config, wrong, refused = _ask_for_config(exchange)
+    if wrong:
+        advice = "Nothing is known of the key. Check the network and HTTPS_PROXY, and try again."
+        yield Finding("key", False, wrong, _key_advice(exchange) if refused else advice)
         return
-    config = exchange.safe_dict(body.get("data"), 0, {})
     yield Finding("key", True, f"accepted for User ID {config.get('uid')}")
     yield Finding("world", True, f"{world.env}: the key belongs there")
     permissions = str(config.get("perm", "")).split(",")
@@ -110,18 +119,22 @@ def _key_advice(exchange: Any) -> str:
     demo = exchange.headers.pop("x-simulated-trading", None) is not None
     if not demo:
         exchange.headers["x-simulated-trading"] = "1"
-    _, words = _read(exchange, "account/config", "private_get_account_config")
-    if not words:
+    if not _ask_for_config(exchange).wrong:
         return f"The key is one for {'live' if demo else 'demo'} trading: use --env {'live' if demo else 'demo'}."
     return f"Check {', '.join(KEYS.values())}, the key's IP list, and --exchange: each region has keys of its own."
 
 
-def _read(exchange: Any, path: str, method: str) -> tuple[dict[str, Any], str]:
-    """Ask one question; return the reply's body, and in words what is wrong with it, if something is."""
+def _ask_for_config(exchange: Any) -> Answer:
+    return _ask(exchange, "account/config", "private_get_account_config", "uid")
+
+
+def _ask(exchange: Any, path: str, method: str, field: str) -> Answer:
+    """Ask one question, once; every row of a good answer to it has this field."""
     from ccxt.base.errors import BaseError
 
+    from okx_rfq_plugin.endpoints import Endpoint
     from okx_rfq_plugin.lane import Attempt, express
-    from okx_rfq_plugin.verdict import describe
+    from okx_rfq_plugin.verdict import Meaning, classify, describe, rows_of
 
     raised: list[Any] = []
 
@@ -133,10 +146,12 @@ def _read(exchange: Any, path: str, method: str) -> tuple[dict[str, Any], str]:
         getattr(exchange, method)({"maxRetriesOnFailure": 0})
     (error,) = raised
     reply = next(reversed(attempt.replies), None)
-    if error is None and reply is not None and isinstance(reply.body, dict) and reply.body.get("code") == "0":
-        return reply.body, ""
+    meaning = classify(Endpoint(method, path, fields=(field,)), reply, error, sent=not attempt.unsent).meaning
+    if meaning is Meaning.DONE and reply is not None and (rows := rows_of(reply)):
+        return Answer(rows[0])
     reason = reason_of(error)
-    return {}, _masked(describe(reply, error) + (f": {reason}" if reason else ""), exchange)
+    wrong = _masked(describe(reply, error) + (f": {reason}" if reason else ""), exchange)
+    return Answer({}, wrong, meaning is Meaning.REJECTED)
 
 
 def _masked(words: str, exchange: Any) -> str:
