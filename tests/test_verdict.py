@@ -7,7 +7,7 @@ from typing import Any
 import ccxt
 import pytest
 
-from okx_rfq_plugin.endpoints import CANCEL_ALL_RFQS
+from okx_rfq_plugin.endpoints import CANCEL_ALL_QUOTES, CANCEL_ALL_RFQS, CANCEL_BATCH_RFQS, RFQS, Endpoint
 from okx_rfq_plugin.verdict import Meaning, Reply, Verdict, classify, describe
 
 
@@ -90,6 +90,49 @@ JUDGED: list[tuple[Reply | None, Any, bool, Verdict]] = [
 def test_an_attempt_is_judged(reply: Reply | None, error: Any, sent: bool, verdict: Verdict) -> None:
     """By the code first, the status second, and the class of the error last; a doubt is never a success."""
     assert verdict == classify(CANCEL_ALL_RFQS, reply, error, sent=sent)
+
+
+def rows(code: str, *said: str) -> Reply:
+    return Reply(200, {"code": code, "msg": "", "data": [{"sCode": each} for each in said]})
+
+
+# Of other endpoints: what was called, what came, and the verdict.
+ELSEWHERE: list[tuple[Endpoint, Reply | None, Verdict]] = [
+    (CANCEL_BATCH_RFQS, rows("0", "0", "0"), Verdict(Meaning.DONE, ccxt.BadResponse, "0", some=True)),
+    (CANCEL_BATCH_RFQS, rows("1", "70000", "70200"), Verdict(Meaning.DONE, ccxt.BadResponse, "1")),
+    (CANCEL_BATCH_RFQS, rows("2", "0", "70000"), Verdict(Meaning.DONE, ccxt.BadResponse, "2", some=True)),
+    (CANCEL_BATCH_RFQS, rows("2", "0", "50011"), Verdict(Meaning.RATE_LIMITED, ccxt.RateLimitExceeded, "2", some=True)),
+    (CANCEL_BATCH_RFQS, rows("1", "70000", "50011"), Verdict(Meaning.RATE_LIMITED, ccxt.RateLimitExceeded, "1")),
+    (CANCEL_BATCH_RFQS, rows("1", "51000", "50001"), Verdict(Meaning.UNAVAILABLE, ccxt.ExchangeNotAvailable, "1")),
+    (CANCEL_BATCH_RFQS, rows("1", "59999"), Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "1")),
+    (CANCEL_BATCH_RFQS, rows("1"), Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "1")),
+    (CANCEL_BATCH_RFQS, rows("50011", "0"), Verdict(Meaning.RATE_LIMITED, ccxt.RateLimitExceeded, "50011", some=True)),
+    (CANCEL_BATCH_RFQS, None, UNKNOWN),
+    (CANCEL_ALL_RFQS, rows("1", "0", "70000"), Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "1")),
+    (CANCEL_ALL_RFQS, rows("70203"), Verdict(Meaning.REJECTED, ccxt.ExchangeError, "70203", by_name=True)),
+    (CANCEL_ALL_RFQS, rows("70208"), Verdict(Meaning.UNAVAILABLE, ccxt.ExchangeNotAvailable, "70208", by_name=True)),
+    (CANCEL_ALL_QUOTES, rows("70408"), Verdict(Meaning.REJECTED, ccxt.ExchangeError, "70408")),
+    (CANCEL_ALL_QUOTES, rows("1", "70409"), Verdict(Meaning.NOTHING_ACTIVE, ccxt.ExchangeError, "1")),
+    (CANCEL_ALL_QUOTES, rows("70207"), Verdict(Meaning.REJECTED, ccxt.ExchangeError, "70207")),
+    *[
+        (RFQS, Reply(200, {"code": "0", "data": data}), Verdict(meaning, ccxt.BadResponse, "0"))
+        for data, meaning in [
+            ([], Meaning.DONE),
+            ([{"rfqId": "1", "state": "active"}], Meaning.DONE),
+            ([{"rfqId": "1", "state": "active"}, {"rfqId": "2"}], Meaning.UNKNOWN),
+            ([{"rfqId": 1, "state": "active"}], Meaning.UNKNOWN),
+            (["1"], Meaning.UNKNOWN),
+            ({"rfqId": "1", "state": "active"}, Meaning.UNKNOWN),
+            (None, Meaning.UNKNOWN),
+        ]
+    ],
+]
+
+
+@pytest.mark.parametrize(("endpoint", "reply", "verdict"), ELSEWHERE)
+def test_an_attempt_is_judged_by_what_was_called(endpoint: Endpoint, reply: Reply | None, verdict: Verdict) -> None:
+    """The rows of a batch have the last word; what is read has to be readable, row by row."""
+    assert verdict == classify(endpoint, reply, None)
 
 
 def test_what_is_known_of_an_attempt_does_not_change() -> None:

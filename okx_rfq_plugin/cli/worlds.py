@@ -90,7 +90,11 @@ world_options_or_none = _options(required=False)
 
 def is_address(url: object) -> bool:
     """Say whether a sandbox could be there."""
-    return isinstance(url, str) and urlsplit(url).scheme in ("http", "https") and bool(urlsplit(url).hostname)
+    try:
+        parts = urlsplit(url) if isinstance(url, str) else None
+        return parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket that is left open, a port beyond the last
+        return False
 
 
 def credentials_of(variables: Mapping[str, str] = KEYS) -> dict[str, str]:
