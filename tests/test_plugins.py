@@ -464,23 +464,23 @@ def test_plugin_that_wants_to_come_first_does(exchange: Any, twin: Any, register
     assert [] == sandbox.requests
 
 
-def test_plugin_that_does_not_ask_to_come_first_does_not(exchange: Any, twin: Any, registered: Any) -> None:
+@pytest.mark.parametrize(
+    ("method", "arguments"),
+    [("cancel_all_rfqs", ()), ("fetch_open_rfqs", ()), ("cancel_all_quotes", ()), ("cancel_all_quotes_after", (0,))],
+)
+def test_plugin_that_does_not_ask_to_come_first_does_not(
+    exchange: Any, twin: Any, registered: Any, sandbox: Sandbox, method: str, arguments: tuple[int, ...]
+) -> None:
     """A third party's implementation that says nothing of its place never keeps an okx exchange from OKX."""
 
-    class Meddler:
-        """Serves whatever comes, badly."""
+    def meddle(self: object) -> Any:
+        raise AssertionError("this is not OKX")
 
-        @hookimpl
-        def cancel_all_rfqs(self) -> Any:
-            raise AssertionError("this is not OKX")
+    registered(type("Meddler", (), {name: hookimpl(meddle) for name in ("serves_rfqs", method)})())
+    install(exchange)
+    twin.run(exchange, lambda: getattr(exchange, method)(*arguments))
 
-        @hookimpl
-        def serves_rfqs(self) -> bool:
-            raise AssertionError("this is not OKX")
-
-    registered(Meddler())
-
-    assert "nothing_active" == twin.cancel(install(exchange))["status"]
+    assert sandbox.requests
 
 
 def test_wrapper_sees_the_cancel_on_both_sides(exchange: Any, twin: Any, registered: Any) -> None:
