@@ -847,3 +847,24 @@ def test_has_is_as_before_after_both_were_taken_off(on: Any, off: Any, twin: Any
         uninstall(targets[name])
 
     assert "cancelAllRfqs" not in exchange.has
+
+
+@pytest.mark.parametrize("how", [None, *COPIES])
+def test_has_of_an_object_goes_with_its_class(how: str | None, twin: Any) -> None:
+    """Objects built while it was on their class, and copies of them, do not claim the method once it is gone."""
+    install(twin.module.okx)
+    exchange = twin.module.okx()
+    if how is not None:
+        exchange = COPIES[how](exchange)
+    uninstall(twin.module.okx)
+
+    assert "cancelAllRfqs" not in exchange.has
+
+
+def test_has_that_somebody_else_sets_afterwards_is_theirs(twin: Any) -> None:
+    """Once it was taken off an object, a later uninstall of another leaves that object's claims alone."""
+    exchange = uninstall(install(twin.module.okx()))
+    exchange.has["cancelAllRfqs"] = "emulated"
+    uninstall(install(twin.module.okx()))
+
+    assert "emulated" == exchange.has["cancelAllRfqs"]

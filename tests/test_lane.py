@@ -8,7 +8,7 @@ import functools
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import ccxt
@@ -16,6 +16,7 @@ import ccxt.async_support
 import pytest
 
 from okx_rfq_plugin import RetryPolicy, install, uninstall
+from okx_rfq_plugin.lane import express
 from okx_rfq_plugin.sandbox import DROP, Fault, Sandbox
 
 CANCEL = "rfq/cancel-all-rfqs"
@@ -260,6 +261,25 @@ def test_task_that_outlives_an_attempt_has_no_lane_after_it(made: Any) -> None:
     asyncio.run(closing(exchange, main()))
 
     assert ["late"] == exchange.entered
+
+
+def test_callback_born_in_an_attempt_has_no_lane_after_it(made: Any) -> None:
+    """What runs later on the very same thread, in the context of an attempt that is over, finds nothing of it."""
+    exchange = made(SyncFramework)
+    contexts: list[contextvars.Context] = []
+    exchange.before_sending = lambda: contexts.append(contextvars.copy_context())
+    exchange.cancel_all_rfqs()
+
+    assert (10_000, exchange.session) == contexts[0].run(lambda: (exchange.timeout, exchange.session))
+
+
+def test_attempt_is_given_to_whoever_enters_it(made: Any) -> None:
+    """By it one sees what came back."""
+    exchange = made(ccxt.okx)
+    with express(exchange, CANCEL, timeout=3.0, over=lambda attempt, error: False) as attempt, suppress(ccxt.BaseError):
+        exchange.private_post_rfq_cancel_all_rfqs()
+
+    assert ["70207"] == [reply and reply.body["code"] for reply in attempt.replies]
 
 
 def test_call_of_another_task_while_the_reply_is_awaited_enters_the_throttle(made: Any, sandbox: Sandbox) -> None:

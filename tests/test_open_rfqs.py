@@ -49,6 +49,14 @@ def test_rfqs_come_in_ccxts_manner(twin: Twin, sandbox: Sandbox, exchange: Any) 
     } == rfq
 
 
+def test_redirect_is_not_followed(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
+    """What answers at its end is no list; the next attempt asks where the first did."""
+    sandbox.fault(LIST, Fault(status=302, headers={"Location": "/api/v5/public/time"}))
+
+    assert [] == read(twin, exchange)
+    assert {"/api/v5/rfq/rfqs"} == {request.path for request in sandbox.requests}
+
+
 def test_legs_have_ccxts_symbols_where_markets_are_loaded(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
     """An instrument that ccxt does not know keeps OKX's name."""
     sandbox.create_rfq(legs=LEGS)
