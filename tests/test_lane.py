@@ -273,6 +273,15 @@ def test_callback_born_in_an_attempt_has_no_lane_after_it(made: Any) -> None:
     assert (10_000, exchange.session) == contexts[0].run(lambda: (exchange.timeout, exchange.session))
 
 
+def test_request_of_a_framework_within_an_attempt_waits_once_the_cancel_is_sent(made: Any) -> None:
+    """What a framework asks on the reply's way up is no part of the cancel, and takes its place in the queue."""
+    exchange = made(SyncFramework)
+    exchange.after_reply = exchange.public_get_public_time
+    exchange.cancel_all_rfqs()
+
+    assert ["MainThread"] == exchange.entered
+
+
 def test_attempt_is_given_to_whoever_enters_it(made: Any) -> None:
     """By it one sees what came back."""
     exchange = made(ccxt.okx)
