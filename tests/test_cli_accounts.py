@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import ccxt
 import click
 import pytest
 from command import PATIENCE, VARIABLES, in_okxs_place, okx_rfq, on_a_terminal, plain, started
@@ -273,6 +274,16 @@ def test_rfqs_of_many_are_counted_together(desks: Callable[[int], Desks], clock:
     made.sandbox.create_rfq(credentials=made.users["desk-1"])
 
     assert 4 == many.count_rfqs(read_accounts_of(made))
+
+
+def test_count_is_not_repeated(desks: Callable[[int], Desks]) -> None:
+    """Where an account cannot be read the question says so, within its second; nothing goes on behind it."""
+    made = desks(1)
+    made.sandbox.fault("rfq/rfqs", "50011")
+
+    with pytest.raises(ccxt.RateLimitExceeded):
+        many.count_rfqs(read_accounts_of(made))
+    assert 1 == len(made.sandbox.requests)
 
 
 def test_live_accounts_are_asked_about_once(desks: Callable[[int], Desks], tmp_path: Path) -> None:

@@ -112,7 +112,7 @@ def _described(exchange: Any) -> str:
 
 def _count(world: World) -> int:
     # By another object: ccxt's are not for two threads.
-    with connected(world, deadline=0.0) as place:  # once: the cancel is not to be talked into by what comes too late
+    with connected(world, deadline=0.0) as place:  # once: what comes after the question helps nobody
         return sum(rfq["status"] == "active" for rfq in place.exchange.fetch_open_rfqs())
 
 
