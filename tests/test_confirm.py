@@ -90,15 +90,35 @@ def test_nothing_active_is_confirmed_at_once(twin: Twin, sandbox: Sandbox, excha
 
 
 def test_what_is_listed_after_all_is_canceled_again(
-    twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any
+    twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any, clock: VirtualClock
 ) -> None:
-    """OKX's word and OKX's list must agree, else it goes on."""
+    """OKX's word and OKX's list must agree, else it goes on, and at once: OKX's limit has room for a second."""
     sandbox.fault(CANCEL_ALL, "70207")
+    canceled_at: list[float] = []
+
+    class Watched(type(exchange)):  # type: ignore[misc]  # ccxt's
+        def private_post_rfq_cancel_all_rfqs(self, params: Any) -> Any:
+            canceled_at.append(clock.now())
+            return super().private_post_rfq_cancel_all_rfqs(params)
+
+    exchange.__class__ = Watched
 
     receipt = twin.cancel(exchange, confirm=True)
 
     assert ("canceled", 3, True) == (receipt["status"], receipt["attempts"], receipt["confirmed"])
     assert [] == sandbox.rfqs("active")
+    assert canceled_at[0] == canceled_at[1]
+
+
+def test_time_of_the_cancellation_is_that_of_okx_s_first_row(
+    twin: Twin, sandbox: Sandbox, exchange: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As ccxt reads such replies; and one line of the log, at level info, says how it ended."""
+    sandbox.fault(CANCEL_ALL, Fault(body='{"code": "0", "msg": "", "data": [{"ts": "1697026383085"}, {"ts": "1"}]}'))
+    caplog.set_level("INFO", "okx_rfq_plugin")
+
+    assert 1697026383085 == twin.cancel(exchange)["timestamp"]
+    assert ["okx cancel_all_rfqs(): canceled after 1 attempt in 0.00 s"] == caplog.messages
 
 
 def test_list_that_cannot_be_read_leaves_the_filling_unknown(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
@@ -517,6 +537,42 @@ def test_not_possible_and_then_possible_again(twin: Twin, sandbox: Sandbox, open
 
     assert ("canceled", 4) == (receipt["status"], receipt["attempts"])
     assert 0 == asked(sandbox, BATCH)
+
+
+def test_policy_says_how_long_to_wait_while_neither_is_possible(
+    twin: Twin, sandbox: Sandbox, clock: VirtualClock
+) -> None:
+    """Before every cancel but the first, the list between them or not."""
+    sandbox.fault(CANCEL_ALL, *["70208"] * 4)
+    sandbox.fault(LIST, *["50120"] * 4)
+    exchange = made(twin, sandbox, clock, backoff=10.0, backoff_max=10.0, jitter=0.0, deadline=100.0)
+
+    twin.cancel(exchange)
+
+    assert [10.0] * 4 == clock.waits
+
+
+@pytest.mark.parametrize(("count", "pages"), [(99, 2 + 2), (100, 3 + 2)])
+def test_hundred_are_one_batch(count: int, pages: int, twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
+    """Batches are full, and a page that is not full is the last of its state."""
+    for _ in range(count):
+        sandbox.create_rfq()
+    sandbox.fault(CANCEL_ALL, "70203")
+    twin.cancel(exchange)
+
+    assert (pages, 1) == (asked(sandbox, LIST), asked(sandbox, BATCH))
+
+
+def test_no_batch_follows_one_that_was_rejected(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
+    """The next would be, too; and what is left has to be named."""
+    for _ in range(101):
+        sandbox.create_rfq()
+    sandbox.fault(CANCEL_ALL, "70203")
+    sandbox.fault(BATCH, "50120")
+
+    error = failure_of(twin, exchange)
+
+    assert (1, 101) == (asked(sandbox, BATCH), len(error.cancel_failure.remaining))
 
 
 def test_batches_end_at_the_deadline(twin: Twin, sandbox: Sandbox, clock: VirtualClock) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import ccxt
@@ -102,6 +103,15 @@ def test_all_pages_are_read_and_the_limit_is_kept(
     assert 4 == len(sandbox.requests)
     assert 2.0 <= sum(clock.waits) <= 2.1
     assert [] == [record for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_oldest_comes_first(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
+    """By OKX's time and not by the id; what has no time comes before all."""
+    rows = [{"rfqId": "1", "cTime": "300"}, {"rfqId": "2", "cTime": ""}, {"rfqId": "3", "cTime": "200"}]
+    data = [{**row, "state": "active"} for row in rows]
+    sandbox.fault(LIST, Fault(body=json.dumps({"code": "0", "msg": "", "data": data})))
+
+    assert ["2", "3", "1"] == [rfq["id"] for rfq in read(twin, exchange)]
 
 
 def test_limit_is_the_size_of_a_page(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:

@@ -224,6 +224,16 @@ def test_countdown_that_may_be_set_says_so(twin: Twin, sandbox: Sandbox, clock: 
     assert error.cancel_failure.may_be_canceled
 
 
+def test_countdown_that_okx_rejects_was_not_set(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
+    """The class that fits, and no doubt."""
+    sandbox.fault(COUNTDOWN, "50120")
+
+    error = failure_of(twin, lambda: exchange.cancel_all_quotes_after(30), exchange)
+
+    assert "cancel_all_quotes_after(): THE COUNTDOWN WAS NOT SET: one that runs goes on." in str(error)
+    assert (ccxt.PermissionDenied, False) == (type(error), error.cancel_failure.may_be_canceled)
+
+
 def test_lost_countdown_is_set_again(twin: Twin, sandbox: Sandbox, maker: Any, clock: VirtualClock) -> None:
     """Setting it twice is the same as once."""
     exchange = made(twin, sandbox, clock, maker)
