@@ -536,7 +536,7 @@ def test_not_possible_and_then_possible_again(twin: Twin, sandbox: Sandbox, open
     receipt = twin.cancel(exchange)
 
     assert ("canceled", 4) == (receipt["status"], receipt["attempts"])
-    assert 0 == asked(sandbox, BATCH)
+    assert (2, 0) == (asked(sandbox, LIST), asked(sandbox, BATCH))
 
 
 def test_policy_says_how_long_to_wait_while_neither_is_possible(

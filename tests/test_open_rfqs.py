@@ -120,6 +120,7 @@ def test_limit_is_the_size_of_a_page(twin: Twin, sandbox: Sandbox, exchange: Any
         sandbox.create_rfq()
 
     assert 5 == len(read(twin, exchange, {"limit": "2"}))
+    assert 3 + 1 == len(sandbox.requests)
 
 
 def test_params_reach_okx(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:

@@ -253,8 +253,8 @@ def test_docstring_says_that_rfqs_have_none(exchange: Any) -> None:
 
 def test_countdown_in_milliseconds_is_read_as_such(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
     """OKX's page shows seconds here, and milliseconds everywhere else: both are understood."""
-    row = '{"triggerTime": "1587971460000", "ts": "1587971400000"}'
-    sandbox.fault(COUNTDOWN, Fault(body=f'{{"code": "0", "msg": "", "data": [{row}]}}'))
+    rows = '{"triggerTime": "1587971460000", "ts": "1587971400000"}, {"triggerTime": "1", "ts": "1"}'
+    sandbox.fault(COUNTDOWN, Fault(body=f'{{"code": "0", "msg": "", "data": [{rows}]}}'))
 
     countdown = twin.run(exchange, lambda: exchange.cancel_all_quotes_after(60))
 
