@@ -47,7 +47,7 @@ TESTS = {
     "pacing.py": ("seat", "pacing", "express", "sharing_properties", "interrupted", "transport"),
     "lane.py": ("lane", "express", "transport", "install", "interrupted"),
     "call.py": ("express", "replies", "confirm", "transport", "pacing", "lane", "interrupted", "truth", "plugins"),
-    "tasks.py": ("confirm", "open_rfqs", "quotes", "replies", "confirm_properties"),
+    "tasks.py": ("confirm", "open_rfqs", "quotes", "replies", "confirm_properties", "pacing"),
     "cancel.py": ("express", "replies", "transport", "plugins", "confirm", "open_rfqs", "quotes"),
     "installer.py": ("install", "plugins", "lane"),
 }

@@ -19,7 +19,7 @@ import ccxt.pro
 import pytest
 from standin import Standin, reply
 from test_replies import SUCCESS, aimed
-from test_sharing_properties import GRACE, LONGEST, TICK, WINDOW, Fate, Loop, World, on_loop_time, venue
+from test_sharing_properties import GRACE, LONGEST, TICK, WINDOW, Fate, Loop, Venue, World, on_loop_time, venue
 from twins import Twin, VirtualClock
 
 import okx_rfq_plugin
@@ -291,6 +291,29 @@ def test_a_rejection_counts_for_the_sender_alone() -> None:
     assert 1 == len(rejected)
     assert [1, 1] == [outcome["attempts"] for outcome in outcomes if isinstance(outcome, dict)]
     assert len(world.sent) <= 2 + 3
+
+
+def test_a_doubt_that_a_rejected_sender_leaves_is_everybodys() -> None:
+    """A framework has sent twice for all who waited, and only the second was answered: the first may have canceled."""
+
+    class Again(Venue):
+        async def fetch(self, *args: Any) -> Any:
+            try:
+                return await super().fetch(*args)
+            except ccxt.ExchangeNotAvailable:
+                return await super().fetch(*args)
+
+    async def story(world: World) -> Any:
+        exchange = venue(cls=Again)
+        await full_window(exchange)
+        return await settled(started(exchange), started(exchange))
+
+    errors, world = played(story, Fate(), Fate(), Fate(None), Fate("50120"), Fate("50120"))
+
+    assert 2 + 2 + 1 == len(world.sent)
+    assert [("50120", True)] * 2 == [
+        (error.cancel_failure.code, error.cancel_failure.may_be_canceled) for error in errors
+    ]
 
 
 def test_a_rejection_of_all_is_told_to_all_by_their_deadline() -> None:
