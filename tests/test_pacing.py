@@ -321,13 +321,14 @@ def test_a_rejection_of_all_is_told_to_all_by_their_deadline() -> None:
 
     async def story(world: World) -> Any:
         exchange = venue(deadline=10.0)
-        tasks = [started(exchange) for _ in range(100)]
-        await settled(*tasks)
-        return world.time.now - 1000.0
+        return await settled(*[started(exchange) for _ in range(100)]), world.time.now - 1000.0
 
-    took, _ = played(story, *[Fate("50113")] * 100)
+    (errors, took), _ = played(story, *[Fate("50113")] * 100)
 
     assert took <= 10.0 + LONGEST + GRACE + WINDOW
+    assert [(ccxt.AuthenticationError, "50113", False)] * 100 == [
+        (type(error), error.cancel_failure.code, error.cancel_failure.may_be_canceled) for error in errors
+    ]
 
 
 DIFFERENT: list[tuple[str, Any, Callable[[Any], Any]]] = [
@@ -393,6 +394,23 @@ def test_a_caller_whose_deadline_ends_first_disturbs_nobody() -> None:
     assert isinstance(outcomes[0], ccxt.ExchangeNotAvailable)
     assert "canceled" == outcomes[1]["status"]
     assert 1 == outcomes[0].cancel_failure.attempts
+
+
+def test_a_request_that_was_interrupted_counts() -> None:
+    """OKX has it all the same: the third waits for a window, though nobody waits for the replies to the others."""
+
+    async def story(world: World) -> Any:
+        exchange = venue()
+        tasks = [started(exchange, {"tag": "a"}), started(exchange, {"tag": "b"})]
+        await asyncio.sleep(0.02)
+        for task in tasks:
+            task.cancel()
+        await settled(*tasks)
+        return await exchange.cancel_all_rfqs()
+
+    _, world = played(story)
+
+    assert [0.0, 0.0, 2.02] == at(world)
 
 
 def interrupted(*fates: Fate) -> tuple[list[Any], World]:

@@ -702,6 +702,44 @@ def test_where_okx_s_clock_cannot_be_read_it_backs_off(
     assert 0 == exchange.options["timeDifference"]
 
 
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [(reply(500, HTML, "text/html"), ["OKX's clock could not be read: ExchangeNotAvailable"]), (None, [])],
+    ids=["unread", "read"],
+)
+def test_debug_log_says_where_okx_s_clock_was_not_read(
+    step: Step | None,
+    said: list[str],
+    twin: Any,
+    exchange: Any,
+    standin: Standin,
+    clock: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """By the class of ccxt's error; nothing where it was read."""
+    standin.script(EARLY, OK)
+    standin.script(step or okx_time(clock, 120.0), path=PUBLIC_TIME)
+
+    with caplog.at_level("DEBUG", logger="okx_rfq_plugin"):
+        twin.cancel(exchange)
+
+    assert said == [message for message in caplog.messages if message.startswith("OKX's clock")]
+
+
+def test_ctrl_c_while_okx_s_clock_is_read_is_not_lost(twin: Any, exchange: Any, standin: Standin) -> None:
+    """It ends the call, as anywhere else."""
+
+    def interrupted(params: Any) -> Any:
+        raise KeyboardInterrupt
+
+    standin.script(EARLY)
+    exchange.fetch_time = interrupted
+
+    with pytest.raises(KeyboardInterrupt) as raised:
+        twin.cancel(exchange)
+    assert not raised.value.cancel_failure.may_be_canceled  # type: ignore[attr-defined]  # ours
+
+
 @pytest.mark.parametrize("step", NO_TIME.values(), ids=NO_TIME)
 def test_okx_s_clock_is_asked_again_after_a_failure(step: Step, twin: Any, standin: Standin, clock: Any) -> None:
     """A reading that failed does not count against the corrections, and does not end the cancel."""
