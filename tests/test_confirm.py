@@ -654,6 +654,20 @@ def test_observers_see_what_is_filling_and_what_remains(
     assert ("failed", (opened[-1],)) == (second, failure.remaining)
 
 
+def test_observers_hear_of_a_batch_that_is_repeated(
+    twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any, watcher: Watcher
+) -> None:
+    """By name or all at once: a cancel has failed for the moment, and the next attempt is announced."""
+    sandbox.fault(CANCEL_ALL, "70203")
+    sandbox.fault(BATCH, "50011")
+
+    twin.cancel(exchange)
+    assert get_plugin_manager().observers.drain()
+
+    assert ["retrying", "canceled"] == [event for event, _ in watcher.heard]
+    assert isinstance(watcher.heard[0][1], ccxt.RateLimitExceeded)
+
+
 def test_whoever_cancels_instead_is_told_to_confirm(twin: Twin, exchange: Any) -> None:
     """The hook has it as the caller gave it."""
     asked_for = []

@@ -185,6 +185,18 @@ def test_rejection_is_told_at_once(twin: Twin, sandbox: Sandbox, clock: VirtualC
     assert 1 == len(sandbox.requests)
 
 
+def test_log_says_what_is_repeated(
+    twin: Twin, sandbox: Sandbox, exchange: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is to be read after a cancel here: the RFQs themselves could not be."""
+    sandbox.fault(LIST, "50011")
+    read(twin, exchange)
+
+    (told,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told.startswith("okx fetch_open_rfqs(): THE RFQs COULD NOT BE READ. After 1 attempt in ")
+    assert "Next attempt in " in told
+
+
 def test_no_part_is_given_for_the_whole(twin: Twin, sandbox: Sandbox, clock: VirtualClock) -> None:
     """Where the time ends before the last page, it says so."""
     for _ in range(150):

@@ -297,6 +297,7 @@ def test_what_never_leaves_the_machine_is_rejected(
     error = failure_of(twin, exchange)
 
     assert raises is type(error)
+    assert "***" not in str(error)  # what is not there need not be hidden
     assert (None, False) == (error.cancel_failure.code, error.cancel_failure.may_be_canceled)
     assert ([], []) == (standin.requests, clock.waits)
 
