@@ -23,8 +23,6 @@ EXCHANGES = ("okx", "myokx", "okxus")  # ccxt's ids, one for each host of OKX's
 
 ADDRESS = "http://127.0.0.1:8765"  # for example
 
-# Where key, secret and passphrase (in ccxt's terms) come from, and from nowhere else.
-
 # What is opened in a sandbox that is started for one command.
 _LEGS = (("BTC-USD-261225-100000-C", "buy"), ("BTC-USDT-SWAP", "sell"), ("ETH-USDT", "buy"))
 
