@@ -444,22 +444,38 @@ def test_what_a_cancelled_sender_left_on_the_wire_is_a_doubt_of_the_others() -> 
     assert error.cancel_failure.may_be_canceled  # type: ignore[attr-defined]  # ours
 
 
-def orphaned(*fates: Fate, timeouts: int = 0, **policy: float) -> tuple[Any, World]:
+def test_a_doubt_stays_where_they_are_to_be_canceled_by_name() -> None:
+    """Too many for one request, and no list: what the request of another did is not known all the same."""
+    (_, error), _ = interrupted(Fate("70203"), Fate("50120"))
+
+    assert ("70203", True) == (error.cancel_failure.code, error.cancel_failure.may_be_canceled)
+
+
+@pytest.mark.parametrize("confirm", [False, True])
+def test_a_sender_that_has_no_time_to_correct_its_clock_frees_the_others(confirm: bool) -> None:
+    """They do not wait for the second request that it would have sent for them."""
+
+    async def story(world: World) -> Any:
+        impatient, patient = venue(deadline=0), venue()
+        await full_window(patient)
+        given_up = asyncio.ensure_future(impatient.cancel_all_rfqs(confirm=confirm))
+        return await settled(given_up, started(patient))
+
+    (error, receipt), _ = played(story, Fate(), Fate(), Fate("50102"))
+
+    assert isinstance(error, ccxt.InvalidNonce)
+    assert receipt["elapsed"] <= WINDOW + 4 * 0.05 + TICK
+
+
+def orphaned(*fates: Fate, **policy: float) -> tuple[Any, World]:
     """Two on loops of their own share; the loop of the one that sends stops with its request on the wire."""
-    hung = [*[Fate(latency=60)] * timeouts, *[Fate()] * (2 if timeouts else 0)]
-    everything = [Fate(), Fate(), *hung, Fate(latency=0.5), *fates]
-    with on_loop_time(iter([*everything, *repeat(Fate(), 50)])) as world:
+    with on_loop_time(iter([Fate(), Fate(), Fate(latency=0.5), *fates, *repeat(Fate(), 50)])) as world:
         dying, living = Loop(world.time), Loop(world.time)
 
         async def first() -> None:
             exchange = venue(**policy)
             await full_window(exchange)
             _keep.append(started(exchange))
-            while len(world.sent) < 2 + timeouts:
-                await asyncio.sleep(0.01)
-            if timeouts:
-                await asyncio.sleep(world.sent[-1].timeout + 0.1)
-                await full_window(exchange)
             asyncio.get_running_loop().stop()
 
         async def second() -> Any:
@@ -474,7 +490,7 @@ def orphaned(*fates: Fate, timeouts: int = 0, **policy: float) -> tuple[Any, Wor
             living.run_forever()  # it has called, and waits
 
         async def sent() -> None:
-            while len(world.sent) < 3 + len(hung):
+            while len(world.sent) < 3:
                 await asyncio.sleep(0.001)
             asyncio.get_running_loop().stop()
 
@@ -497,12 +513,17 @@ async def _cancel_all(loop: Any) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def test_when_the_senders_loop_stops_the_others_go_on_after_its_timeout() -> None:
-    """Nobody depends on another's loop for longer than an attempt and a grace."""
-    receipt, world = orphaned(attempt_timeout=1.0)
+@pytest.mark.parametrize(
+    ("attempt_timeout", "timeout", "least"), [(1.0, LONGEST, 1.0), (1.0, 0, 1.0), (LONGEST + 1, LONGEST, LONGEST)]
+)
+def test_when_the_senders_loop_stops_the_others_go_on_after_its_timeout(
+    attempt_timeout: float, timeout: float, least: float
+) -> None:
+    """Nobody depends on another's loop for longer than an attempt and a grace; the exchange may allow it less."""
+    receipt, world = orphaned(attempt_timeout=attempt_timeout, timeout=timeout)
 
     assert "canceled" == receipt["status"]
-    assert 1.0 + GRACE == pytest.approx(world.sent[3].at - world.sent[2].at)
+    assert least + GRACE == pytest.approx(world.sent[3].at - world.sent[2].at)
 
 
 def test_a_failure_after_a_sender_that_never_came_back_says_so() -> None:
@@ -519,14 +540,6 @@ def test_a_sender_that_never_came_back_is_not_forgotten_by_a_retry() -> None:
 
     assert isinstance(error, ccxt.AuthenticationError)
     assert error.cancel_failure.may_be_canceled  # type: ignore[attr-defined]  # ours
-
-
-def test_nobody_waits_for_a_sender_beyond_the_timeout_of_its_exchange() -> None:
-    """An attempt's timeout grows up to the exchange's own, and so does the time that others wait for it."""
-    receipt, world = orphaned(timeouts=2, attempt_timeout=LONGEST)
-
-    assert "canceled" == receipt["status"]
-    assert world.sent[7].at - world.sent[6].at <= LONGEST + GRACE + TICK
 
 
 # --- who sends ---------------------------------------------------------------------------------------------------

@@ -98,7 +98,6 @@ class Sent:
     number: int
     at: float
     code: str | None = None
-    timeout: float = 0.0
 
 
 @dataclass
@@ -126,7 +125,7 @@ class Venue(ccxt.async_support.okx):
         if url.endswith("/public/time"):
             return await self._reply(url, method, headers, 200, {"code": "0", "data": [{"ts": "1700000000000"}]})
         fate = next(self.world.fates)
-        sent = Sent(self.apiKey, self.world.number(), self.world.time.now, timeout=timeout)
+        sent = Sent(self.apiKey, self.world.number(), self.world.time.now)
         self.world.sent.append(sent)
         if fate.latency > timeout:
             await asyncio.sleep(timeout)
@@ -143,9 +142,9 @@ class Venue(ccxt.async_support.okx):
         return reply
 
 
-def venue(key: str = "dummy-key-0000", cls: Any = Venue, **policy: float) -> Any:
+def venue(key: str = "dummy-key-0000", cls: Any = Venue, timeout: float = LONGEST, **policy: float) -> Any:
     """Build an okx object in a `World`, with the plugin on it."""
-    made = cls({"apiKey": key, "secret": "dummy-secret-0000", "password": "Dummy-pass-0000", "timeout": LONGEST * 1000})
+    made = cls({"apiKey": key, "secret": "dummy-secret-0000", "password": "Dummy-pass-0000", "timeout": timeout * 1000})
     return okx_rfq_plugin.install(made, policy=RetryPolicy(**policy))
 
 
