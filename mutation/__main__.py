@@ -46,7 +46,7 @@ TESTS = {
     "retry.py": ("retry", "replies", "install"),
     "pacing.py": ("seat", "pacing", "express", "sharing_properties", "interrupted", "transport"),
     "lane.py": ("lane", "express", "transport", "install", "interrupted"),
-    "call.py": ("express", "replies", "confirm", "transport", "pacing", "lane", "interrupted", "truth", "plugins"),
+    "call.py": ("express", "replies", "confirm", "transport", "pacing", "lane", "interrupted", "truth", "plugins", "quotes"),
     "tasks.py": ("confirm", "open_rfqs", "quotes", "replies", "confirm_properties", "pacing"),
     "cancel.py": ("express", "replies", "transport", "plugins", "confirm", "open_rfqs", "quotes"),
     "installer.py": ("install", "plugins", "lane"),

@@ -241,6 +241,7 @@ def test_those_who_wait_are_served_by_one_request() -> None:
 
     assert [0.0, 0.0, 2.05] == at(world)
     assert [1] * 10 == [receipt["attempts"] for receipt in receipts]
+    assert [2.05] * 10 == [receipt["elapsed"] for receipt in receipts]  # as soon as the reply is there
     assert ["1700000000000"] * 9 == [receipt["info"]["data"][0]["ts"] for receipt in receipts[1:]]
 
 
@@ -465,6 +466,57 @@ def test_a_sender_that_has_no_time_to_correct_its_clock_frees_the_others(confirm
 
     assert isinstance(error, ccxt.InvalidNonce)
     assert receipt["elapsed"] <= WINDOW + 4 * 0.05 + TICK
+
+
+def test_a_sender_that_cannot_read_okx_s_clock_frees_the_others() -> None:
+    """It backs off, and they do not."""
+
+    class Timeless(Venue):
+        async def fetch(self, url: str, *args: Any) -> Any:
+            if url.endswith("/public/time"):
+                raise ccxt.ExchangeNotAvailable("there is no time")
+            return await super().fetch(url, *args)
+
+    async def story(world: World) -> Any:
+        exchange = venue(cls=Timeless)
+        await full_window(exchange)
+        return await settled(started(exchange), started(exchange))
+
+    (first, second), _ = played(story, Fate(), Fate(), Fate("50102"))
+
+    assert (2, 1) == (first["attempts"], second["attempts"])
+    assert second["elapsed"] <= WINDOW + 3 * 0.05 + TICK
+
+
+def test_a_second_request_with_the_clock_corrected_waits_as_any_other() -> None:
+    """Where one slot hangs, the other is free a window after the first request's reply, and not after the call."""
+
+    async def story(world: World) -> Any:
+        exchange = venue()
+        hung = started(exchange, {"tag": "a"})
+        await asyncio.sleep(0.01)
+        receipt = await exchange.cancel_all_rfqs()
+        hung.cancel()
+        await settled(hung)
+        return receipt
+
+    receipt, world = played(story, Fate(latency=60), Fate("50102", latency=1.0))
+
+    assert 2 == receipt["attempts"]
+    assert [0.0, 0.01, 3.01] == at(world)
+
+
+def test_a_request_that_was_rejected_counts() -> None:
+    """Whatever OKX says, it was one of two."""
+
+    async def story(world: World) -> Any:
+        exchange = venue()
+        await settled(started(exchange, {"tag": "a"}), started(exchange, {"tag": "b"}))
+        return await exchange.cancel_all_rfqs()
+
+    _, world = played(story, Fate("50113"), Fate("50113"))
+
+    assert [0.0, 0.0, 2.05] == at(world)
 
 
 def orphaned(*fates: Fate, **policy: float) -> tuple[Any, World]:

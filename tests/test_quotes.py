@@ -221,6 +221,7 @@ def test_countdown_that_may_be_set_says_so(twin: Twin, sandbox: Sandbox, clock: 
     error = failure_of(twin, lambda: exchange.cancel_all_quotes_after(30), exchange)
 
     assert "cancel_all_quotes_after(): THE COUNTDOWN MAY OR MAY NOT BE SET." in str(error)
+    assert str(error).endswith("Call again, and look at the quotes on OKX's own pages.")
     assert error.cancel_failure.may_be_canceled
 
 

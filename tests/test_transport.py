@@ -313,6 +313,33 @@ def test_conflicting_proxies_old_and_new_are_rejected(twin: Any, exchange: Any, 
     assert ([], []) == (standin.requests, clock.waits)
 
 
+def test_a_lost_reply_is_raised_from_ccxt_s_own_error_and_logged(
+    twin: Any, standin: Standin, clock: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its cause is for whoever looks for the socket's own words; the log has what was raised, once."""
+    standin.script(reset())
+
+    error = failure_of(twin, aimed(twin, standin, clock, deadline=0))
+
+    assert isinstance(error.__cause__, ccxt.NetworkError)
+    assert [("ERROR", str(error))] == [(record.levelname, record.getMessage()) for record in caplog.records]
+
+
+def test_ctrl_c_before_anything_is_sent_leaves_no_doubt(twin: Any, exchange: Any, standin: Standin) -> None:
+    """Nothing was signed yet."""
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        raise KeyboardInterrupt
+
+    exchange.sign = interrupted
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        twin.cancel(exchange)
+
+    failure = caught.value.cancel_failure  # type: ignore[attr-defined]  # the package puts it there
+    assert (1, False, []) == (failure.attempts, failure.may_be_canceled, standin.requests)
+
+
 def test_a_way_that_ccxt_does_not_support_is_rejected(
     twin: Any, exchange: Any, standin: Standin, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
