@@ -24,6 +24,7 @@ from twins import Twin, VirtualClock
 
 import okx_rfq_plugin
 from okx_rfq_plugin import RetryPolicy, install, pacing
+from okx_rfq_plugin.clock import SkippingClock
 from okx_rfq_plugin.endpoints import CANCEL_ALL_RFQS
 from okx_rfq_plugin.pacing import Pace
 from okx_rfq_plugin.sandbox import Sandbox
@@ -243,6 +244,28 @@ def test_those_who_wait_are_served_by_one_request() -> None:
     assert [1] * 10 == [receipt["attempts"] for receipt in receipts]
     assert [2.05] * 10 == [receipt["elapsed"] for receipt in receipts]  # as soon as the reply is there
     assert ["1700000000000"] * 9 == [receipt["info"]["data"][0]["ts"] for receipt in receipts[1:]]
+
+
+def test_time_that_is_skipped_stands_still_for_those_who_wait_for_a_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a replay waits take no time; a reply takes what it takes, and whoever shares it does not send another."""
+    skipping = SkippingClock()
+    monkeypatch.setattr(okx_rfq_plugin.get_plugin_manager().get_plugin("okx"), "clock", skipping)
+
+    async def crowd(exchange: Any) -> list[Any]:
+        try:
+            for _ in range(2):
+                await exchange.cancel_all_rfqs()
+            return await asyncio.gather(exchange.cancel_all_rfqs(), exchange.cancel_all_rfqs())
+        finally:
+            exchange.timeout_on_exit = 0
+            await exchange.close()
+
+    with Sandbox(clock=skipping.wall) as sandbox:
+        exchange = install(sandbox.exchange(ccxt.async_support.okx))
+        exchange.milliseconds = skipping.milliseconds
+        receipts = asyncio.run(crowd(exchange))
+
+        assert ([1, 1], 3) == ([receipt["attempts"] for receipt in receipts], len(sandbox.requests))
 
 
 def test_nobody_is_served_by_a_request_that_was_on_the_wire_when_it_called() -> None:

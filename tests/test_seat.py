@@ -336,6 +336,20 @@ def test_too_many_requests_are_told_to_the_pace(exceeded: bool, seconds: float, 
     assert (seconds, False) == asks(sit())
 
 
+@pytest.mark.parametrize(("before", "later"), [(0, 0.0), (1, 0.001), (99, 0.099), (101, 0.1), (2000, 0.1)])
+def test_crowd_wakes_one_after_the_other(before: int, later: float, sit: Any) -> None:
+    """By a millisecond each, so that the first has sent before the rest is awake; a tenth of a second at most."""
+    for _ in range(2):
+        seat = sit()
+        seat.wait(PATIENCE)
+        seat.over("done", sent=True)
+    crowd = sit()
+    for _ in range(before):
+        crowd.attend(Bell())
+
+    assert (2.0 + later, False) == asks(sit())
+
+
 def test_whoever_attends_is_woken_at_the_end(sit: Any) -> None:
     """All who wait are woken once, and whoever comes after the end at once."""
     sender, sharer = sit(), sit()
