@@ -45,7 +45,7 @@ TESTS = {
     "verdict.py": ("verdict", "replies", "transport"),
     "retry.py": ("retry", "replies", "install"),
     "pacing.py": ("seat", "pacing", "express", "sharing_properties", "interrupted", "transport"),
-    "lane.py": ("lane", "express", "transport", "install", "interrupted"),
+    "lane.py": ("lane", "express", "transport", "install", "interrupted", "open_rfqs"),
     "call.py": (
         "express",
         "replies",
