@@ -211,9 +211,14 @@ def test_after_the_grace_the_group_is_killed(
 
 
 def test_what_outlives_its_grace_is_killed(run: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """The command ends as it was told, what it has started does not: that is killed, and the code is the command's."""
-    deaf = f"trap '' TERM; echo $$; : > {tmp_path}/ready; while :; do sleep .01; done"
+    """The command ends as it was told, what it has started does not: that is killed, and the code is the command's.
+
+    A SIGCHLD that comes in between is about no child that is left.
+    """
+    again = "while kill -0 $COMMAND 2> /dev/null; do sleep .01; done; kill -CHLD $GUARD"
+    deaf = f"trap '' TERM; echo $$; : > {tmp_path}/ready; {again}; while :; do sleep .01; done"
     script = f"""
+        export GUARD=$PPID COMMAND=$$
         sh -c {shlex.quote(deaf)} &
         while [ ! -e {tmp_path}/ready ]; do sleep .01; done
         trap 'exit 6' TERM
