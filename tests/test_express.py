@@ -198,16 +198,6 @@ def test_hung_connection_costs_the_attempts_timeout_which_doubles(
     assert 50 == exchange.timeout
 
 
-def test_time_that_a_reply_was_waited_for_counts_as_waited(twin: Twin, standin: Standin, clock: VirtualClock) -> None:
-    """Once: what has hung for 20 ms backs off so much less, and what failed at once after it does not."""
-    standin.script(hang(), reply(503), OK)
-    exchange = watched(twin, standin, clock, attempt_timeout=TINY, backoff=3.0, jitter=0.0)
-
-    twin.cancel(exchange)
-
-    assert [3.0 - TINY, 4.0] == pytest.approx(clock.waits)
-
-
 def is_closed(session: Any) -> bool:
     """Say whether nothing is left open; requests does not say so itself, and lets go of its connections."""
     if isinstance(session, aiohttp.ClientSession):

@@ -529,6 +529,17 @@ def test_a_second_request_with_the_clock_corrected_waits_as_any_other() -> None:
     assert [0.0, 0.01, 3.01] == at(world)
 
 
+def test_time_that_a_reply_was_waited_for_counts_as_waited() -> None:
+    """Once: what has hung for 3 s backs off so much less, and what failed at once after it does not."""
+
+    async def story(world: World) -> Any:
+        return await venue(backoff=5.0, backoff_max=10.0, jitter=0.0, deadline=60.0).cancel_all_rfqs()
+
+    _, world = played(story, Fate(latency=60), Fate("50001"))
+
+    assert [0.0, 5.0, 15.05] == at(world)
+
+
 def test_a_request_that_was_rejected_counts() -> None:
     """Whatever OKX says, it was one of two."""
 
