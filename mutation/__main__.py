@@ -116,8 +116,8 @@ def _judge(total: int, noticed: int, survivors: list[tuple[int, str]], asked: ar
 def _list_changes(results: WorkDB, name: str, asked: argparse.Namespace) -> None:
     """Begin a file's list, but where its results are those of this very code, and go on with it there."""
     path = ROOT / PACKAGE / name
-    own = (Path(__file__).with_name("operators.py"),)
-    everything = [path for folder in (PACKAGE, "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
+    own = (Path(__file__).with_name("operators.py"),)  # what the list of changes follows from
+    everything = [path for folder in (PACKAGE, "tests", "mutation") for path in sorted((ROOT / folder).rglob("*.py"))]
     marks = {"source": _digest(path, *own), "all": _digest(*own, *everything)}
     kept = asked.work / f"{name}.json"
     known = json.loads(kept.read_text()) if kept.exists() else {}

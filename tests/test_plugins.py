@@ -465,11 +465,22 @@ def test_plugin_that_wants_to_come_first_does(exchange: Any, twin: Any, register
 
 
 @pytest.mark.parametrize(
-    ("method", "arguments"),
-    [("cancel_all_rfqs", ()), ("fetch_open_rfqs", ()), ("cancel_all_quotes", ()), ("cancel_all_quotes_after", (0,))],
+    ("method", "arguments", "status"),
+    [
+        ("cancel_all_rfqs", (), "nothing_active"),
+        ("fetch_open_rfqs", (), None),
+        ("cancel_all_quotes", (), "nothing_active"),
+        ("cancel_all_quotes_after", (0,), None),
+    ],
 )
 def test_plugin_that_does_not_ask_to_come_first_does_not(
-    exchange: Any, twin: Any, registered: Any, sandbox: Sandbox, method: str, arguments: tuple[int, ...]
+    exchange: Any,
+    twin: Any,
+    registered: Any,
+    sandbox: Sandbox,
+    method: str,
+    arguments: tuple[int, ...],
+    status: str | None,
 ) -> None:
     """A third party's implementation that says nothing of its place never keeps an okx exchange from OKX."""
 
@@ -478,9 +489,10 @@ def test_plugin_that_does_not_ask_to_come_first_does_not(
 
     registered(type("Meddler", (), {name: hookimpl(meddle) for name in ("serves_rfqs", method)})())
     install(exchange)
-    twin.run(exchange, lambda: getattr(exchange, method)(*arguments))
+    told = twin.run(exchange, lambda: getattr(exchange, method)(*arguments))
 
     assert sandbox.requests
+    assert status == (told.get("status") if isinstance(told, dict) else None)
 
 
 def test_wrapper_sees_the_cancel_on_both_sides(exchange: Any, twin: Any, registered: Any) -> None:
