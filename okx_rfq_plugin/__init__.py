@@ -7,15 +7,15 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from okx_rfq_plugin._core.records import CancelFailure, ExchangeSnapshot, Receipt
+    from okx_rfq_plugin._core.retry import RetryPolicy
+    from okx_rfq_plugin._core.rfqs import OpenRfq, RfqLeg
     from okx_rfq_plugin.hookspecs import hookimpl
     from okx_rfq_plugin.installer import install, uninstall
     from okx_rfq_plugin.on_exit import cancel_on_exit
     from okx_rfq_plugin.plugins import get_plugin_manager
     from okx_rfq_plugin.protocols import AsyncRfqExchange, RfqExchange
-    from okx_rfq_plugin.receipts import CancelFailure, ExchangeSnapshot, Receipt
     from okx_rfq_plugin.redaction import redact_ccxt_logs
-    from okx_rfq_plugin.retry import RetryPolicy
-    from okx_rfq_plugin.rfqs import OpenRfq, RfqLeg
 
     __version__: str
 
@@ -40,13 +40,13 @@ __all__ = [
 # Each name is imported when first asked for: whoever only starts pytest does not wait half a second for ccxt.
 _ROOM_OF = {
     "AsyncRfqExchange": "protocols",
-    "CancelFailure": "receipts",
-    "ExchangeSnapshot": "receipts",
-    "OpenRfq": "rfqs",
-    "Receipt": "receipts",
-    "RetryPolicy": "retry",
+    "CancelFailure": "_core.records",
+    "ExchangeSnapshot": "_core.records",
+    "OpenRfq": "_core.rfqs",
+    "Receipt": "_core.records",
+    "RetryPolicy": "_core.retry",
     "RfqExchange": "protocols",
-    "RfqLeg": "rfqs",
+    "RfqLeg": "_core.rfqs",
     "cancel_on_exit": "on_exit",
     "get_plugin_manager": "plugins",
     "hookimpl": "hookspecs",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 if TYPE_CHECKING:
-    from okx_rfq_plugin.receipts import ExchangeSnapshot, Receipt
-    from okx_rfq_plugin.rfqs import OpenRfq
+    from okx_rfq_plugin._core.records import ExchangeSnapshot, Receipt
+    from okx_rfq_plugin._core.rfqs import OpenRfq
 
 PROJECT = "okx_rfq_plugin"
 hookspec = pluggy.HookspecMarker(PROJECT)

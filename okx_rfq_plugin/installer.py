@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 from ccxt.base.errors import NotSupported
 
-from okx_rfq_plugin import members
-from okx_rfq_plugin.creates import create_members
-from okx_rfq_plugin.lane import lane_members
+from okx_rfq_plugin._core import members
+from okx_rfq_plugin._core.creates import create_members
+from okx_rfq_plugin._core.lane import lane_members
+from okx_rfq_plugin._core.retry import POLICY, RetryPolicy
 from okx_rfq_plugin.methods import FEATURES, methods_of
 from okx_rfq_plugin.plugins import get_plugin_manager
-from okx_rfq_plugin.retry import POLICY, RetryPolicy
 
 T = TypeVar("T")
 

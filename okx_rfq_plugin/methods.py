@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from okx_rfq_plugin._core.records import Receipt
+from okx_rfq_plugin._core.rfqs import OpenRfq
 from okx_rfq_plugin.plugins import get_plugin_manager
-from okx_rfq_plugin.receipts import Receipt
-from okx_rfq_plugin.rfqs import OpenRfq
 
 # ruff: noqa: B006 - `params={}`, as ccxt's own methods have it
 

@@ -11,8 +11,8 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+from okx_rfq_plugin._core.records import Receipt
 from okx_rfq_plugin.installer import install
-from okx_rfq_plugin.receipts import Receipt
 
 # The signals that end a block, and what handles them where nobody has said anything else.
 _DEFAULTS: dict[int, Any] = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}

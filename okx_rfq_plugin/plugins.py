@@ -15,11 +15,11 @@ import pluggy
 from ccxt.base.errors import BadRequest, BaseError, NotSupported
 
 from okx_rfq_plugin import hookspecs
-from okx_rfq_plugin.receipts import ExchangeSnapshot, refusal
+from okx_rfq_plugin._core.records import ExchangeSnapshot, refusal
 
 EXIT_GRACE = 2.0  # seconds that observers are given when the process ends
 NO_AUTOLOAD = "OKX_RFQ_DISABLE_PLUGIN_AUTOLOAD"
-_OWN_ENTRY_POINT = "okx_rfq_plugin.cancel:okx"
+_OWN_ENTRY_POINT = "okx_rfq_plugin.okx:okx"
 
 # What observers hear of a method: before each wait, at a good end, at a bad one.
 _OBSERVED = {
@@ -118,7 +118,7 @@ class RfqPluginManager(pluggy.PluginManager):
         self.failures: dict[str, str] = {}
         self.observers = Observers(self.hook)
         # Loaded when the first exchange is installed, as third parties are, and tenacity with it: `import` stays short.
-        from okx_rfq_plugin.cancel import OkxRfqs
+        from okx_rfq_plugin.okx import OkxRfqs
 
         self.register(OkxRfqs(self.observers.retrying), name="okx")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from okx_rfq_plugin.receipts import Receipt
-from okx_rfq_plugin.rfqs import OpenRfq
+from okx_rfq_plugin._core.records import Receipt
+from okx_rfq_plugin._core.rfqs import OpenRfq
 
 
 class RfqExchange(Protocol):

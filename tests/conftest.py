@@ -10,7 +10,7 @@ import ccxt
 import ccxt.async_support
 import ccxt.pro
 import pytest
-from twins import Twin, VirtualClock
+from support.twins import Twin, VirtualClock
 
 import okx_rfq_plugin
 from okx_rfq_plugin.sandbox import Sandbox

@@ -10,11 +10,12 @@ from typing import Any
 
 import ccxt
 import pytest
-from inner import run
+from support.inner import run
 
 import okx_rfq_plugin
-from okx_rfq_plugin import cassettes, hookspecs, pytest_plugin
+from okx_rfq_plugin import hookspecs
 from okx_rfq_plugin.sandbox import Sandbox
+from okx_rfq_plugin.testing import cassettes, pytest_plugin
 
 pytest_plugins = ["pytester"]
 

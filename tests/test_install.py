@@ -23,7 +23,7 @@ import ccxt
 import ccxt.async_support
 import ccxt.pro
 import pytest
-from twins import kind
+from support.twins import kind
 
 import okx_rfq_plugin
 from okx_rfq_plugin import RetryPolicy, install, uninstall

@@ -19,7 +19,7 @@ import ccxt
 import ccxt.async_support
 import ccxt.pro
 import pytest
-from twins import Twin, VirtualClock, kind
+from support.twins import Twin, VirtualClock, kind
 
 import okx_rfq_plugin
 from okx_rfq_plugin import cancel_on_exit

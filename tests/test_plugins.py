@@ -24,7 +24,7 @@ import pytest
 
 import okx_rfq_plugin
 from okx_rfq_plugin import ExchangeSnapshot, get_plugin_manager, hookimpl, hookspecs, install
-from okx_rfq_plugin.cancel import okx
+from okx_rfq_plugin.okx import okx
 from okx_rfq_plugin.plugins import NO_AUTOLOAD, RfqPluginManager
 from okx_rfq_plugin.sandbox import DROP, Sandbox
 
@@ -394,7 +394,7 @@ def test_object_that_another_host_has_canceled_on_can_still_be_pickled(twin: Any
 
 def test_own_entry_point_is_not_loaded_a_second_time(site: Path) -> None:
     """The package's own implementation is registered once, although its metadata declare it too."""
-    distribution(site, "okx_again", "", entry_points="[okx_rfq_plugin]\nokx = okx_rfq_plugin.cancel:okx\n")
+    distribution(site, "okx_again", "", entry_points="[okx_rfq_plugin]\nokx = okx_rfq_plugin.okx:okx\n")
     manager = RfqPluginManager()
 
     manager.load_entry_points()

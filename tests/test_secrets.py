@@ -18,9 +18,10 @@ import yaml
 from click.testing import CliRunner
 
 import okx_rfq_plugin
-from okx_rfq_plugin import cassettes, plugins, recording, redaction
+from okx_rfq_plugin import plugins, redaction
 from okx_rfq_plugin.cli import okx_rfq
 from okx_rfq_plugin.sandbox import DROP, Fault, Sandbox
+from okx_rfq_plugin.testing import cassettes, recording
 
 CCXT_LOGGER = logging.getLogger("ccxt.base.exchange")
 CANCEL_ALL = "rfq/cancel-all-rfqs"

@@ -104,7 +104,7 @@ def _outcome(world: World, deadline: float, confirm: bool, *, asks: bool, quiet:
 
 
 def _described(exchange: Any) -> str:
-    from okx_rfq_plugin.receipts import ExchangeSnapshot
+    from okx_rfq_plugin._core.records import ExchangeSnapshot
 
     key = ExchangeSnapshot.of(exchange).key
     return f"the live account behind key {key} on {exchange.hostname} ({exchange.id})"

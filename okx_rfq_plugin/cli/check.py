@@ -132,9 +132,9 @@ def _ask(exchange: Any, path: str, method: str, field: str) -> Answer:
     """Ask one question, once; every row of a good answer to it has this field."""
     from ccxt.base.errors import BaseError
 
-    from okx_rfq_plugin.endpoints import Endpoint
-    from okx_rfq_plugin.lane import Attempt, express
-    from okx_rfq_plugin.verdict import Meaning, classify, describe, rows_of
+    from okx_rfq_plugin._core.endpoints import Endpoint
+    from okx_rfq_plugin._core.lane import Attempt, express
+    from okx_rfq_plugin._core.verdict import Meaning, classify, describe, rows_of
 
     raised: list[Any] = []
 

@@ -37,7 +37,7 @@ def guard(context: click.Context, world: World, grace: float, deadline: float, c
     for name, seconds in (("--grace", grace), ("--deadline", deadline)):
         if not 0 <= seconds < math.inf:
             raise click.BadParameter("a number of seconds, 0 or more.", param_hint=f"'{name}'")
-    from okx_rfq_plugin.child import Child
+    from okx_rfq_plugin.cli.child import Child
     from okx_rfq_plugin.cli.guarding import NOT_CANCELED, Guard, say
 
     with connected(world, deadline=deadline) as place:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
-from okx_rfq_plugin.child import HEARD, Child, handled
+from okx_rfq_plugin._core.clock import SYSTEM, Clock, Waker
+from okx_rfq_plugin.cli.child import HEARD, Child, handled
 from okx_rfq_plugin.cli.outcomes import NOT_CANCELED as CERTAINLY_NOT
 from okx_rfq_plugin.cli.outcomes import OK, exit_code, facts_of, sentence
 from okx_rfq_plugin.cli.terminal import attempts_shown, say_if_heard
-from okx_rfq_plugin.clock import SYSTEM, Clock, Waker
 
 NOT_CANCELED, MAY_BE_CANCELED = 203, 204  # no shell gives these by itself, nor does a signal
 _ON_THE_WIRE = 2.0  # seconds after which a create that was sent before the end has arrived, or never will

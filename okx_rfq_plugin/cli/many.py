@@ -14,11 +14,11 @@ from typing import Any
 import aiohttp
 import ccxt.async_support
 
+from okx_rfq_plugin._core.retry import RetryPolicy
 from okx_rfq_plugin.cli.accounts import Account
 from okx_rfq_plugin.cli.outcomes import facts_of
 from okx_rfq_plugin.cli.worlds import World
 from okx_rfq_plugin.installer import install
-from okx_rfq_plugin.retry import RetryPolicy
 
 # So many set out together, the next as soon as those are back or a moment has passed. So connections are used again,
 # replies are read as they come, and nobody waits for the dead.

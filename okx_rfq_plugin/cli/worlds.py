@@ -142,8 +142,8 @@ def connected(world: World, *, deadline: float = 30.0) -> Iterator[Place]:
 
 @contextmanager
 def _installed(exchange: Any, deadline: float) -> Iterator[Any]:
+    from okx_rfq_plugin._core.retry import RetryPolicy
     from okx_rfq_plugin.installer import install
-    from okx_rfq_plugin.retry import RetryPolicy
 
     try:
         yield install(exchange, policy=RetryPolicy(deadline=deadline))

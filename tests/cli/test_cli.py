@@ -1,0 +1,394 @@
+"""The command as a whole: its help, its errors, what it says and how it ends; in this process where that is enough."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import ccxt
+import pytest
+from click.testing import CliRunner
+from support.command import keys
+from support.command import okx_rfq as run_process
+
+import okx_rfq_plugin
+from okx_rfq_plugin.__main__ import main
+from okx_rfq_plugin._core.records import CancelFailure
+from okx_rfq_plugin.cli import okx_rfq
+from okx_rfq_plugin.sandbox import Sandbox
+
+VERBS = ("cancel-all", "list", "check", "sandbox")
+
+
+# click mixed the two outputs before 8.2, unless told not to.
+APART: Any = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner(**APART).invoke(okx_rfq, arguments, catch_exceptions=False)
+
+
+@pytest.fixture(autouse=True)
+def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal without any key, so that nobody's own is ever used."""
+    for name in ("OKX_API_KEY", "OKX_API_SECRET", "OKX_PASSPHRASE", "OKX_EXCHANGE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@contextmanager
+def served(cancel: Callable[[], Any]) -> Iterator[None]:
+    """Have another plugin serve the cancel."""
+    plugin = SimpleNamespace(cancel_all_rfqs=okx_rfq_plugin.hookimpl(tryfirst=True)(cancel))
+    manager = okx_rfq_plugin.get_plugin_manager()
+    manager.register(plugin)
+    try:
+        yield
+    finally:
+        manager.unregister(plugin)
+
+
+@pytest.fixture(params=[False, True])
+def failing(request: pytest.FixtureRequest) -> Iterator[CancelFailure]:
+    """Another plugin serves the cancel, and it fails; in doubt, or for certain."""
+    failure = CancelFailure(code="50001", attempts=3, elapsed=1.5, may_be_canceled=request.param)
+
+    def cancel_all_rfqs() -> None:
+        error = ccxt.ExchangeNotAvailable("the words of the error")
+        error.cancel_failure = failure
+        raise error
+
+    with served(cancel_all_rfqs):
+        yield failure
+
+
+# The demonstration
+
+
+def test_cancel_all_shows_the_book_before_and_after() -> None:
+    """Three RFQs are active before, none after, and the last line says what is true now."""
+    result = run("cancel-all", "--env", "sandbox")
+    before, after = result.output.split("After")
+
+    assert result.exit_code == 0
+    assert (before.count("active"), after.split("All RFQs")[0].count(" active")) == (3, 0)
+    assert after.count("│ canceled │") == 3
+    assert "OKX itself is not asked" in before
+    assert "All RFQs are canceled as of 20" in after.splitlines()[-1]
+
+
+def test_cancel_all_json_is_one_object() -> None:
+    """Stdout holds one JSON object: the receipt plus `account`."""
+    result = run("cancel-all", "--env", "sandbox", "--json")
+    receipt = json.loads(result.stdout)
+
+    assert result.exit_code == 0
+    assert {"account", "status", "timestamp", "datetime", "attempts", "elapsed", "info"} == set(receipt)
+    assert (receipt["account"], receipt["status"], receipt["attempts"]) == ("sandbox", "canceled", 1)
+
+
+def test_nothing_active_is_success_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no RFQ was active, it says so and ends with 0."""
+    monkeypatch.setattr("okx_rfq_plugin.cli.worlds._LEGS", ())
+    result = run("cancel-all", "--env", "sandbox")
+
+    assert result.exit_code == 0
+    assert "No RFQ was active: none is active any more" in result.output
+
+
+def test_a_failure_has_its_exit_code_and_words(failing: CancelFailure) -> None:
+    """3 where nothing was canceled for certain, 4 where it is in doubt."""
+    result = run("cancel-all", "--env", "sandbox")
+
+    assert (4 if failing.may_be_canceled else 3) == result.exit_code
+    assert "the words of the error" == result.output.splitlines()[-1]
+
+
+def test_a_failure_in_json_has_the_facts(failing: CancelFailure) -> None:
+    """The object carries the class, the words, and every fact of the failure."""
+    result = run("cancel-all", "--env", "sandbox", "--json")
+
+    assert {
+        "account": "sandbox",
+        "status": "failed",
+        "error": "ExchangeNotAvailable",
+        "message": "the words of the error",
+        "code": "50001",
+        "attempts": 3,
+        "elapsed": 1.5,
+        "may_be_canceled": failing.may_be_canceled,
+        "remaining": None,
+        "filling": None,
+    } == json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, RuntimeError("the words"), ccxt.NotSupported("the words")])
+def test_an_error_without_facts_is_in_doubt(raised: Any) -> None:
+    """Where a cancel has begun and nobody knows how far it came, RFQs may be active: exit 4."""
+
+    def cancel_all_rfqs() -> None:
+        raise raised
+
+    with served(cancel_all_rfqs):
+        result = run("cancel-all", "--env", "sandbox", "--json")
+
+    assert (4, True) == (result.exit_code, json.loads(result.stdout)["may_be_canceled"])
+    assert "RFQs MAY STILL BE ACTIVE" in json.loads(result.stdout)["message"]
+
+
+def test_confirm_reads_what_is_left() -> None:
+    """The receipt then has what OKX's list says, and so has the last line."""
+    shown = run("cancel-all", "--env", "sandbox", "--confirm")
+    receipt = json.loads(run("cancel-all", "--env", "sandbox", "--confirm", "--json").stdout)
+
+    assert "none is active any more, as OKX itself says" in shown.output
+    assert (True, [], []) == (receipt["confirmed"], receipt["remaining"], receipt["filling"])
+
+
+def test_rfqs_that_are_being_executed_are_named() -> None:
+    """Who confirms hears of those that no cancel reaches."""
+
+    def cancel_all_rfqs() -> Any:
+        facts = {"status": "canceled", "timestamp": 1, "datetime": "then", "attempts": 2, "elapsed": 0.5, "info": {}}
+        return {**facts, "confirmed": True, "remaining": [], "filling": ["17", "18"]}
+
+    with served(cancel_all_rfqs):
+        result = run("cancel-all", "--env", "sandbox", "--confirm")
+
+    assert 0 == result.exit_code
+    assert result.output.endswith("Being executed, and not to be canceled: 17, 18.\n")
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, RuntimeError("the words")])
+def test_what_goes_wrong_before_a_cancel_has_canceled_nothing(raised: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl+C, or anything else, before the cancel: exit 3, and it says that nothing was sent."""
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise raised
+
+    monkeypatch.setattr("okx_rfq_plugin.installer.install", fail)
+    result = run("cancel-all", "--env", "sandbox")
+
+    assert 3 == result.exit_code
+    assert result.output.startswith("NOTHING WAS CANCELED, nothing was sent: ")
+
+
+def test_what_is_done_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl+C while the outcome is shown does not change what the exit code says."""
+
+    def interrupted(*args: Any, **kwargs: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("okx_rfq_plugin.cli.cancel_all.say", interrupted)
+
+    assert 0 == run("cancel-all", "--env", "sandbox", "--json").exit_code
+    monkeypatch.setattr("okx_rfq_plugin.cli.cancel_all.say_json", interrupted)
+    assert 0 == run("cancel-all", "--env", "sandbox", "--json").exit_code
+
+
+# A sandbox that runs already
+
+
+@pytest.fixture
+def keys_of(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """The sandbox, with its user's key in the environment."""
+    for name, value in keys(sandbox.credentials).items():
+        monkeypatch.setenv(name, value)
+    return sandbox
+
+
+def test_a_sandbox_that_runs_is_used(keys_of: Sandbox) -> None:
+    """--url sends it there, with the key from the environment."""
+    keys_of.create_rfq()
+    result = run("cancel-all", "--env", "sandbox", "--url", keys_of.url + "/")
+
+    assert (0, "") == (result.exit_code, result.stderr)
+    assert [] == keys_of.rfqs("active")
+
+
+def test_a_host_that_refuses_is_named_in_words(keys_of: Sandbox) -> None:
+    """No traceback: what happened, what is true, what to do."""
+    url = keys_of.url
+    keys_of.close()
+    result = run("cancel-all", "--env", "sandbox", "--url", url, "--deadline", "0")
+
+    assert 4 == result.exit_code
+    assert "RFQs MAY STILL BE ACTIVE" in result.output
+    assert "Connection refused" in result.output
+
+
+# Usage
+
+
+USAGE = {
+    "no world": (["cancel-all"], "Missing option '--env'"),
+    "unknown world": (["cancel-all", "--env", "prod"], "'prod' is not one of 'sandbox', 'demo', 'live'"),
+    "unknown host": (["check", "--env", "demo", "--exchange", "okx.com"], "is not one of 'okx', 'myokx', 'okxus'"),
+    "address of another world": (
+        ["cancel-all", "--env", "demo", "--url", "http://127.0.0.1:1"],
+        "with --env sandbox alone",
+    ),
+    "no address": (["cancel-all", "--env", "sandbox", "--url", "localhost:1"], "an address such as http://"),
+    "no port": (["cancel-all", "--env", "sandbox", "--url", "http://127.0.0.1:65536"], "an address such as http://"),
+    "port 0": (["cancel-all", "--env", "sandbox", "--url", "http://127.0.0.1:0"], "an address such as http://"),
+    "half a host": (["cancel-all", "--env", "sandbox", "--url", "http://[::1:1"], "an address such as http://"),
+    "no keys": (["cancel-all", "--env", "demo"], "OKX_API_KEY, OKX_API_SECRET, OKX_PASSPHRASE are not set"),
+    "negative deadline": (["cancel-all", "--env", "sandbox", "--deadline", "-1"], "a number of seconds, 0 or more"),
+    "endless deadline": (["cancel-all", "--env", "sandbox", "--deadline", "inf"], "a number of seconds, 0 or more"),
+    "no deadline": (["cancel-all", "--env", "sandbox", "--deadline", "nan"], "a number of seconds, 0 or more"),
+    "live without anybody": (["cancel-all", "--env", "live"], "wants --yes"),
+    "two ways of saying where": (["cancel-all", "--env", "demo", "--accounts", "x.toml"], "leave out --env"),
+    "no file": (["cancel-all", "--accounts", "no-such-file.toml"], "No such file or directory"),
+    "unknown verb": (["cancel"], "No such command 'cancel'"),
+    "key as an argument": (["cancel-all", "--env", "demo", "--api-key", "x"], "No such option"),
+    "fault without a step": (["sandbox", "--fault", "rfq/rfqs"], "is not like"),
+    "fault with a wrong step": (["sandbox", "--fault", "rfq/rfqs=soon"], "'soon' is no step"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), USAGE.values(), ids=USAGE)
+def test_wrong_usage_is_explained(arguments: list[str], words: str) -> None:
+    """Exit 2, nothing on stdout, and a message that names what is wrong; nothing is sent."""
+    result = run(*arguments)
+
+    assert (2, "") == (result.exit_code, result.stdout)
+    assert words in " ".join(result.stderr.split())
+
+
+def test_one_missing_key_is_named_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the variable that is missing, and shows no value of the others."""
+    monkeypatch.setenv("OKX_API_KEY", "dummy-key-value")
+    monkeypatch.setenv("OKX_PASSPHRASE", "dummy-passphrase-value")
+    result = run("check", "--env", "demo")
+
+    assert 2 == result.exit_code
+    assert "Nothing was sent: OKX_API_SECRET is not set" in result.stderr
+
+
+@pytest.mark.parametrize("value", ["dummy\n", " dummy", "dum\tmy", "dum\x7f"])
+def test_a_key_that_cannot_be_one_is_not_sent(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys from files often end with a line break: it says which variable, and not what is in it."""
+    for variable in ("OKX_API_KEY", "OKX_API_SECRET", "OKX_PASSPHRASE"):
+        monkeypatch.setenv(variable, "dummy")
+    monkeypatch.setenv("OKX_PASSPHRASE", value)
+
+    result = run("cancel-all", "--env", "demo")
+
+    assert 2 == result.exit_code
+    assert "Nothing was sent: OKX_PASSPHRASE has a line break" in result.stderr
+    assert "dum" not in result.stderr
+    assert "value" not in result.stderr
+
+
+def test_the_host_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OKX_EXCHANGE is the default of --exchange, and is checked as that is."""
+    monkeypatch.setenv("OKX_EXCHANGE", "okx.com")
+    result = run("check", "--env", "sandbox")
+
+    assert 2 == result.exit_code
+    assert "'okx.com' is not one of 'okx', 'myokx', 'okxus'" in result.stderr
+
+
+# Help
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_each_verb_has_an_example_that_parses(verb: str) -> None:
+    """`--help` shows an example, whose options are there."""
+    shown = run(verb, "--help")
+    example = " ".join(shown.output.split()).partition("Example: okx-rfq ")[2].partition(" Options:")[0]
+    command = okx_rfq.get_command(okx_rfq.make_context("okx-rfq", [verb, "--help"]), verb)
+
+    assert example.startswith(verb)
+    assert command is not None
+    assert command.make_context(verb, example.split()[1:]).params
+
+
+def test_help_and_completion_load_nothing_heavy() -> None:
+    """Neither imports ccxt, aiohttp, requests or rich: a person waits for them at the keyboard."""
+    script = (
+        "import sys\n"
+        "from okx_rfq_plugin.cli import okx_rfq\n"
+        "for verb in okx_rfq.commands or okx_rfq.list_commands(None):\n"
+        "    okx_rfq.main([verb, '--help'], standalone_mode=False)\n"
+        "print({'ccxt', 'aiohttp', 'requests', 'rich', 'asyncio'} & set(sys.modules), file=sys.stderr)\n"
+    )
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert "set()\n" == shown.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [("okx-rfq ca", "cancel-all"), ("okx-rfq check --env ", "live"), ("okx-rfq check --e", "--env")],
+)
+def test_the_shell_completes(words: str, offered: str) -> None:
+    """Verbs, options and worlds are offered, as click does it."""
+    *before, _ = words.split(" ")
+    shown = run_process(env={"_OKX_RFQ_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(before))})
+
+    assert f"plain,{offered}" in shown.stdout.splitlines()
+
+
+def test_the_installed_command_tells_its_version() -> None:
+    """`python -m okx_rfq_plugin` is the command."""
+    shown = run_process("--version")
+
+    assert (f"okx-rfq, version {okx_rfq_plugin.__version__}\n", "") == (shown.stdout, shown.stderr)
+
+
+@pytest.mark.parametrize("missing", ["click", "rich"])
+def test_a_missing_extra_is_named(
+    missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without click or rich the command says what to install before it does anything, and ends with 2."""
+    monkeypatch.setitem(sys.modules, missing, None)  # type: ignore[arg-type]  # how Python is told that there is none
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert 2 == ended.value.code
+    assert f"okx-rfq needs {missing}: pip install 'okx-rfq-plugin[cli]'\n" == capsys.readouterr().err
+
+
+def test_output_that_cannot_be_written_is_told_in_a_sentence() -> None:
+    """A full disk is no traceback, and changes no exit code of a cancel."""
+    told = []
+    for verb in (["list"], ["check"], ["cancel-all"], ["cancel-all", "--json"]):
+        with open("/dev/full", "w") as full:
+            ended = subprocess.run(
+                [sys.executable, "-m", "okx_rfq_plugin", *verb, "--env", "sandbox"],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+        told.append((ended.returncode, ended.stderr))
+
+    assert [(1, "okx-rfq: it could not be written: No space left on device\n")] * 2 + [(0, "")] * 2 == told
+
+
+def test_closed_stdout_changes_nothing() -> None:
+    """Whoever has closed it before is not told, and has the exit code."""
+    command = f'"{sys.executable}" -m okx_rfq_plugin cancel-all --env sandbox --json >&-'
+
+    ended = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+
+    assert (0, "") == (ended.returncode, ended.stderr)
+
+
+def test_main_runs_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What pip installs as `okx-rfq` is this function."""
+    monkeypatch.setattr(sys, "argv", ["okx-rfq", "--version"])
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert 0 == ended.value.code
+    assert capsys.readouterr().out.startswith("okx-rfq, version ")

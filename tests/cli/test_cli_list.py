@@ -1,0 +1,139 @@
+"""`list`, and the question before a live cancel: what is read of the RFQs, and what is said where that fails."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import threading
+
+import pytest
+from support.command import keys
+from test_cli import run
+
+from okx_rfq_plugin.cli.question import DeclinedError, ask
+from okx_rfq_plugin.sandbox import Sandbox
+
+OPTION = {"instId": "BTC-USD-261225-100000-C", "side": "buy", "sz": "25"}
+
+
+@pytest.fixture
+def okx(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """A sandbox that runs, with its user's key in the environment."""
+    for name, value in keys(sandbox.credentials).items():
+        monkeypatch.setenv(name, value)
+    return sandbox
+
+
+def listed(okx: Sandbox, *options: str) -> tuple[int, str, str]:
+    result = run("list", "--env", "sandbox", "--url", okx.url, *options)
+    return result.exit_code, result.stdout, result.stderr
+
+
+def test_mine_are_listed_with_age_and_time_left(okx: Sandbox) -> None:
+    """Oldest first, each with its legs; those that I received as a maker are not mine."""
+    other = okx.create_user(trader_code="OTHER")
+    okx.create_rfq(credentials=other, counterparties=["SANDBOX1"])
+    mine = okx.create_rfq(legs=[OPTION])
+    code, shown, _ = listed(okx)
+
+    assert 0 == code
+    assert mine["rfqId"] in shown
+    assert "buy 25 BTC-USD-261225-100000-C" in shown
+    assert " s │ 5" in shown or " s │ 600 s" in shown
+    assert shown.endswith("1 active RFQ (sandbox, okx).\n")
+
+
+def test_json_is_one_rfq_a_line_beyond_a_page(okx: Sandbox) -> None:
+    """101 RFQs are 101 objects, with ccxt's keys and two in seconds."""
+    for _ in range(101):
+        okx.create_rfq(legs=[OPTION])
+    code, shown, _ = listed(okx, "--json")
+    rfqs = [json.loads(line) for line in shown.splitlines()]
+
+    assert (0, 101) == (code, len({rfq["id"] for rfq in rfqs}))
+    assert {
+        "id",
+        "clientRfqId",
+        "status",
+        "timestamp",
+        "datetime",
+        "expiryTimestamp",
+        "legs",
+        "info",
+        "age",
+        "left",
+    } == set(rfqs[0])
+    assert 590 < rfqs[0]["age"] + rfqs[0]["left"] <= 601
+
+
+def test_none_is_said_in_words(okx: Sandbox) -> None:
+    """An empty book is no table."""
+    assert (0, "0 active RFQs (sandbox, okx).\n", "") == listed(okx)
+
+
+def test_what_is_being_executed_is_named(okx: Sandbox) -> None:
+    """It is listed, and is not counted as active."""
+    okx.set_state(okx.create_rfq()["rfqId"], "pending_fill")
+    _, shown, _ = listed(okx)
+
+    assert shown.endswith("0 active RFQs, and 1 being executed, which cannot be canceled (sandbox, okx).\n")
+
+
+def test_a_list_without_times_is_shown_all_the_same(okx: Sandbox) -> None:
+    """Where OKX gives no time none is made up."""
+    row = {**okx.create_rfq(), "cTime": "", "validUntil": ""}
+    for _ in range(2):
+        okx.fault("rfq/rfqs", json.dumps({"code": "0", "msg": "", "data": [row]}))
+    code, shown, _ = listed(okx, "--json")
+
+    assert (0, None, None) == (code, *(json.loads(shown.splitlines()[0])[name] for name in ("age", "left")))
+
+
+def test_a_list_that_cannot_be_read_is_no_empty_one(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit 1, nothing on stdout, and the reason on stderr."""
+    monkeypatch.setenv("OKX_API_SECRET", "not-the-secret")
+    code, shown, said = listed(okx)
+
+    assert (1, "") == (code, shown)
+    assert "The RFQs could not be read" in said
+    assert "50113" in said
+
+
+# The question
+
+
+def answered(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
+
+
+@pytest.mark.parametrize("answer", ["y\n", "YES\n", " yes \n"])
+def test_yes_is_yes(answer: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """It goes on, and has said how many are active, on stderr."""
+    answered(monkeypatch, answer)
+    ask("somebody", lambda: 3)
+
+    assert ("", "Cancel ALL RFQs of somebody (3 active)? [y/N] ") == capsys.readouterr()
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n", "yeah\n", ""])
+def test_anything_else_is_no(answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Return, the end of the input, and whatever is no clear yes."""
+    answered(monkeypatch, answer)
+
+    with pytest.raises(DeclinedError):
+        ask("somebody", lambda: 3)
+
+
+def test_who_cannot_count_asks_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An error, and silence for longer than the patience, are said."""
+    monkeypatch.setattr("okx_rfq_plugin.cli.question._PATIENCE", 0.01)
+    for_ever = threading.Event()
+    for count in (lambda: 1 // 0, lambda: int(for_ever.wait())):
+        answered(monkeypatch, "y\n")
+        ask("somebody", count)
+    for_ever.set()
+
+    assert 2 == capsys.readouterr().err.count("(how many are active could not be read within a second)? [y/N] ")

@@ -1,0 +1,151 @@
+"""The verdict alone, where no reply on a socket brings it about, and the words in which an attempt is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ccxt
+import pytest
+
+from okx_rfq_plugin._core.endpoints import CANCEL_ALL_QUOTES, CANCEL_ALL_RFQS, CANCEL_BATCH_RFQS, RFQS, Endpoint
+from okx_rfq_plugin._core.verdict import Meaning, Reply, Verdict, classify, describe
+
+
+def caused(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+# A reply, what ccxt raised, and what is told of it.
+TOLD: list[tuple[Reply | None, Any, str]] = [
+    (None, None, "no reply was seen"),
+    (None, ccxt.NetworkError("okx POST there"), "no reply arrived (NetworkError: okx POST there)"),
+    (
+        None,
+        caused(ccxt.RequestTimeout("okx POST there"), ValueError("with a secret")),
+        "no reply arrived (RequestTimeout from ValueError)",
+    ),
+    (Reply(502), None, "HTTP 502 arrived without an OKX code"),
+    (Reply(502), ccxt.ExchangeNotAvailable("a page"), "HTTP 502 arrived without an OKX code"),
+    (Reply(200, [1]), None, "HTTP 200 arrived without an OKX code"),
+    (Reply(200, {"code": "0", "msg": ""}), None, "OKX answered 0 (HTTP 200)"),
+    (Reply(401, {"code": 50113, "msg": "Wrong."}), None, 'OKX answered 50113 (HTTP 401): "Wrong"'),
+    (Reply(200, {"code": "1", "data": [{"sMsg": " Not \n now.. "}]}), None, 'OKX answered 1 (HTTP 200): "Not now"'),
+    (Reply(200, {"code": "1", "msg": "Top.", "data": [{"sMsg": "Row."}]}), None, 'OKX answered 1 (HTTP 200): "Top"'),
+    (Reply(200, {"code": "1", "msg": " ", "data": [7, {"sMsg": "Row."}]}), None, 'OKX answered 1 (HTTP 200): "Row"'),
+    (Reply(200, {"code": "1", "msg": 7, "data": {"sMsg": "Row."}}), None, 'OKX answered 1 (HTTP 200): "Row"'),
+    (Reply(200, {"code": "1", "msg": "x" * 300}), None, f'OKX answered 1 (HTTP 200): "{"x" * 200}"'),
+]
+
+
+@pytest.mark.parametrize(("reply", "error", "words"), TOLD)
+def test_an_attempt_is_told_in_words(reply: Reply | None, error: Any, words: str) -> None:
+    """OKX's own words are quoted on one line and not at any length; of anybody else's page only the status is told."""
+    assert words == describe(reply, error)
+
+
+UNKNOWN = Verdict(Meaning.UNKNOWN, ccxt.BadResponse)
+
+# A reply, what ccxt raised, whether anything may have left the machine, and the verdict.
+JUDGED: list[tuple[Reply | None, Any, bool, Verdict]] = [
+    (None, None, True, UNKNOWN),
+    (None, None, False, UNKNOWN),  # ccxt returned: somebody's own `fetch` has answered
+    (None, ccxt.ExchangeError("?"), True, UNKNOWN),
+    (None, ccxt.ExchangeError("?"), False, Verdict(Meaning.REJECTED, ccxt.ExchangeError)),
+    (None, ccxt.BadSymbol("?"), False, Verdict(Meaning.REJECTED, ccxt.BadSymbol)),
+    (None, ccxt.NetworkError("?"), False, Verdict(Meaning.UNKNOWN, ccxt.NetworkError)),
+    (None, ccxt.AuthenticationError("?"), True, Verdict(Meaning.REJECTED, ccxt.AuthenticationError)),
+    (None, ccxt.ExchangeClosedByUser("?"), True, Verdict(Meaning.REJECTED, ccxt.ExchangeClosedByUser)),
+    (None, ccxt.InvalidProxySettings("?"), True, Verdict(Meaning.REJECTED, ccxt.InvalidProxySettings)),
+    (None, ccxt.NotSupported("?"), True, Verdict(Meaning.REJECTED, ccxt.NotSupported)),
+    (
+        Reply(200, {"code": "0", "data": [{"ts": "1"}, {"sCode": "0"}]}),
+        None,
+        True,
+        Verdict(Meaning.DONE, ccxt.BadResponse, "0"),
+    ),
+    (Reply(299, {"code": "0"}), None, True, Verdict(Meaning.DONE, ccxt.BadResponse, "0")),
+    (Reply(300, {"code": "0"}), None, True, Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "0")),
+    (Reply(199, {"code": "0"}), None, True, Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "0")),
+    (Reply(200, {"code": "0"}), ccxt.ExchangeError("?"), True, Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "0")),
+    (Reply(200, {"code": "1" * 9}), None, True, Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "1" * 9)),
+    (Reply(200, {"code": "1" * 10}), None, True, UNKNOWN),
+    (Reply(200, {"code": "1"}), None, True, Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "1")),
+    (
+        Reply(200, {"code": "1", "data": {"sCode": "70207"}}),
+        None,
+        True,
+        Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "1"),
+    ),
+    (
+        Reply(200, {"code": "2", "data": [{"sCode": "70207"}]}),
+        None,
+        True,
+        Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "2"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("reply", "error", "sent", "verdict"), JUDGED)
+def test_an_attempt_is_judged(reply: Reply | None, error: Any, sent: bool, verdict: Verdict) -> None:
+    """By the code first, the status second, and the class of the error last; a doubt is never a success."""
+    assert verdict == classify(CANCEL_ALL_RFQS, reply, error, sent=sent)
+
+
+def rows(code: str, *said: str) -> Reply:
+    return Reply(200, {"code": code, "msg": "", "data": [{"sCode": each} for each in said]})
+
+
+# Of other endpoints: what was called, what came, and the verdict.
+ELSEWHERE: list[tuple[Endpoint, Reply | None, Verdict]] = [
+    (CANCEL_BATCH_RFQS, rows("0", "0", "0"), Verdict(Meaning.DONE, ccxt.BadResponse, "0", some=True)),
+    (CANCEL_BATCH_RFQS, rows("1", "70000", "70200"), Verdict(Meaning.DONE, ccxt.BadResponse, "1")),
+    (CANCEL_BATCH_RFQS, rows("2", "0", "70000"), Verdict(Meaning.DONE, ccxt.BadResponse, "2", some=True)),
+    (CANCEL_BATCH_RFQS, rows("2", "0", "50011"), Verdict(Meaning.RATE_LIMITED, ccxt.RateLimitExceeded, "2", some=True)),
+    (CANCEL_BATCH_RFQS, rows("1", "70000", "50011"), Verdict(Meaning.RATE_LIMITED, ccxt.RateLimitExceeded, "1")),
+    (CANCEL_BATCH_RFQS, rows("1", "51000", "50001"), Verdict(Meaning.UNAVAILABLE, ccxt.ExchangeNotAvailable, "1")),
+    (CANCEL_BATCH_RFQS, rows("1", "59999"), Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "1")),
+    (CANCEL_BATCH_RFQS, rows("1"), Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "1")),
+    (CANCEL_BATCH_RFQS, rows("50011", "0"), Verdict(Meaning.RATE_LIMITED, ccxt.RateLimitExceeded, "50011", some=True)),
+    (CANCEL_BATCH_RFQS, None, UNKNOWN),
+    (CANCEL_ALL_RFQS, rows("1", "0", "70000"), Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "1")),
+    (CANCEL_ALL_RFQS, rows("70203"), Verdict(Meaning.REJECTED, ccxt.ExchangeError, "70203", by_name=True)),
+    (CANCEL_ALL_RFQS, rows("70208"), Verdict(Meaning.UNAVAILABLE, ccxt.ExchangeNotAvailable, "70208", by_name=True)),
+    (CANCEL_ALL_QUOTES, rows("70408"), Verdict(Meaning.REJECTED, ccxt.ExchangeError, "70408")),
+    (CANCEL_ALL_QUOTES, rows("1", "70409"), Verdict(Meaning.NOTHING_ACTIVE, ccxt.ExchangeError, "1")),
+    (CANCEL_ALL_QUOTES, rows("70207"), Verdict(Meaning.REJECTED, ccxt.ExchangeError, "70207")),
+    *[
+        (RFQS, Reply(200, {"code": "0", "data": data}), Verdict(meaning, ccxt.BadResponse, "0"))
+        for data, meaning in [
+            ([], Meaning.DONE),
+            ([{"rfqId": "1", "state": "active"}], Meaning.DONE),
+            ([{"rfqId": "1", "state": "active"}, {"rfqId": "2"}], Meaning.UNKNOWN),
+            ([{"rfqId": 1, "state": "active"}], Meaning.UNKNOWN),
+            (["1"], Meaning.UNKNOWN),
+            ({"rfqId": "1", "state": "active"}, Meaning.UNKNOWN),
+            (None, Meaning.UNKNOWN),
+        ]
+    ],
+]
+
+
+@pytest.mark.parametrize(("endpoint", "reply", "verdict"), ELSEWHERE)
+def test_an_attempt_is_judged_by_what_was_called(endpoint: Endpoint, reply: Reply | None, verdict: Verdict) -> None:
+    """The rows of a batch have the last word; what is read has to be readable, row by row."""
+    assert verdict == classify(endpoint, reply, None)
+
+
+def test_what_is_known_of_an_attempt_does_not_change() -> None:
+    """Replies and verdicts are values: equal by what they hold, and not to be changed."""
+    reply, verdict = Reply(200, {"code": "0"}), classify(CANCEL_ALL_RFQS, None, None)
+
+    assert Reply(200, {"code": "0"}) == reply
+    assert hash(verdict) == hash(classify(CANCEL_ALL_RFQS, None, None))
+    for value, name in ((reply, "status"), (verdict, "meaning")):
+        with pytest.raises(AttributeError):
+            setattr(value, name, None)
+
+
+def test_an_attempt_may_have_been_sent_unless_it_is_said() -> None:
+    """Where nothing is said about it, the request has perhaps left the machine."""
+    assert Meaning.UNKNOWN is classify(CANCEL_ALL_RFQS, None, ccxt.ExchangeError("?")).meaning

@@ -1,0 +1,679 @@
+"""The pytest plugin: what a test-suite that uses it sees, in runs of pytest inside of this one."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3.connection
+import yaml
+from support.inner import WITHOUT, run
+
+from okx_rfq_plugin.sandbox import Sandbox
+from okx_rfq_plugin.testing import cassettes, pytest_plugin, recording
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture(autouse=True)
+def no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+
+
+# Replay
+
+
+def test_every_cassette_replays_in_both_exchanges(pytester: pytest.Pytester) -> None:
+    """Each name gives its situation to the sync and to the async exchange, under a bare `asyncio.run` too."""
+    run(
+        pytester,
+        """
+        import asyncio, gc
+        import ccxt, pytest
+        from okx_rfq_plugin.testing.cassettes import NAMES
+
+        cassettes = pytest.mark.parametrize(
+            "name", [pytest.param(name, marks=pytest.mark.okx_rfq_cassette(name)) for name in NAMES]
+        )
+
+        def check(name, cancel):
+            if name.startswith("rejected"):
+                with pytest.raises(ccxt.AuthenticationError):
+                    cancel()
+            else:
+                assert cancel()["status"] in name.replace("-", "_")
+
+        @cassettes
+        def test_sync(okx_rfq_exchange, name):
+            check(name, okx_rfq_exchange.cancel_all_rfqs)
+
+        @cassettes
+        def test_async(okx_rfq_async_exchange, name):
+            check(name, lambda: asyncio.run(okx_rfq_async_exchange.cancel_all_rfqs()))
+
+        def test_nothing_was_left_open():
+            gc.collect()
+        """,
+        passed=17,
+    )
+
+
+def test_waits_can_be_read_back(pytester: pytest.Pytester) -> None:
+    """No second is waited; the list has each that would have been, and is new for each test."""
+    run(
+        pytester,
+        """
+        import time
+        import pytest
+
+        @pytest.mark.okx_rfq_cassette("rate-limited-then-canceled")
+        def test_one(okx_rfq_exchange, okx_rfq_waits):
+            began = time.monotonic()
+            assert 2.0 == okx_rfq_exchange.cancel_all_rfqs()["elapsed"]
+            assert [2.0] == okx_rfq_waits
+            assert time.monotonic() - began < 1.5
+
+        @pytest.mark.okx_rfq_cassette("clock-skew-then-canceled")
+        def test_other(okx_rfq_exchange, okx_rfq_waits):
+            okx_rfq_exchange.cancel_all_rfqs()
+            assert [] == okx_rfq_waits
+        """,
+        passed=2,
+    )
+
+
+def test_marker_of_module_class_and_function(pytester: pytest.Pytester) -> None:
+    """The marker is taken from the module, the class or the function, the nearest one."""
+    run(
+        pytester,
+        """
+        import pytest
+
+        pytestmark = pytest.mark.okx_rfq_cassette("nothing-active")
+
+        def test_module(okx_rfq_exchange):
+            assert "nothing_active" == okx_rfq_exchange.cancel_all_rfqs()["status"]
+
+        @pytest.mark.okx_rfq_cassette("canceled")
+        class TestClass:
+            def test_class(self, okx_rfq_exchange):
+                assert 1 == okx_rfq_exchange.cancel_all_rfqs()["attempts"]
+
+            @pytest.mark.okx_rfq_cassette("unavailable-then-canceled")
+            def test_function(self, okx_rfq_exchange):
+                assert 2 == okx_rfq_exchange.cancel_all_rfqs()["attempts"]
+        """,
+        passed=3,
+    )
+
+
+def test_an_exchange_that_the_strategy_makes_replays_too(pytester: pytest.Pytester) -> None:
+    """The marker alone is enough, before the test's own fixtures are set up and after they are gone."""
+    run(
+        pytester,
+        """
+        import ccxt, pytest
+        import okx_rfq_plugin
+
+        @pytest.fixture
+        def desk():
+            exchange = okx_rfq_plugin.install(ccxt.okx({"apiKey": "a", "secret": "b", "password": "c"}))
+            with pytest.raises(ccxt.RateLimitExceeded):
+                exchange.private_post_rfq_cancel_all_rfqs()
+            yield exchange
+            exchange.cancel_all_rfqs()
+            exchange.session.close()
+
+        @pytest.mark.okx_rfq_cassette("rate-limited-then-canceled")
+        def test_it(desk):
+            pass
+        """,
+        passed=1,
+    )
+
+
+def test_request_that_is_not_in_the_cassette_fails_the_test(pytester: pytest.Pytester) -> None:
+    """It goes through `except Exception`, is not tried again, and says cassette, request and what there is."""
+    result = run(
+        pytester,
+        """
+        import pytest
+
+        @pytest.mark.okx_rfq_cassette("canceled")
+        def test_it(okx_rfq_exchange, okx_rfq_waits):
+            okx_rfq_exchange.cancel_all_rfqs()
+            try:
+                okx_rfq_exchange.cancel_all_rfqs()
+            except Exception:
+                pass
+            finally:
+                assert [] == okx_rfq_waits
+        """,
+        failed=1,
+    )
+
+    result.stdout.fnmatch_lines(
+        [
+            "E *the cassette does not hold what was asked for: *canceled.yaml",
+            "E *asked: POST /api/v5/rfq/cancel-all-rfqs",
+            "E *holds: POST /api/v5/rfq/cancel-all-rfqs, HTTP 200, replayed",
+        ]
+    )
+
+
+def test_swallowed_miss_is_raised_at_teardown(pytester: pytest.Pytester) -> None:
+    """A strategy that swallows everything cannot hide it, on a thread or a task neither."""
+    result = run(
+        pytester,
+        """
+        import asyncio, threading
+        import pytest
+
+        pytestmark = pytest.mark.okx_rfq_cassette("canceled")
+
+        def swallowing(call):
+            try:
+                call()
+            except BaseException:
+                pass
+
+        def test_here(okx_rfq_exchange):
+            okx_rfq_exchange.cancel_all_rfqs()
+            swallowing(okx_rfq_exchange.fetch_time)
+
+        def test_on_a_thread(okx_rfq_exchange):
+            okx_rfq_exchange.cancel_all_rfqs()
+            thread = threading.Thread(target=swallowing, args=[okx_rfq_exchange.fetch_time])
+            thread.start()
+            thread.join()
+
+        def test_in_a_task(okx_rfq_async_exchange):
+            async def main():
+                await okx_rfq_async_exchange.cancel_all_rfqs()
+                await asyncio.gather(okx_rfq_async_exchange.fetch_time(), return_exceptions=True)
+
+            asyncio.run(main())
+
+        def test_and_fails_of_it(okx_rfq_exchange):
+            swallowing(okx_rfq_exchange.fetch_time)
+            assert okx_rfq_exchange.last_http_response
+        """,
+        passed=3,
+        failed=1,
+        errors=4,
+    )
+
+    result.stdout.fnmatch_lines(["*asked: GET /api/v5/public/time"] * 4)
+
+
+def test_recorded_request_that_was_never_asked_for_fails_the_test(pytester: pytest.Pytester) -> None:
+    """What is left over is named where the test itself has passed; one that was skipped or failed said enough."""
+    result = run(
+        pytester,
+        """
+        import pytest
+
+        pytestmark = pytest.mark.okx_rfq_cassette("rate-limited-then-canceled")
+
+        def test_passes():
+            pass
+
+        def test_skips():
+            pytest.skip("not today")
+
+        def test_fails():
+            assert False
+
+        @pytest.fixture
+        def broken():
+            raise RuntimeError("not today")
+
+        def test_does_not_start(broken):
+            pass
+        """,
+        passed=1,
+        skipped=1,
+        failed=1,
+        errors=2,
+    )
+
+    result.stdout.fnmatch_lines(
+        [
+            "the cassette holds what was never asked for: *rate-limited-then-canceled.yaml",
+            "  holds: POST /api/v5/rfq/cancel-all-rfqs, HTTP 429, not asked for",
+            "  holds: POST /api/v5/rfq/cancel-all-rfqs, HTTP 200, not asked for",
+        ]
+    )
+    assert 1 == str(result.stdout).count("never asked for")
+
+
+def test_empty_cassette_says_so(pytester: pytest.Pytester) -> None:
+    """A file without interactions, made by another tool, without a head, holds nothing."""
+    pytester.mkdir("cassettes").joinpath("empty.yaml").write_text("version: 1\ninteractions: []\n")
+
+    result = run(
+        pytester,
+        """
+        import pytest
+
+        @pytest.mark.okx_rfq_cassette("empty")
+        def test_it(okx_rfq_exchange):
+            okx_rfq_exchange.fetch_time()
+        """,
+        "-o",
+        "okx_rfq_cassette_max_age=1",
+        failed=1,
+    )
+
+    result.stdout.fnmatch_lines(["E *holds: nothing"])
+
+
+def test_other_hosts_are_not_intercepted(pytester: pytest.Pytester) -> None:
+    """While a cassette is replayed, everybody but OKX is asked for real; here the sandbox stands for everybody."""
+    run(
+        pytester,
+        """
+        import ccxt, pytest
+
+        @pytest.mark.okx_rfq_cassette("canceled")
+        def test_it(okx_rfq_exchange, okx_rfq_sandbox):
+            other = okx_rfq_sandbox.exchange(ccxt.okx)
+            assert other.fetch_time() > 0
+            other.session.close()
+            assert ["/api/v5/public/time"] == [request.path for request in okx_rfq_sandbox.requests]
+            okx_rfq_exchange.cancel_all_rfqs()
+        """,
+        passed=1,
+    )
+
+
+def test_cassette_that_is_not_there(pytester: pytest.Pytester) -> None:
+    """The message says where it was looked for, which ones there are, and how to write it; a wrong marker is told."""
+    result = run(
+        pytester,
+        """
+        import pytest
+
+        @pytest.mark.okx_rfq_cassette("cancelled")
+        def test_misspelled(okx_rfq_exchange):
+            pass
+
+        @pytest.mark.okx_rfq_cassette
+        def test_no_name():
+            pass
+
+        @pytest.mark.okx_rfq_cassette(path="canceled")
+        def test_keyword():
+            pass
+        """,
+        errors=3,
+    )
+
+    result.stdout.fnmatch_lines(
+        [
+            "there is no cassette *cassettes*cancelled.yaml, and none of that name*canceled, nothing-active,*"
+            "pytest --okx-rfq-record=sandbox",
+            "@pytest.mark.okx_rfq_cassette takes one name or path, as in okx_rfq_cassette('canceled')",
+        ]
+    )
+
+
+# The sandbox
+
+
+def test_sandbox_is_clean_for_each_test(pytester: pytest.Pytester) -> None:
+    """One server serves the session; each test has a User ID and a key of its own, and finds nothing of the last."""
+    run(
+        pytester,
+        """
+        import asyncio, gc
+        import pytest
+
+        seen = set()
+
+        @pytest.mark.parametrize("number", range(3))
+        def test_sync(okx_rfq_exchange, okx_rfq_sandbox, okx_rfq_waits, number):
+            okx_rfq_sandbox.create_user(trader_code="MAKER")
+            okx_rfq_sandbox.create_rfq()
+            okx_rfq_sandbox.fault("rfq/cancel-all-rfqs", "50001", "50001")
+            assert "canceled" == okx_rfq_exchange.cancel_all_rfqs()["status"]
+            assert [] == okx_rfq_sandbox.rfqs("active")
+            assert [0.3, 1.7] == okx_rfq_waits
+            assert 3 == len(okx_rfq_sandbox.requests)
+            okx_rfq_sandbox.fault("rfq/cancel-all-rfqs", "50001")
+            seen.add((okx_rfq_sandbox.url, okx_rfq_exchange.apiKey, okx_rfq_sandbox.requests[0].user_id))
+
+        @pytest.mark.parametrize("number", range(3))
+        def test_async(okx_rfq_async_exchange, okx_rfq_sandbox, number):
+            okx_rfq_sandbox.create_rfq()
+            assert "canceled" == asyncio.run(okx_rfq_async_exchange.cancel_all_rfqs())["status"]
+            seen.add((okx_rfq_sandbox.url, okx_rfq_async_exchange.apiKey, okx_rfq_sandbox.requests[0].user_id))
+
+        def test_closed(okx_rfq_async_exchange):
+            async def main():
+                await okx_rfq_async_exchange.cancel_all_rfqs()
+                await okx_rfq_async_exchange.close()
+
+            asyncio.run(main())
+
+        def test_all_of_them():
+            urls, keys, users = zip(*seen)
+            assert (1, 6, 6) == (len(set(urls)), len(set(keys)), len(set(users)))
+            gc.collect()
+        """,
+        passed=8,
+    )
+
+
+def test_sandbox_and_exchange_keep_the_same_time(pytester: pytest.Pytester) -> None:
+    """However long was skipped, OKX's window for signatures is kept, by copies of the exchange too."""
+    run(
+        pytester,
+        """
+        import copy
+        import ccxt, pytest
+
+        def test_it(okx_rfq_exchange, okx_rfq_sandbox, okx_rfq_waits):
+            copied = copy.deepcopy(okx_rfq_exchange)
+            for _ in range(4):
+                okx_rfq_sandbox.fault("rfq/cancel-all-rfqs", *["50001"] * 20)
+                with pytest.raises(ccxt.ExchangeNotAvailable):
+                    okx_rfq_exchange.cancel_all_rfqs()
+            okx_rfq_sandbox.clear()
+            assert sum(okx_rfq_waits) > 80.0
+            assert 1 == okx_rfq_exchange.cancel_all_rfqs()["attempts"]
+            assert 1 == copied.cancel_all_rfqs()["attempts"]
+            copied.session.close()
+        """,
+        passed=1,
+    )
+
+
+# What can be overridden
+
+
+def test_policy_credentials_and_folder_can_be_overridden(pytester: pytest.Pytester) -> None:
+    """A conftest's fixtures take the place of the three base fixtures, for the sandbox too."""
+    pytester.mkdir("mine").joinpath("canceled.yaml").write_text(cassettes.find("nothing-active").read_text())
+    pytester.makeconftest(
+        """
+        import pathlib
+        import pytest
+        from okx_rfq_plugin import RetryPolicy
+
+        @pytest.fixture(scope="session")
+        def okx_rfq_policy():
+            return RetryPolicy(deadline=0)
+
+        @pytest.fixture(scope="session")
+        def okx_rfq_credentials():
+            return {"apiKey": "my-key", "secret": "my-secret", "password": "my-pass"}
+
+        @pytest.fixture
+        def okx_rfq_cassette_dir():
+            return pathlib.Path("mine")
+        """
+    )
+
+    run(
+        pytester,
+        """
+        import pathlib
+        import ccxt, pytest
+
+        @pytest.mark.parametrize("number", range(3))
+        def test_sandbox(okx_rfq_exchange, okx_rfq_sandbox, okx_rfq_waits, number):
+            okx_rfq_sandbox.fault("rfq/cancel-all-rfqs", "50001")
+            with pytest.raises(ccxt.ExchangeNotAvailable):
+                okx_rfq_exchange.cancel_all_rfqs()
+            okx_rfq_exchange.cancel_all_rfqs()
+            assert "my-key" == okx_rfq_exchange.apiKey == okx_rfq_sandbox.credentials["apiKey"]
+            assert [] == okx_rfq_waits
+
+        @pytest.mark.okx_rfq_cassette("canceled")
+        def test_own_cassette_comes_first(okx_rfq_exchange):
+            assert "nothing_active" == okx_rfq_exchange.cancel_all_rfqs()["status"]
+
+        @pytest.mark.okx_rfq_cassette(pathlib.Path("mine/canceled.yaml").resolve())
+        def test_path(okx_rfq_exchange):
+            assert "nothing_active" == okx_rfq_exchange.cancel_all_rfqs()["status"]
+            assert "my-key" == okx_rfq_exchange.apiKey
+        """,
+        passed=5,
+    )
+
+
+# Recording
+
+HALT = """
+    import pytest
+
+    @pytest.mark.okx_rfq_cassette("desk/halt")
+    def test_halt(okx_rfq_exchange, okx_rfq_sandbox, okx_rfq_waits):
+        leg = {"instId": "BTC-USDT", "sz": "25", "side": "buy"}
+        okx_rfq_exchange.private_post_rfq_create_rfq({"counterparties": ["WAGMI"], "clRfqId": "mine", "legs": [leg]})
+        okx_rfq_sandbox.fault("rfq/cancel-all-rfqs", "50011")
+        assert "canceled" == okx_rfq_exchange.cancel_all_rfqs()["status"]
+        assert [2.0] == okx_rfq_waits
+        rows = okx_rfq_exchange.private_get_rfq_rfqs({"clRfqId": "mine"})["data"]
+        assert ["canceled"] == [row["state"] for row in rows]
+"""
+
+
+@pytest.fixture
+def okx(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """A sandbox where the address of OKX itself leads to, on the machine's own time."""
+    with Sandbox() as sandbox:
+
+        def connect(connection: Any) -> None:
+            connection.sock = socket.create_connection(("127.0.0.1", int(sandbox.url.rpartition(":")[2])))
+            connection.is_verified = True
+
+        monkeypatch.setattr(urllib3.connection.HTTPSConnection, "connect", connect)
+        yield sandbox
+
+
+def test_record_from_the_sandbox(pytester: pytest.Pytester) -> None:
+    """A cassette that does not exist is written, scrubbed and with its head; then the same test replays it."""
+    run(pytester, HALT, "--okx-rfq-record=sandbox", passed=1)
+
+    path = pytester.path / "cassettes" / "desk" / "halt.yaml"
+    text = path.read_text()
+    assert "sandbox" == cassettes.read_head(path)["answered_by"]
+    assert 4 == len(yaml.safe_load(text)["interactions"])
+    assert [] == [word for word in ("dummy", "OK-ACCESS", "127.0.0.1", "mine", "WAGMI") if word in text]
+
+    run(pytester, HALT, passed=1)
+    run(pytester, HALT, "--okx-rfq-record=sandbox", passed=1)
+    assert text == path.read_text()
+
+
+def test_record_refuses_an_exchange_that_is_for_okx_itself(pytester: pytest.Pytester, okx: Sandbox) -> None:
+    """While the sandbox is recorded, a strategy's own exchange sends nothing to OKX."""
+    result = run(
+        pytester,
+        """
+        import ccxt, pytest
+        import okx_rfq_plugin
+
+        @pytest.mark.okx_rfq_cassette("own")
+        def test_it():
+            exchange = okx_rfq_plugin.install(ccxt.okx({"apiKey": "a", "secret": "b", "password": "c"}))
+            try:
+                exchange.cancel_all_rfqs()
+            finally:
+                exchange.session.close()
+        """,
+        "--okx-rfq-record=sandbox",
+        failed=1,
+    )
+
+    result.stdout.fnmatch_lines(
+        ["E *POST https://www.okx.com/api/v5/rfq/cancel-all-rfqs was not sent: what is recorded*"]
+    )
+    assert not (pytester.path / "cassettes" / "own.yaml").exists()
+    assert [] == okx.requests
+
+
+def test_record_from_demo_trading(pytester: pytest.Pytester, okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a key in the environment OKX is asked, and waits are waited."""
+    for name, variable in recording.KEYS.items():
+        monkeypatch.setenv(variable, okx.credentials[name])
+    okx.fault("rfq/cancel-all-rfqs", "50001")
+
+    run(
+        pytester,
+        """
+        import pytest
+        from okx_rfq_plugin import RetryPolicy
+
+        @pytest.fixture
+        def okx_rfq_policy():
+            return RetryPolicy(backoff=0.01, jitter=0.0)
+
+        @pytest.mark.okx_rfq_cassette("demo")
+        def test_it(okx_rfq_exchange, okx_rfq_waits):
+            assert "nothing_active" == okx_rfq_exchange.cancel_all_rfqs()["status"]
+            assert [pytest.approx(0.01, abs=0.005)] == okx_rfq_waits
+            assert okx_rfq_exchange.enableRateLimit
+        """,
+        "--okx-rfq-record=demo",
+        passed=1,
+    )
+
+    assert "okx-demo" == cassettes.read_head(pytester.path / "cassettes" / "demo.yaml")["answered_by"]
+    assert 2 == len(okx.requests)
+
+
+def test_record_from_demo_trading_needs_a_key(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it nothing runs: a usage error names the variables."""
+    for variable in recording.KEYS.values():
+        monkeypatch.delenv(variable, raising=False)
+
+    result = pytester.runpytest_inprocess(*WITHOUT, "--okx-rfq-record=demo")
+
+    assert pytest.ExitCode.USAGE_ERROR == result.ret
+    result.stderr.fnmatch_lines(["*demo key of yours in OKX_API_KEY, OKX_API_SECRET, OKX_PASSPHRASE*"])
+
+
+def test_nothing_is_recorded_in_ci(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where CI is set, the option is a usage error."""
+    monkeypatch.setenv("CI", "true")
+
+    result = pytester.runpytest_inprocess(*WITHOUT, "--okx-rfq-record=sandbox")
+
+    assert pytest.ExitCode.USAGE_ERROR == result.ret
+    result.stderr.fnmatch_lines(["*cassettes are not recorded in CI*"])
+
+
+# Age
+
+
+def aged(pytester: pytest.Pytester, days: int) -> Path:
+    """Put a cassette of that age among the test's own."""
+    recorded = (date.today() - timedelta(days=days)).isoformat()
+    text = yaml.safe_load(cassettes.find("canceled").read_text())
+    text["head"]["recorded"] = recorded
+    path = pytester.mkdir("cassettes") / "old.yaml"
+    path.write_text(yaml.safe_dump(text))
+    pytester.makepyfile(
+        test_old="""
+        import pytest
+
+        @pytest.mark.okx_rfq_cassette("old")
+        def test_it(okx_rfq_exchange):
+            okx_rfq_exchange.cancel_all_rfqs()
+        """
+    )
+    return path
+
+
+@pytest.mark.parametrize(("most", "told"), [("90", True), ("200", False), ("", False)])
+def test_old_cassettes_are_named_in_the_summary(pytester: pytest.Pytester, most: str, told: bool) -> None:
+    """With the ini value, each cassette of this run that is older is named once; off by default."""
+    aged(pytester, 100)
+
+    result = pytester.runpytest_inprocess(*WITHOUT, "-o", f"okx_rfq_cassette_max_age={most}")
+
+    result.assert_outcomes(passed=1)
+    assert int(told) == str(result.stdout).count("from sandbox, 10")  # at midnight 100 may be 101
+
+
+def test_age_that_is_no_number(pytester: pytest.Pytester) -> None:
+    """It is a usage error."""
+    result = pytester.runpytest_inprocess(*WITHOUT, "-o", "okx_rfq_cassette_max_age=old")
+
+    assert pytest.ExitCode.USAGE_ERROR == result.ret
+    result.stderr.fnmatch_lines(["*okx_rfq_cassette_max_age is a number of days, not 'old'*"])
+
+
+# What it costs, and what it leaves alone
+
+
+def test_pytest_starts_without_anything_heavy(pytester: pytest.Pytester) -> None:
+    """A test-suite that asks for no fixture loads neither ccxt nor vcrpy, nor what they bring."""
+    pytester.makepyfile(
+        """
+        import sys
+
+        def test_it(pytestconfig):
+            assert pytestconfig.pluginmanager.has_plugin("okx_rfq")
+            heavy = {"ccxt", "vcr", "yaml", "tenacity", "aiohttp", "requests", "rich", "click"}
+            assert set() == heavy & sys.modules.keys()
+            assert {"okx_rfq_plugin", "okx_rfq_plugin.testing", "okx_rfq_plugin.testing.pytest_plugin"} == {
+                name for name in sys.modules if name.startswith("okx_rfq_plugin")
+            }
+        """
+    )
+
+    result = pytester.runpytest_subprocess("-p", "no:hypothesispytest", "-p", "no:anyio")
+
+    result.assert_outcomes(passed=1)
+
+
+def test_every_name_is_its_own() -> None:
+    """No fixture, option or marker can meet one of somebody else's."""
+    fixtures = [name for name in vars(pytest_plugin) if "okx_rfq_" in name]
+
+    assert {
+        "okx_rfq_async_exchange",
+        "okx_rfq_cassette_dir",
+        "okx_rfq_credentials",
+        "okx_rfq_exchange",
+        "okx_rfq_policy",
+        "okx_rfq_sandbox",
+        "okx_rfq_waits",
+    } == {name for name in fixtures if not name.startswith("_")}
+    assert [] == [name for name, value in vars(pytest_plugin).items() if is_fixture(value) and name not in fixtures]
+
+
+def is_fixture(value: object) -> bool:
+    return hasattr(value, "_pytestfixturefunction") or "Fixture" in type(value).__name__
+
+
+def test_doctests_and_other_items_run_as_ever(pytester: pytest.Pytester) -> None:
+    """Items that are no functions have no fixtures of ours, marked or not."""
+    pytester.makefile(".txt", test_text=">>> 1 + 1\n2\n")
+    pytester.makeconftest(
+        """
+        import pytest
+
+        class Thing(pytest.Item):
+            def runtest(self):
+                pass
+
+        @pytest.hookimpl
+        def pytest_collection_modifyitems(session, items):
+            thing = Thing.from_parent(session, name="thing")
+            thing.add_marker(pytest.mark.okx_rfq_cassette("canceled"))
+            items.append(thing)
+        """
+    )
+
+    result = pytester.runpytest_inprocess(*WITHOUT, "--doctest-glob=*.txt")
+
+    result.assert_outcomes(passed=2)

@@ -1,0 +1,213 @@
+"""The soak: a short one finds no lie, and each kind of lie would be found."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import ccxt
+import pytest
+
+from okx_rfq_plugin import CancelFailure
+from okx_rfq_plugin.sandbox import Sandbox
+
+sys.path.append(str(Path(__file__).parents[2]))  # behind the installed package, which is the one to be tested
+
+from tools.soak.__main__ import main
+from tools.soak.desk import Account, Desk
+from tools.soak.load import CANCEL, CREATE, Event, lost, over_limits
+from tools.soak.truth import Truth
+
+SHORT = {"users": 10, "requests": 200, "threads": 2, "tasks": 4, "crowds": 1, "minutes": 0, "seed": 1}
+
+
+@pytest.mark.exhaustive
+def test_a_short_soak_finds_no_lie(capsys: pytest.CaptureFixture[str]) -> None:
+    """Both parts run, say what they saw, and nothing of it was untrue."""
+    ended = main([f"--{name}={value}" for name, value in SHORT.items()])
+    out = capsys.readouterr().out
+
+    assert (0, "lies: 0") == (ended, out.splitlines()[-1]), out
+    for words in ("seed 1", "400 requests of 10 User IDs", "rfq/create-rfq 0", "canceled", "faults", "created"):
+        assert words in out
+
+
+# What would be found in the load
+
+
+def event(code: str, at: float, path: str = CANCEL, stamp: int | None = None, rfq_id: str = "") -> Event:
+    return Event("me", path, code, at, at + 0.001, stamp, rfq_id)
+
+
+@pytest.mark.parametrize(
+    ("events", "words"),
+    [
+        ([event("0", 0.0), event("70207", 1.0), event("0", 2.0)], None),
+        ([event("0", 0.0), event("70207", 1.0), event("0", 1.9)], "3 requests were admitted"),
+        ([event("0", 0.0), event("0", 1.0), event("50011", 1.9)], None),
+        ([event("0", 0.0), event("50011", 1.9)], "refused, though 1 were admitted"),
+        ([event("0", 0.0), event("0", 0.5), event("50011", 2.4)], "refused, though 1 were admitted"),
+        ([event("0", 0.0), event("0", 0.5), event("0", 0.9, CREATE)], None),
+    ],
+)
+def test_a_limit_that_is_not_exact_is_found(events: list[Event], words: str | None) -> None:
+    """One too many is a finding, and one too few is, counted from what clients saw."""
+    found = list(over_limits(events))
+
+    assert (words is None) == (found == [])
+    assert words is None or words in found[0]
+
+
+def book(state: str = "active", updated: int = 1_000, rfq_id: str = "1") -> dict[str, list[dict[str, Any]]]:
+    return {"me": [{"rfqId": rfq_id, "state": state, "uTime": str(updated)}]}
+
+
+@pytest.mark.parametrize(
+    ("canceled", "shown", "words"),
+    [
+        (None, book(), None),
+        (2_000, book("canceled", 2_000), None),
+        (500, book(), None),
+        (1_000, book(), None),
+        (2_000, book(), "is active since 1000, and not ('canceled', 2000)"),
+        (None, book("canceled", 2_000), "is canceled since 2000, and not ('active', 1000)"),
+        (2_000, book("canceled", 1_500), "is canceled since 1500"),
+        (None, {"me": []}, "differ in ['1']"),
+        (None, book(rfq_id="2"), "differ in ['1', '2']"),
+    ],
+)
+def test_an_rfq_that_is_lost_is_found(canceled: int | None, shown: Any, words: str | None) -> None:
+    """What the replies said must be in the book, in the state that they said, since the time that they said."""
+    events = [event("0", 1.0, CREATE, 1_000, "1")]
+    if canceled is not None:
+        events.append(event("0", canceled / 1000, CANCEL, canceled))
+
+    found = list(lost(events, shown))
+
+    assert (words is None) == (found == [])
+    assert words is None or words in found[0]
+
+
+# What would be found in the soak
+
+
+@pytest.fixture
+def desk(sandbox: Sandbox) -> Desk:
+    """A worker at a sandbox in this process."""
+    here = SimpleNamespace(
+        call=lambda name, *args, **kwargs: getattr(sandbox, name)(*args, **kwargs),
+        bodies=lambda path: [],
+    )
+    return Desk("worker", Truth(here), seed=1)  # type: ignore[arg-type]  # all of a SandboxProcess that it needs
+
+
+@pytest.mark.parametrize(("waited", "lies"), [(0.6, 1), (0.4, 0)])
+def test_a_create_that_was_sent_in_spite_of_a_cancel_is_found(desk: Desk, waited: float, lies: int) -> None:
+    """It was asked for before the cancel, and left after it."""
+    desk.truth.sandbox.bodies = lambda path: [(11 + waited, '{"clRfqId": "mine"}'), (12.0, '{"clRfqId": "other"}')]
+    desk.account.asked["mine"] = 10.0
+    desk.account.canceled += [9.0, 11.0]
+
+    desk.end()
+
+    assert lies == len(desk.truth.lies)
+
+
+def create(desk: Desk) -> str:
+    rfq_id = str(desk.truth.sandbox.call("create_rfq", credentials=desk.account.user)["rfqId"])
+    desk.account.known.add(rfq_id)
+    return rfq_id
+
+
+def receipt(status: str, timestamp: int | None = None) -> dict[str, Any]:
+    return {"status": status, "timestamp": timestamp, "attempts": 1}
+
+
+@pytest.mark.parametrize("status", ["canceled", "nothing_active", "done"])
+def test_a_receipt_that_lies_is_found(desk: Desk, status: str) -> None:
+    """An RFQ from before the call that is active after it, and a status that nobody promised."""
+    create(desk)
+
+    with desk.canceling() as judged:
+        judged(receipt(status, 1))
+
+    assert "of before the call are active" in desk.truth.lies[0]
+    assert (status != "nothing_active") == (len(desk.truth.lies) == 2)
+
+
+def test_an_rfq_from_after_the_call_is_no_lie(desk: Desk) -> None:
+    """A cancel answers for what was there when it was called."""
+    with desk.canceling() as judged:
+        create(desk)
+        judged(receipt("nothing_active"))
+
+    assert [] == desk.truth.lies
+
+
+def test_a_time_at_which_nothing_was_canceled_is_found(desk: Desk, sandbox: Sandbox) -> None:
+    """The receipt's time is that of an RFQ that was canceled, or it is a lie."""
+    sandbox.set_state(create(desk), "canceled")
+    (rfq,) = sandbox.rfqs(credentials=desk.account.user)
+
+    for timestamp in (int(rfq["uTime"]), int(rfq["uTime"]) + 1):
+        with desk.canceling() as judged:
+            judged(receipt("canceled", timestamp))
+
+    assert 1 == len(desk.truth.lies)
+    assert "no RFQ was canceled at the time" in desk.truth.lies[0]
+
+
+@pytest.mark.parametrize(("may_be_canceled", "lies"), [(False, 1), (True, 0)])
+def test_a_failure_that_lies_is_found(desk: Desk, sandbox: Sandbox, may_be_canceled: bool, lies: int) -> None:
+    """That nothing was canceled, though something was; also if that comes true only later."""
+    soon, later = create(desk), create(desk)
+    with desk.canceling():
+        sandbox.set_state(soon, "canceled")
+        raise failure(may_be_canceled)
+    at_once = len(desk.truth.lies)
+    sandbox.set_state(later, "canceled")
+    desk.end()
+
+    assert (lies, 2 * lies) == (at_once, len(desk.truth.lies))
+
+
+def failure(may_be_canceled: bool) -> ccxt.BaseError:
+    error = ccxt.ExchangeError("made up")
+    error.cancel_failure = CancelFailure(None, 1, 0.1, may_be_canceled)
+    return error
+
+
+def test_a_failure_without_its_facts_is_found(desk: Desk) -> None:
+    """Every exception says what is known."""
+    with desk.canceling():
+        raise ccxt.ExchangeError("bare")
+
+    assert "says nothing of what is known" in desk.truth.lies[0]
+
+
+def test_a_create_that_was_said_to_be_refused_is_found(desk: Desk, sandbox: Sandbox) -> None:
+    """It must not be in the book."""
+    with desk.creating({"clRfqId": "mine"}):
+        raise ccxt.OperationRejected("nothing was sent")
+    desk.end()
+    before = list(desk.truth.lies)
+    sandbox.create_rfq(credentials=desk.account.user, clRfqId="mine")
+    desk.end()
+
+    assert [] == before
+    assert "['mine'] were said not to be created" in desk.truth.lies[0]
+
+
+def test_in_a_crowd_a_failure_proves_nothing(desk: Desk, sandbox: Sandbox) -> None:
+    """Where others cancel too, what is canceled need not be the work of the call that failed."""
+    crowd = Desk("one of many", desk.truth, 1, Account(desk.account.user))
+    rfq_id = create(crowd)
+
+    with crowd.canceling():
+        sandbox.set_state(rfq_id, "canceled")
+        raise failure(may_be_canceled=False)
+    crowd.end()
+
+    assert [] == desk.truth.lies

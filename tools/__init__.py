@@ -1,0 +1,1 @@
+"""Benchmark, soak and mutation: what maintainers run; no part of the wheel."""

@@ -1,0 +1,128 @@
+"""This file measures a cancel in trouble: a hung connection, rejections, other processes on the same User ID."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from .contenders import async_contenders, outcome_of, outcome_of_async, served, sync_contenders
+from .records import CCXT_OFF, OURS, PYTHON_OKX, Cell, Row
+from .server import SandboxProcess
+from .targets import WINDOW
+from .wire import HANGING
+
+ROOT = Path(__file__).parents[2]
+REJECTIONS = (1, 2, 3)
+PROCESSES = 5
+Ended = tuple[Any, float]
+
+
+def rows(sandbox: SandboxProcess, counting: SandboxProcess, repeats: int) -> Iterator[Row]:
+    """Measure every row of this file; `counting` is a sandbox where rejections count against the window."""
+    yield _hung("hung-sync", "first connection hangs, sync, until canceled", _sync_calls(sandbox, repeats))
+    yield _hung("hung-async", "first connection hangs, async, until canceled", _async_calls(sandbox, repeats))
+    for count in REJECTIONS:
+        yield _rejected(sandbox, count)
+    yield _processes("processes-free", "rejections do not count", sandbox)
+    yield _processes("processes-counted", "rejections count", counting)
+
+
+def _sync_calls(sandbox: SandboxProcess, repeats: int) -> dict[str, list[Ended]]:
+    contenders = {name: each for name, each in sync_contenders(sandbox.url).items() if name != CCXT_OFF}
+    ends: dict[str, list[Ended]] = {}
+    for name, contender in contenders.items():
+        for _ in range(repeats if name == OURS else 1):
+            _hang(sandbox, contender)
+            began = time.monotonic()
+            ends.setdefault(name, []).append((outcome_of(contender.cancel), time.monotonic() - began))
+        contender.close()
+    return ends
+
+
+def _async_calls(sandbox: SandboxProcess, repeats: int) -> dict[str, list[Ended]]:
+    async def call(contender: Any) -> Ended:
+        _hang(sandbox, contender)
+        began = time.monotonic()
+        return await outcome_of_async(contender.cancel()), time.monotonic() - began
+
+    async def everybody() -> dict[str, list[Ended]]:
+        contenders = {name: each for name, each in async_contenders(sandbox.url).items() if name != CCXT_OFF}
+        ends = {
+            name: [await call(contender) for _ in range(repeats if name == OURS else 1)]
+            for name, contender in contenders.items()
+        }
+        for contender in contenders.values():
+            await contender.close()
+        return ends
+
+    return asyncio.run(everybody())
+
+
+def _hang(sandbox: SandboxProcess, contender: Any) -> None:
+    sandbox.clear()
+    contender.become(sandbox.users(1)[0])
+    sandbox.fault("rfq/cancel-all-rfqs", 1, delay=HANGING)
+
+
+def _hung(key: str, title: str, ends: dict[str, list[Ended]]) -> Row:
+    cells = {PYTHON_OKX: Cell(note="sync only")}
+    for name, each in ends.items():
+        if all(served(outcome) for outcome, _ in each):
+            cells[name] = Cell(samples=tuple(seconds for _, seconds in each))
+        else:
+            outcome, seconds = each[-1]
+            cells[name] = Cell(note=f"not canceled: {type(outcome).__name__} after {seconds:.1f} s")
+    return Row(key=key, title=title, unit="s", cells=cells)
+
+
+def _rejected(sandbox: SandboxProcess, count: int) -> Row:
+    cells = {}
+    for name, contender in sync_contenders(sandbox.url).items():
+        sandbox.clear()
+        contender.become(sandbox.users(1)[0])
+        sandbox.fault("rfq/cancel-all-rfqs", count, code="50011")
+        began = time.monotonic()
+        outcome = outcome_of(contender.cancel)
+        seconds = time.monotonic() - began
+        contender.close()
+        earliest = count * WINDOW
+        cells[name] = Cell(note="not canceled, the caller is told at once")
+        if served(outcome):
+            facts = {"earliest_s": earliest, "over_earliest": seconds / earliest}
+            note = f"{seconds / earliest:.2f} of the earliest, {earliest:g} s"
+            cells[name] = Cell(samples=(seconds,), note=note, facts=facts)
+    plural = "s" * (count > 1)
+    title = f"{count} rejection{plural} (50011), each for a full window, until canceled"
+    return Row(key=f"rejections-{count}", title=title, unit="s", cells=cells)
+
+
+def _processes(key: str, reading: str, sandbox: SandboxProcess) -> Row:
+    sandbox.clear()
+    (user,) = sandbox.users(1)
+    cells = {}
+    for name in (CCXT_OFF, OURS) if key == "processes-free" else (OURS,):  # ccxt repeats nothing, counted or not
+        sandbox.clear()
+        asked = [sys.executable, "-m", "tools.bench.process", sandbox.url, *user.values(), name]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
+        processes = [subprocess.Popen(asked, **pipes) for _ in range(PROCESSES)]
+        for process in processes:
+            process.stdout.readline()  # it is ready
+        start = f"{time.monotonic() + 0.2}\n"
+        for process in processes:
+            process.stdin.write(start)
+            process.stdin.flush()
+        ends = [process.communicate(timeout=90)[0].split() for process in processes]
+        happy = [float(seconds) for ok, seconds in ends if ok == "True"]
+        note = f"{len(sandbox.arrivals(user))} requests, {sandbox.rejections()} rejected"
+        cells[name] = Cell(note=f"only {len(happy)} of {PROCESSES} served; {note}")
+        if len(happy) == PROCESSES:
+            earliest = (PROCESSES - 1) // 2 * WINDOW
+            facts = {"earliest_s": earliest, "over_earliest": max(happy) / earliest}
+            cells[name] = Cell(samples=(max(happy),), note=f"{note}; at least {earliest:g} s", facts=facts)
+    title = f"{PROCESSES} processes on one User ID, {reading}, until the last is served"
+    return Row(key=key, title=title, unit="s", cells=cells)

@@ -1,0 +1,177 @@
+"""This file puts the sandbox under load, and checks its limits and its books by what the clients saw."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import http.client
+import json
+import multiprocessing
+import random
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timezone
+from multiprocessing.pool import Pool
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tools.bench.server import SandboxProcess
+
+PROCESSES = 4
+BURST = 4  # requests that a process sends for one user before it goes on to the next
+BUSY = "50011"
+SLACK = 0.01  # seconds that a time told by a client may be off the sandbox's own
+GROWTH = 1.2, 8_000_000  # a second run may leave so much more memory in use than the first: a factor, and bytes
+
+# As OKX's pages have them, written down once more: requests, seconds.
+LIMITS = {
+    "rfq/create-rfq": (5, 2.0),
+    "rfq/cancel-all-rfqs": (2, 2.0),
+    "rfq/rfqs": (2, 2.0),
+    "account/config": (5, 2.0),
+}
+CANCEL, CREATE = "rfq/cancel-all-rfqs", "rfq/create-rfq"
+LEG = {"instId": "BTC-USD-261225-100000-C", "side": "buy", "sz": "1", "tdMode": "cross"}  # its RFQ lives 10 minutes
+_EPOCH = time.time() - time.monotonic()
+
+User = dict[str, str]
+
+
+class Event(NamedTuple):
+    """One request and its reply: when it was executed, in Unix seconds, lies between `since` and `until`."""
+
+    user: str
+    path: str
+    code: str
+    since: float
+    until: float
+    stamp: int | None = None  # milliseconds, as the reply has them
+    rfq_id: str = ""
+
+
+class Result(NamedTuple):
+    """What came of a load: how it ended, bytes in use by the sandbox before and after each run, and what was wrong."""
+
+    codes: Counter[str]
+    memory: tuple[int, ...]
+    seconds: float
+    lies: list[str]
+
+
+def run(users: int, requests: int, seed: int) -> Result:
+    """Send as many requests, for as many users, twice, and check every reply."""
+    began, codes, lies = time.monotonic(), Counter[str](), []
+    with SandboxProcess() as sandbox, multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
+        crowd = [sandbox.call("create_user") for _ in range(users)]
+        memory = [memory_of(sandbox.pid)]
+        for turn in range(2):
+            events = _send(pool, sandbox.url, crowd, requests, seed + turn)
+            memory.append(memory_of(sandbox.pid))
+            codes.update(f"{event.path} {event.code}" for event in events)
+            books = {user["apiKey"]: sandbox.call("rfqs", credentials=user) for user in crowd}
+            lies += [*over_limits(events), *lost(events, books)]
+            sandbox.clear()
+    factor, bytes_ = GROWTH
+    if memory[2] > memory[1] * factor + bytes_:
+        lies.append(f"memory grew from {memory[1]:,} bytes after the first run to {memory[2]:,} after the second")
+    return Result(codes, tuple(memory), time.monotonic() - began, lies)
+
+
+def over_limits(events: Iterable[Event]) -> Iterator[str]:
+    """Name each user and path where more were admitted than OKX would, or fewer."""
+    logs: dict[tuple[str, str], list[Event]] = defaultdict(list)
+    for event in sorted(events, key=lambda each: each.since):
+        logs[event.user, event.path].append(event)
+    for (user, path), log in logs.items():
+        most, seconds = LIMITS[path]
+        admitted = [event for event in log if event.code != BUSY]
+        for first in range(len(admitted) - most):
+            window = admitted[first : first + most + 1]
+            if max(event.until for event in window) - window[0].since < seconds:
+                yield f"{user} {path}: {most + 1} requests were admitted within {seconds} s: {window}"
+        for event in log:
+            near = [each for each in admitted if each.until > event.since - seconds and each.since < event.until]
+            if event.code == BUSY and len(near) < most:
+                yield f"{user} {path}: refused, though {len(near)} were admitted in the {seconds} s before: {event}"
+
+
+def lost(events: Iterable[Event], books: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
+    """Name each RFQ whose place in the book is not what the replies say."""
+    created: dict[str, dict[str, int]] = {user: {} for user in books}
+    canceled: dict[str, list[int]] = {user: [] for user in books}
+    for event in events:
+        if event.code == "0" and event.stamp is not None:
+            if event.path == CREATE:
+                created[event.user][event.rfq_id] = event.stamp
+            else:
+                canceled[event.user].append(event.stamp)
+    for user, book in books.items():
+        rows = {rfq["rfqId"]: rfq for rfq in book}
+        if rows.keys() != created[user].keys():
+            yield f"{user}: the book and the replies differ in {sorted(rows.keys() ^ created[user].keys())}"
+        for rfq_id in rows.keys() & created[user].keys():
+            row, stamp = rows[rfq_id], created[user][rfq_id]
+            # In one and the same millisecond nobody can say which of the two came first.
+            if stamp in canceled[user]:
+                continue
+            after = [each for each in canceled[user] if each > stamp]
+            expected = ("canceled", min(after)) if after else ("active", stamp)
+            if (row["state"], int(row["uTime"])) != expected:
+                yield f"{user}: RFQ {rfq_id} is {row['state']} since {row['uTime']}, and not {expected}"
+
+
+def memory_of(pid: int | None) -> int:
+    """Return the bytes that a process has in memory; 0 where the system has no /proc."""
+    statm = Path(f"/proc/{pid}/statm")
+    return int(statm.read_text().split()[1]) * 4096 if statm.exists() else 0
+
+
+def _send(pool: Pool, url: str, users: Sequence[User], requests: int, seed: int) -> list[Event]:
+    # Each user is served by two processes, in the same order, so that requests of one user meet.
+    halves = [users[n :: PROCESSES // 2] for n in range(PROCESSES // 2)]
+    tasks = [(url, halves[n // 2], requests // PROCESSES, seed, n) for n in range(PROCESSES)]
+    return [event for events in pool.starmap(_client, tasks) for event in events]
+
+
+def _client(url: str, users: Sequence[User], requests: int, seed: int, number: int) -> list[Event]:
+    order, choice = random.Random(seed + number // 2), random.Random(f"{seed} {number}")
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
+    events: list[Event] = []
+    while len(events) < requests:
+        for user in order.sample(users, len(users)):
+            often = choice.choice((CREATE, CANCEL, "rfq/rfqs"))
+            for _ in range(min(BURST, requests - len(events))):
+                events.append(_ask(connection, user, choice.choice((often, often, *LIMITS))))
+    connection.close()
+    return events
+
+
+def _ask(connection: http.client.HTTPConnection, user: User, path: str) -> Event:
+    method = "POST" if path in (CREATE, CANCEL) else "GET"
+    body = json.dumps({"counterparties": ["WAGMI"], "legs": [LEG]}).encode() if path == CREATE else b""
+    sent = time.monotonic()
+    target = f"/api/v5/{path}"
+    connection.request(method, target, body, headers(user, method, target, body))
+    answer = json.loads(connection.getresponse().read())
+    since, until = sent + _EPOCH - SLACK, time.monotonic() + _EPOCH + SLACK
+    row = answer["data"][0] if answer["data"] else {}
+    stamp = row.get("ts") or (row.get("cTime") if path == CREATE else None)
+    if stamp:  # the sandbox's own time, to the millisecond
+        since, until = int(stamp) / 1000, (int(stamp) + 1) / 1000
+    rfq_id = row.get("rfqId", "") if path == CREATE else ""
+    return Event(user["apiKey"], path, answer["code"], since, until, int(stamp) if stamp else None, rfq_id)
+
+
+def headers(user: User, method: str, target: str, body: bytes) -> dict[str, str]:
+    """Sign a request."""
+    stamp = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    message = (stamp + method + target).encode() + body
+    return {
+        "OK-ACCESS-KEY": user["apiKey"],
+        "OK-ACCESS-PASSPHRASE": user["password"],
+        "OK-ACCESS-SIGN": base64.b64encode(hmac.digest(user["secret"].encode(), message, "sha256")).decode(),
+        "OK-ACCESS-TIMESTAMP": stamp,
+        "Content-Type": "application/json",
+        "x-simulated-trading": "1",
+    }

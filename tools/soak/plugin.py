@@ -1,0 +1,123 @@
+"""This file soaks the plugin: threads and tasks that create and cancel, while all that can go wrong does."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import ccxt
+import ccxt.async_support
+
+from tools.bench.contenders import Ccxt
+from tools.bench.server import SandboxProcess
+
+from .desk import Account, Desk
+from .faults import LONGEST
+from .truth import Truth
+
+ROUND = 30.0  # seconds; then all begin anew, with new users and new exchange objects
+SETTLED = LONGEST + 1  # seconds after which nothing that was sent can still be on its way
+TOGETHER = 4  # threads, or tasks, that share an exchange object; and both share a User ID
+
+
+class Size(NamedTuple):
+    """How many threads and tasks there are with users of their own, and how many crowds that share one."""
+
+    threads: int = 6
+    tasks: int = 16
+    crowds: int = 2
+
+
+def run(seconds: float, size: Size, seed: int) -> Truth:
+    """Soak for so many seconds, and a little more."""
+    until = time.monotonic() + seconds
+    # Faults are for whoever comes first: crowds have a sandbox of their own, so that theirs meet them.
+    with SandboxProcess() as sandbox, SandboxProcess() as crowded:
+        truth = Truth(sandbox)
+        while (left := until - time.monotonic()) > 0:
+            _round(truth, truth.at(crowded), min(left, ROUND), size, seed)
+            sandbox.clear()
+            crowded.clear()
+            seed += 1
+        return truth
+
+
+def _round(truth: Truth, in_crowds: Truth, seconds: float, size: Size, seed: int) -> None:
+    sync, tasks = [*_groups("thread", size.threads, truth, seed)], [*_groups("task", size.tasks, truth, seed)]
+    for crowd in range(size.crowds):
+        account = Account(in_crowds.sandbox.call("create_user"))
+        for kind, groups in (("thread", sync), ("task", tasks)):
+            groups.append([Desk(f"crowd {crowd} {kind} {n}", in_crowds, seed, account) for n in range(TOGETHER)])
+    until = time.monotonic() + seconds
+    exchanges = [_exchange(ccxt, group) for group in sync]
+    with ThreadPoolExecutor(len(sync) * TOGETHER + 1) as pool:
+        ends = [pool.submit(asyncio.run, _tasks(tasks, until))]
+        for exchange, group in zip(exchanges, sync, strict=True):
+            ends += [pool.submit(_thread, desk, exchange, until) for desk in group]
+    for exchange in exchanges:
+        exchange.close()
+    time.sleep(SETTLED)
+    for end in ends:
+        end.result()
+    for group in [*sync, *tasks]:
+        for desk in group:
+            desk.end()
+
+
+def _groups(kind: str, count: int, truth: Truth, seed: int) -> Iterator[list[Desk]]:
+    for n in range(count):
+        yield [Desk(f"{kind} {n}", truth, seed)]
+
+
+def _exchange(module: Any, group: list[Desk]) -> Any:
+    # Alone, with ccxt's own waits switched off, more calls are made; in a crowd its queue is to be full.
+    desk = group[0]
+    return Ccxt(module, desk.truth.sandbox.url, installed=True, limiter=not desk.alone, **desk.policy()).exchange
+
+
+def _thread(desk: Desk, exchange: Any, until: float) -> None:
+    while time.monotonic() < until:
+        desk.begin(exchange)
+        if (params := desk.asks()) is not None:
+            with desk.creating(params) as created:
+                created(exchange.private_post_rfq_create_rfq(params))
+        with desk.canceling() as judged:
+            judged(exchange.cancel_all_rfqs())
+
+
+async def _task(desk: Desk, exchange: Any, until: float) -> None:
+    while time.monotonic() < until:
+        desk.begin(exchange)
+        if (params := desk.asks()) is not None:
+            with desk.creating(params) as created:
+                created(await exchange.private_post_rfq_create_rfq(params))
+        with desk.canceling(asyncio.CancelledError) as judged:
+            judged(await _perhaps_stopped(exchange, desk.stops()))
+
+
+async def _tasks(groups: list[list[Desk]], until: float) -> None:
+    exchanges = [_exchange(ccxt.async_support, group) for group in groups]
+    pairs = zip(exchanges, groups, strict=True)
+    await asyncio.gather(*(_task(desk, exchange, until) for exchange, group in pairs for desk in group))
+    for exchange in exchanges:
+        exchange.timeout_on_exit = 0  # ccxt waits a quarter of a second otherwise
+        await exchange.close()
+
+
+async def _perhaps_stopped(exchange: Any, after: float | None) -> Any:
+    async def call() -> Any:
+        try:
+            return await exchange.cancel_all_rfqs()
+        except asyncio.CancelledError as error:  # a task that was canceled may hand over another one
+            return error
+
+    task = asyncio.ensure_future(call())
+    if after is not None:
+        asyncio.get_running_loop().call_later(after, task.cancel)
+    result = await task
+    if isinstance(result, asyncio.CancelledError):
+        raise result
+    return result
