@@ -119,8 +119,6 @@ def _list_changes(results: WorkDB, name: str, asked: argparse.Namespace) -> None
     own = (Path(__file__).with_name("operators.py"),)  # what the list of changes follows from
     folders = (PACKAGE, "tests", "tools/mutation")
     everything = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
-        path for folder in (PACKAGE, "tests", "tools/mutation") for path in sorted((ROOT / folder).rglob("*.py"))
-    ]
     marks = {"source": _digest(path, *own), "all": _digest(*own, *everything)}
     kept = asked.work / f"{name}.json"
     known = json.loads(kept.read_text()) if kept.exists() else {}
