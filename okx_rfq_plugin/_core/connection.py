@@ -229,6 +229,11 @@ def nothing_left(error: BaseException) -> bool:
     return any(_before_request(each) for each in _chain(error))
 
 
+def leads_to(first: BaseException, last: BaseException) -> bool:
+    """Return whether the one error is what the other was raised for."""
+    return any(each is first for each in _chain(last))
+
+
 def is_final(error: BaseException) -> bool:
     """Return whether no repetition mends it: a certificate that is not trusted, or settings that cannot work."""
     return any(

@@ -76,6 +76,7 @@ class Request:
         self._timeout = timeout * 1000
         self._attempt = attempt
         self._sends: list[_Send] = []
+        self._unseen = False  # whether code of the user's is on the way, which may send by itself
         self._handing_over = False
         self._handed: Any = None  # the session that ccxt's `fetch` was given, and in whose place
         self._handed_for: Any = None
@@ -106,8 +107,9 @@ class Request:
     def call(self) -> Any:
         """Call ccxt's implicit method; on async exchanges this returns the coroutine."""
         _refuse_closed(self.exchange)
-        # A method of the user's own may send by itself, unseen, until ccxt's `fetch` is reached.
-        self._attempt.left = not connection.is_ccxts_code(self.exchange, "request", "fetch2", "fetch")
+        # A method of the user's own may send by itself, unseen.
+        self._unseen = not connection.is_ccxts_code(self.exchange, "request", "fetch2", "fetch")
+        self._attempt.left = self._unseen
         return getattr(self._delegate, self._endpoint.call)(self._params)
 
     def take_session(self) -> Any:
@@ -141,7 +143,6 @@ class Request:
         """Note that ccxt's `fetch` is about to send, and is watched from here on."""
         _refuse_unsendable(self.exchange, headers)
         self._sends.append(_Send(_signature(headers)))
-        self._attempt.left = any(send.left for send in self._sends)
         self._handed = None
         self._handing_over = True
 
@@ -195,7 +196,7 @@ class Request:
         self._raised = error
         if connection.nothing_left(error):
             self._sends[-1].left = False
-            self._attempt.left = any(send.left for send in self._sends)
+            self._attempt.left = self._unseen or any(send.left for send in self._sends)
 
     def _translated(self, error: BaseException) -> BaseError | None:
         return connection.as_ccxt_error(self.exchange, error) if error is self._raised else None
