@@ -425,17 +425,21 @@ def _signature(headers: Any) -> str | None:
 
 def _refuse_unsendable(exchange: Any, headers: Any) -> None:
     for name in _CREDENTIALS:
-        value = headers.get(name) if isinstance(headers, dict) else None
-        if isinstance(value, str) and (_UNSENDABLE.search(value) or (exchange.synchronous and not _is_latin(value))):
+        value = headers.get(name, "") if isinstance(headers, dict) else ""
+        if (
+            not isinstance(value, str)
+            or _UNSENDABLE.search(value)
+            or (exchange.synchronous and max(value, default="") > "\xff")
+        ):
             # Not by the HTTP library, whose error quotes the value.
             raise AuthenticationError(
-                f"{exchange.id} {name} cannot be sent in an HTTP header: it starts with a blank, or holds a line break"
-                " or a character that headers do not carry"
+                f"{exchange.id} {name} cannot be sent in an HTTP header: it is no text, starts with a blank, or holds a"
+                " line break or another character that headers do not carry"
             )
 
 
-def _is_latin(value: str) -> bool:
-    return all(ord(character) < 256 for character in value)
+def _is_latin(text: str) -> bool:
+    return max(text, default="") <= "\xff"
 
 
 def _refuse_closed(exchange: Any) -> None:
