@@ -72,7 +72,7 @@ POINTS: tuple[Point, ...] = (
         "A key that the host does not know",
         "50111 Invalid OK-ACCESS-KEY, and 50119 API key doesn't exist; not when which.",
         "50119 for the keys of another region's host and for deleted keys: freqtrade#9422 (2023), ccxt#24601 (2024), "
-        "freqtrade#10967, #11405. 50111 for a placeholder: pyted/okx#1 (2023).",
+        "freqtrade#10967, #11405. 50111: pyted/okx#1 (2023); for what key is not recorded.",
         "50119 for a key with the form of OKX's (a UUID), 50111 for any other.",
     ),
     Point(
@@ -86,7 +86,7 @@ POINTS: tuple[Point, ...] = (
         "Hosts and regions",
         "openapi.okx.com for production and demo trading since 2026-05-27, www.okx.com before.",
         "my., app., eea., us. and tr.okx.com in use, each region with its own keys: the records of 50119 above.",
-        "One sandbox is one host: a key that another sandbox made is unknown here.",
+        "One sandbox is one host; two are two regions, for keys that `create_user(credentials=...)` gave to one.",
     ),
     Point(
         "70207, 70203, 70208: on top or in a row",

@@ -17,7 +17,10 @@ LONGEST = 128  # characters of any one value; the docs have a number for clients
 
 _WHOLE = re.compile(r"[0-9]{1,20}")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
-_FLAGS: dict[str | bool | None, bool] = {None: False, "": False, False: False, "false": False, True: True, "true": True}
+_FLAGS: dict[str | bool | None, bool] = {
+    **dict.fromkeys((None, "", False, "false", "False"), False),
+    **dict.fromkeys((True, "true", "True"), True),
+}
 
 
 def read_json(body: bytes, kind: type[dict[str, Any]] | type[list[Any]] = dict) -> Any:
@@ -77,7 +80,7 @@ def whole(params: Params, name: str, allowed: range, default: int) -> int:
 
 
 def flag(params: Params, name: str) -> bool:
-    """Return a boolean, False where it is left out; python-okx sends the words, and is understood."""
+    """Return a boolean, False where it is left out; python-okx and okx-sdk send words, and are understood."""
     value = params.get(name)
     if not isinstance(value, (str, bool, type(None))) or value not in _FLAGS:
         bad(name)
@@ -91,9 +94,9 @@ def texts(params: Params, name: str) -> list[str]:
 
 
 def rows(params: Params, name: str) -> list[Any]:
-    """Return a list of anything, empty where it is left out."""
+    """Return a list of anything, empty where it is left out; one client, okxv5, sends "" for that."""
     values = params.get(name)
-    if values is None:
+    if values is None or values == "":
         return []
     if not isinstance(values, list):
         bad(name)

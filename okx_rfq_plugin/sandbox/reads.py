@@ -1,7 +1,7 @@
 """What clients read beside RFQs and quotes: the account, its balance, the system's status, instruments, currencies.
 
-Source: the fields, from okx.com/docs-v5/en/#trading-account-rest-api-get-account-configuration and so on; the values are
-the sandbox's own.
+Source: the fields, from okx.com/docs-v5/en/#trading-account-rest-api-get-account-configuration and so on; the values
+are the sandbox's own.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ import pytest
 
 from okx_rfq_plugin.sandbox import Sandbox
 
-# HTTP status, codes: from okx.com/docs-v5/en/#error-code-rest-api and the block-trading page beside it, but for 50119 and
-# 50120, which are published with 200 and were seen with 401.
+# HTTP status, codes: from okx.com/docs-v5/en/#error-code-rest-api and the block-trading page beside it, but for 50119
+# and 50120, which are published with 200 and were seen with 401.
 PUBLISHED = {
     200: "0 1 2 50007 50008 50009 50010 50012 50017 50018 50019 50020 50021 50022 50023 50024 50025 50027 50028 50029 "
     "50030 50038 50040 50041 50046 50051 50052 50059 50060 50061 50062 50118 50121 "
