@@ -18,7 +18,7 @@ class Endpoint(NamedTuple):
     gone: tuple[str, ...] = ()  # the codes by which a row of a batch says that it is not active any more
     create: str | None = None  # the path of the request that must not outlive this one in ccxt's queue
     fields: tuple[str, ...] = ()  # of an endpoint that only reads: the texts that every row has
-    proof: tuple[str, ...] = ()  # of one that changes something: the numbers, as strings, that one row of a success has
+    proof: tuple[str, ...] = ()  # of one that changes something: the numbers that one row of a success has
 
     @property
     def reads(self) -> bool:

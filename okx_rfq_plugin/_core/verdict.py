@@ -199,7 +199,7 @@ def _is_documented(endpoint: Endpoint, rows: list[Any] | None) -> bool:
 
 def _is_said(row: dict[str, Any], field: str) -> bool:
     value = row.get(field)
-    return isinstance(value, str) and bool(_NUMBER.fullmatch(value))
+    return type(value) in (str, int) and bool(_NUMBER.fullmatch(str(value)))
 
 
 def _said(reply: Reply) -> set[str | None]:

@@ -156,10 +156,7 @@ NO_SUCCESS: list[Any] = [
         {**SUCCESS, "data": data}
         for data in (None, [], {}, "", "ts", {"ts": "1697026383085"}, [None], [[]], [{}], ["ts"])
     ],
-    *[
-        {**SUCCESS, "data": [{"ts": ts}]}
-        for ts in (None, "", "now", 1697026383085, True, ["1697026383085"], "1.5", "-1")
-    ],
+    *[{**SUCCESS, "data": [{"ts": ts}]} for ts in (None, "", "now", 1.5, -1, True, ["1697026383085"], "1.5", "-1")],
     *[
         {**SUCCESS, "data": [{"ts": "1697026383085", "sCode": code}]}
         for code in ("-1", "70200 ", " 0", "", "1", "70208", "0_1", 0, 1.5, 0.0, True, False, None, [], ["0"], {})
