@@ -10,17 +10,47 @@ from .endpoints import TABLE, Endpoint
 from .evidence import DOCS, POINTS, Documented, Point
 from .limits import Limit
 
-_HEAD = f"""\
+_HEAD = """\
 # What the sandbox does, and how it is known
 
 `okx_rfq_plugin.sandbox.Sandbox` is a local double of OKX's block trading. It is not OKX, and nothing on this page was
 tried against OKX. Every row names its evidence:
 
-- **documented**: OKX's docs say so, at `okx.com/docs-v5/en/#ANCHOR`, as stored in {DOCS} if no other month is named.
+- **documented**: OKX's docs say so, at `okx.com/docs-v5/en/#ANCHOR`, as stored in MONTH if no other month is named.
 - **seen**: OKX answered so in a public record, with its source and year (`?` where it is not known).
 - Neither: nobody has published it. Then the row says what the sandbox does, and how to have it otherwise.
 
 This page is made from the sandbox's own tables by `python -m okx_rfq_plugin.sandbox.evidence_page > docs/sandbox.md`.
+
+## How to use it
+
+```python
+import ccxt
+
+from okx_rfq_plugin.sandbox import DROP, Fault, Sandbox, VirtualClock
+
+clock = VirtualClock()  # or leave it out: the sandbox lives in the machine's time
+with Sandbox(clock=clock) as sandbox:
+    exchange = sandbox.exchange(ccxt.okx)  # stays here, whatever set_sandbox_mode and hostname say
+    exchange.milliseconds = lambda: int(clock.wall() * 1000)  # signs in the sandbox's time
+    sandbox.create_rfq(clRfqId="mine")
+    sandbox.fault("rfq/cancel-all-rfqs", "50011", 502, 4.0, DROP, Fault(code=70208, row=True))  # one a request
+    sandbox.reply("account/bills", {"code": "0", "msg": "", "data": []})  # for as often as it is asked for
+    sandbox.announce_maintenance(lasts=600)
+
+    exchange.private_get_account_bills()
+    print(exchange.fetch_status()["status"], [rfq["clRfqId"] for rfq in sandbox.rfqs("active")])
+    print(sandbox.unused)  # five faults that no request has got
+    print([request.path for request in sandbox.requests])
+```
+
+- `fault(path, *steps)`: a step is an OKX code, an HTTP status, a body, seconds (a float), `DROP`, or a `Fault`. The
+  seconds pass on the sandbox's clock where that is a `SandboxClock`, such as `VirtualClock`: then nothing waits.
+- `reply(path, json, times=None, status=200)`: a scripted reply, or a function of the `Request`. Nothing is checked or
+  counted before it; a fault comes first.
+- `unused`: the faults and replies that no request has got yet, in words.
+- `create_user`, `create_key`, `create_rfq`, `create_quote`, `rfqs`, `quotes`, `set_state`: the users and their books.
+- `begin()` starts afresh, `clear()` empties everything but users and keys.
 
 ## How it behaves
 """
@@ -45,7 +75,7 @@ def render() -> str:
     codes = sorted({row.code for row in ROWS}, key=int)
     return "\n".join(
         [
-            _HEAD + "\n" + points,
+            _HEAD.replace("MONTH", DOCS) + "\n" + points,
             _ENDPOINTS + "\n" + endpoints,
             _CODES
             + "\n"

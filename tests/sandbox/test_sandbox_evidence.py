@@ -25,6 +25,18 @@ def test_the_page_is_up_to_date() -> None:
     assert PAGE.read_text(encoding="utf-8") == render()
 
 
+def test_the_example_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """As it stands there."""
+    (example,) = re.findall(r"```python\n(.*?)```", render(), flags=re.DOTALL)
+
+    exec(example, {})  # noqa: S102 - our own text
+
+    status, unused, paths = capsys.readouterr().out.splitlines()
+    assert "maintenance ['mine']" == status
+    assert 5 == unused.count("fault for")
+    assert "['/api/v5/account/bills', '/api/v5/system/status']" == paths
+
+
 def test_the_page_is_printed_by_its_command() -> None:
     """The command that the page names prints it."""
     printed = subprocess.run(
