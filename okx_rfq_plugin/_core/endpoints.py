@@ -13,7 +13,7 @@ class Endpoint(NamedTuple):
     sends: int = 2  # requests that OKX takes from one User ID in `window`
     window: float = 2.0  # seconds
     nothing_active: str | None = None  # the code by which OKX says that there is nothing to cancel
-    too_many: str | None = None  # the code by which it refuses to cancel so many at once
+    too_many: str | None = None  # the code by which it refuses to cancel all of them at once
     by_name: tuple[str, ...] = ()  # the codes after which what it did not cancel may be canceled by name
     gone: tuple[str, ...] = ()  # the codes by which a row of a batch says that it is not active any more
     create: str | None = None  # the path of the request that must not outlive this one in ccxt's queue

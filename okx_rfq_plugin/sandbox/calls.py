@@ -37,7 +37,7 @@ class Call(Question):
 
     @property
     def trader_code(self) -> str:
-        """The trader code of whoever asks."""
+        """The trader code of the user who asks."""
         return self.desk.user(self.key.user_id).trader_code
 
 

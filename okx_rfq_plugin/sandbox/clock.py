@@ -1,4 +1,4 @@
-"""The time that a sandbox lives in: the machine's, a function's, or one that passes as soon as somebody waits."""
+"""The time that a sandbox lives in: the machine's, a function's, or one that passes as soon as a fault waits."""
 
 from __future__ import annotations
 

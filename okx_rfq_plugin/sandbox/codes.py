@@ -9,6 +9,10 @@ from typing import Any
 
 from .code_rows import ROWS, CodeRow
 
+_BY_CODE: dict[str, list[CodeRow]] = {}
+for _row in ROWS:
+    _BY_CODE.setdefault(_row.code, []).append(_row)
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -69,8 +73,8 @@ class _Places(dict[str, str]):
 
 
 def _look_up(code: str, status: int | None) -> tuple[int, str]:
-    rows = [row for row in ROWS if row.code == code]
-    if not rows:
+    rows = _BY_CODE.get(code)
+    if rows is None:
         return 200, f"Code {code} is listed nowhere in the sandbox."
     published = [row for row in rows if status is not None and row.status == status]
     chosen = [row for row in rows if row.followed]

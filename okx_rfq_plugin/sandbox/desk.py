@@ -50,7 +50,7 @@ class Desk:
         self.mmp: dict[Account, dict[str, str]] = {}
         self._users = {WAGMI.user_id: WAGMI}
         self._books: dict[tuple[Kind, Account], Book[Any]] = {}
-        self._received: dict[tuple[str, bool], dict[str, Rfq]] = {}  # by trader code and world
+        self._received: dict[tuple[str, bool], dict[str, Rfq]] = {}  # by trader code and environment
         self._user_numbers = count(1)
         self._key_numbers = count(1)
         self._ids = count(1_000_001)  # of RFQs, quotes and trades
@@ -69,7 +69,7 @@ class Desk:
         number = next(self._user_numbers)
         code = trader_code or f"SANDBOX{number}"
         if code in {user.trader_code for user in self._users.values()}:
-            raise ValueError(f"the trader code {code!r} belongs to somebody else already")
+            raise ValueError(f"the trader code {code!r} is taken already")
         user = User(
             user_id=str(100_000 + number),
             trader_code=code,

@@ -158,7 +158,7 @@ def answer(desk: Desk, log: SlidingLog, arrival: Arrival, now: float) -> Reply:
     """Answer a request that came in at `now`, in Unix seconds, whatever it is.
 
     In this order, on which the docs are silent: path, method, key and signature, limit, body, parameters. So a request
-    that fails authentication counts against nobody's limit, and one with a wrong parameter counts.
+    that fails authentication counts against no limit, and one with a wrong parameter counts.
     """
     methods = _BY_PATH.get(arrival.path)
     if methods is None:

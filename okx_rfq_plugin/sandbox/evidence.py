@@ -34,7 +34,7 @@ class Point(NamedTuple):
     switch: str = ""  # how to have it otherwise
 
 
-# Beyond codes and endpoints. "Nobody has seen it" means that no public record of it was found.
+# Beyond codes and endpoints.
 POINTS: tuple[Point, ...] = (
     Point(
         "Body of a refusal by the gateway (50011 and 501xx)",
@@ -52,13 +52,13 @@ POINTS: tuple[Point, ...] = (
     Point(
         "Body of a success",
         "An example per endpoint.",
-        "Nobody has seen one of a block trading request.",
+        "No public record of one was found for block trading.",
         "As documented, written compactly.",
     ),
     Point(
         "Headers of a reply",
         "",
-        "Nobody has recorded them.",
+        "No public record was found.",
         "`Content-Type: application/json`, and what aiohttp adds.",
     ),
     Point(
@@ -91,21 +91,21 @@ POINTS: tuple[Point, ...] = (
     Point(
         "70207, 70203, 70208: on top or in a row",
         "The code and its text; no example.",
-        "Nobody has seen one.",
+        "No public record was found.",
         "On top.",
         "`Sandbox(refusals_in_rows=True)`: code 1, and the refusal in a row's `sCode` and `sMsg`",
     ),
     Point(
         "`flowType` in the rows of a maker",
         'Only for makers, "" for takers; no value is published.',
-        "Nobody has seen one.",
+        "No public record was found.",
         'The word "sandbox", which is not one of OKX\'s.',
         '`Sandbox(maker_flow_type="")`, or any other word',
     ),
     Point(
         "Whether a refused request (50011) counts against the limit",
         "",
-        "Nobody has recorded it.",
+        "No public record was found.",
         "It does not.",
         "`Sandbox(rejections_count=True)`",
     ),
@@ -134,7 +134,7 @@ POINTS: tuple[Point, ...] = (
     Point(
         "An account in spot mode (`acctLv` 1)",
         "Block trading is not offered; no code is named.",
-        "Nobody has seen one.",
+        "No public record was found.",
         "Served; `account/config` shows the mode.",
     ),
     Point(

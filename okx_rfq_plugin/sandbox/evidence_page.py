@@ -18,7 +18,8 @@ tried against OKX. Every row names its evidence:
 
 - **documented**: OKX's docs say so, at `okx.com/docs-v5/en/#ANCHOR`, as stored in MONTH if no other month is named.
 - **seen**: OKX answered so in a public record, with its source and year (`?` where it is not known).
-- Neither: nobody has published it. Then the row says what the sandbox does, and how to have it otherwise.
+- Neither: OKX documents nothing, and no public record was found. Then the row says what the sandbox does, and how to
+  have it otherwise.
 
 This page is made from the sandbox's own tables by `python -m okx_rfq_plugin.sandbox.evidence_page > docs/sandbox.md`.
 

@@ -169,7 +169,7 @@ class Handles:
         return self._created(QUOTE, state, credentials)
 
     def set_state(self, rfqId: str, state: str) -> None:
-        """Put an RFQ, or a quote, into a state that nobody here brings about, such as `pending_fill` or `filled`.
+        """Put an RFQ, or a quote, into a state that no request brings about here, such as `pending_fill` or `failed`.
 
         Args:
             rfqId: the id of either; an RFQ and a quote never have the same.

@@ -112,7 +112,7 @@ def funding_balance(call: Call) -> Reply:
 
 
 def currencies(call: Call) -> Reply:
-    """GET asset/currencies: those of the instruments, which nobody can deposit or withdraw."""
+    """GET asset/currencies: those of the instruments, without deposit and withdrawal."""
     wanted = [ccy for ccy in text(call.params, "ccy").split(",") if ccy]
     return reply(data=[_currency(ccy) for ccy in ("BTC", "ETH", "USD", "USDT") if not wanted or ccy in wanted])
 

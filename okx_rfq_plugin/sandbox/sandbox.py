@@ -126,7 +126,7 @@ class Sandbox(Handles):
         return exchange
 
     def fault(self, path: str, *steps: Step) -> None:
-        """Put faults in line for a path; they are used up in order, one step a request, whoever asks.
+        """Put faults in line for a path; they are used up in order, one step a request, whatever the key.
 
         A fault comes before anything else, authentication and limits included, as a proxy's answer would; what it
         replaces is not executed unless it says so.

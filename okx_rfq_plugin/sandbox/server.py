@@ -85,7 +85,7 @@ class Server:
     def _run(self, host: str, port: int, started: Future[int]) -> None:
         try:
             asyncio.run(self._serve(host, port, started))
-        except Exception as error:  # whoever waits for the start gets it
+        except Exception as error:  # raised where the start is waited for
             started.set_exception(error)
 
     async def _serve(self, host: str, port: int, started: Future[int]) -> None:

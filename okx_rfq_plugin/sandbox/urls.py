@@ -32,7 +32,4 @@ class SandboxUrls(dict[str, Any]):
     def _pinned(self, value: Any) -> Any:
         if isinstance(value, Mapping):
             return {name: self._pinned(inner) for name, inner in value.items()}
-        if isinstance(value, str):
-            ws = value.startswith(("ws:", "wss:"))
-            return self._url.replace("http", "ws", 1) + "/ws/v5" if ws else self._url
-        return value
+        return self._url.replace("http", "ws", 1) + "/ws/v5" if str(value).startswith("ws") else self._url

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from okx_rfq_plugin._core.rfqs import is_own, own_trader_code, owner_of
+from okx_rfq_plugin.sandbox import Sandbox
 
 
 def row(sender: str = "ME", *receivers: str, **changed: Any) -> dict[str, Any]:
@@ -66,3 +67,21 @@ def test_owner(listed: dict[str, Any], known: dict[str, Any], owner: str) -> Non
 def test_own_trader_code(rows: list[dict[str, Any]], others: list[str], code: str | None) -> None:
     """It is named where one possibility is left, and guessed nowhere."""
     assert code == own_trader_code(rows, others)
+
+
+@pytest.mark.parametrize("flow_type", ["", "sandbox"])
+def test_a_maker_tells_its_rfqs_apart(flow_type: str) -> None:
+    """With OKX's list of counterparties, and whatever OKX writes into `flowType` of a maker's rows."""
+    with Sandbox(maker_flow_type=flow_type) as sandbox:
+        taker = sandbox.create_user()
+        own = {sandbox.create_rfq(anonymous=hidden)["rfqId"] for hidden in (False, True)}
+        for hidden in (False, True):
+            sandbox.create_rfq(credentials=taker, counterparties=["SANDBOX1"], anonymous=hidden)
+        exchange = sandbox.exchange()
+        rows = exchange.private_get_rfq_rfqs()["data"]
+        others = [row["traderCode"] for row in exchange.private_get_rfq_counterparties()["data"]]
+    mine = own_trader_code(rows, others)
+
+    assert "SANDBOX1" == mine
+    assert own == {row["rfqId"] for row in rows if owner_of(row, mine, others) == "own"}
+    assert 2 == sum(owner_of(row, mine, others) == "received" for row in rows)
