@@ -151,7 +151,8 @@ class Sandbox(Handles):
 
         Args:
             path: `account/bills` or `/api/v5/account/bills`.
-            json: the body, anything that JSON has; or a function that returns it, called with the `Request`.
+            json: the body, anything that JSON has; or a function that returns it, called with the `Request` on the
+                sandbox's own thread, where it must not block.
             times: how many requests get it; None for all.
             status: the HTTP status.
 
