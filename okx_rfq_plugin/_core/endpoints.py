@@ -27,7 +27,10 @@ class Endpoint(NamedTuple):
 
 
 # Source: okx.com/docs-v5/en/#block-trading-rest-api-cancel-all-rfqs, and so on for each
-CANCEL_ALL_RFQS = Endpoint(
+CANCEL_ALL_COUNTERPARTIES = Endpoint(
+    "private_get_rfq_counterparties", "rfq/counterparties", sends=5, fields=("traderCode",)
+)
+RFQS = Endpoint(
     "private_post_rfq_cancel_all_rfqs",
     "rfq/cancel-all-rfqs",
     nothing_active="70207",
@@ -50,6 +53,7 @@ CANCEL_BATCH_RFQS = Endpoint(  # 70000: there is none, 70200: its state is past 
     gone=("70000", "70200"),
     proof=("sCode",),
 )
+COUNTERPARTIES = Endpoint("private_get_rfq_counterparties", "rfq/counterparties", sends=5, fields=("traderCode",))
 RFQS = Endpoint("private_get_rfq_rfqs", "rfq/rfqs", fields=("rfqId", "state"))
 CANCEL_ALL_AFTER = Endpoint(
     "private_post_rfq_cancel_all_after", "rfq/cancel-all-after", sends=1, window=1.0, proof=("triggerTime", "ts")

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from okx_rfq_plugin._core.pacing import Desk, Pace, Seat
 
 import okx_rfq_plugin
 from okx_rfq_plugin import plugins
 from okx_rfq_plugin._core import pacing
 from okx_rfq_plugin._core.clock import AsyncWaker, Clock, Waker
 from okx_rfq_plugin._core.endpoints import CANCEL_ALL_RFQS
-from okx_rfq_plugin._core.pacing import Desk, Pace, Seat
 
 
 class Moment(float):

@@ -17,6 +17,7 @@ import ccxt
 import ccxt.async_support
 import ccxt.pro
 import pytest
+from okx_rfq_plugin._core.pacing import Pace
 from support.standin import Standin, reply
 from support.twins import Twin, VirtualClock
 from test_replies import SUCCESS, aimed
@@ -27,7 +28,6 @@ from okx_rfq_plugin import RetryPolicy, install
 from okx_rfq_plugin._core import pacing
 from okx_rfq_plugin._core.clock import SkippingClock
 from okx_rfq_plugin._core.endpoints import CANCEL_ALL_RFQS
-from okx_rfq_plugin._core.pacing import Pace
 from okx_rfq_plugin.sandbox import Sandbox
 
 CANCEL = "rfq/cancel-all-rfqs"

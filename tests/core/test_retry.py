@@ -7,9 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from okx_rfq_plugin._core.retry import RetryPolicy, tenacity_keywords, wait_seconds
 from tenacity import Retrying
 
-from okx_rfq_plugin._core.retry import RetryPolicy, tenacity_keywords, wait_seconds
 from okx_rfq_plugin._core.verdict import Meaning
 
 STEADY = RetryPolicy(jitter=0)

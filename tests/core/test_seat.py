@@ -7,10 +7,10 @@ import sys
 from typing import Any
 
 import pytest
+from okx_rfq_plugin._core.pacing import Desk, Pace, Seat, Slot, _Ticket
 from support.twins import VirtualClock
 
 from okx_rfq_plugin._core.endpoints import CANCEL_ALL_RFQS
-from okx_rfq_plugin._core.pacing import Desk, Pace, Seat, Slot, _Ticket
 
 START = 1000.0  # where a VirtualClock begins
 PATIENCE = 3.5
