@@ -148,9 +148,12 @@ class Request:
         """Return the session to send by, while ccxt's `fetch` asks; to everybody else the exchange's own."""
         if not self._handing_over or self.over:
             return own
+        is_ccxts = connection.is_ccxts_own(self.exchange, own)
+        if own is None and not is_ccxts:
+            return None  # an `open` of the user's looks whether it has to make one
 
         def choose() -> Any:
-            if connection.is_ccxts_own(self.exchange, own):
+            if is_ccxts:
                 self._owned = connection.new_session(self.exchange, own)
             return self._owned or own
 
