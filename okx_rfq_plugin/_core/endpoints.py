@@ -27,10 +27,7 @@ class Endpoint(NamedTuple):
 
 
 # Source: okx.com/docs-v5/en/#block-trading-rest-api-cancel-all-rfqs, and so on for each
-CANCEL_ALL_COUNTERPARTIES = Endpoint(
-    "private_get_rfq_counterparties", "rfq/counterparties", sends=5, fields=("traderCode",)
-)
-RFQS = Endpoint(
+CANCEL_ALL_RFQS = Endpoint(
     "private_post_rfq_cancel_all_rfqs",
     "rfq/cancel-all-rfqs",
     nothing_active="70207",

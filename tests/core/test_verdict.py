@@ -62,7 +62,7 @@ JUDGED: list[tuple[Reply | None, Any, bool, Verdict]] = [
     (None, ccxt.ExchangeError("?"), True, UNKNOWN),
     (None, ccxt.ExchangeError("?"), False, Verdict(Meaning.REJECTED, ccxt.ExchangeError)),
     (None, ccxt.BadSymbol("?"), False, Verdict(Meaning.REJECTED, ccxt.BadSymbol)),
-    (None, ccxt.NetworkError("?"), False, Verdict(Meaning.UNKNOWN, ccxt.NetworkError)),
+    (None, ccxt.NetworkError("?"), False, Verdict(Meaning.UNAVAILABLE, ccxt.NetworkError)),
     (None, ccxt.AuthenticationError("?"), True, Verdict(Meaning.REJECTED, ccxt.AuthenticationError)),
     (None, ccxt.ExchangeClosedByUser("?"), True, Verdict(Meaning.REJECTED, ccxt.ExchangeClosedByUser)),
     (None, ccxt.InvalidProxySettings("?"), True, Verdict(Meaning.REJECTED, ccxt.InvalidProxySettings)),
