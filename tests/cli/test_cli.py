@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import subprocess
 import sys
@@ -13,9 +12,9 @@ from typing import Any
 
 import ccxt
 import pytest
-from click.testing import CliRunner
 from support.command import keys
 from support.command import okx_rfq as run_process
+from support.in_process import run
 
 import okx_rfq_plugin
 from okx_rfq_plugin.__main__ import main
@@ -24,14 +23,6 @@ from okx_rfq_plugin.cli import okx_rfq
 from okx_rfq_plugin.sandbox import Sandbox
 
 VERBS = ("cancel-all", "list", "check", "sandbox")
-
-
-# click mixed the two outputs before 8.2, unless told not to.
-APART: Any = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
-
-
-def run(*arguments: str) -> Any:
-    return CliRunner(**APART).invoke(okx_rfq, arguments, catch_exceptions=False)
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from typing import Any
 import ccxt
 import pytest
 from support.command import PATIENCE, keys, okx_rfq, on_a_terminal, plain, started
-from test_cli import run
+from support.in_process import run
 
 import okx_rfq_plugin
 from okx_rfq_plugin.sandbox import Fault, Sandbox

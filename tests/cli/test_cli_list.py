@@ -9,7 +9,7 @@ import threading
 
 import pytest
 from support.command import keys
-from test_cli import run
+from support.in_process import run
 
 from okx_rfq_plugin.cli.question import DeclinedError, ask
 from okx_rfq_plugin.sandbox import Sandbox

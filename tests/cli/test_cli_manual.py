@@ -7,8 +7,8 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from support.in_process import run
 from support.manual import PAGE, PICTURE, page
-from test_cli import run
 
 from okx_rfq_plugin.cli.accounts import read_accounts
 

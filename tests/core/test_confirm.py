@@ -8,9 +8,9 @@ from typing import Any
 
 import ccxt
 import pytest
-from support.twins import Twin, VirtualClock
+from support.twins import Twin, VirtualClock, made
 
-from okx_rfq_plugin import ExchangeSnapshot, Receipt, RetryPolicy, get_plugin_manager, hookimpl, install
+from okx_rfq_plugin import ExchangeSnapshot, Receipt, get_plugin_manager, hookimpl
 from okx_rfq_plugin._core.clock import SkippingClock
 from okx_rfq_plugin.sandbox import Fault, Sandbox
 
@@ -40,13 +40,6 @@ def maker(sandbox: Sandbox) -> dict[str, str]:
     maker = sandbox.create_user(trader_code="MAKER")
     sandbox.create_rfq(counterparties=("MAKER",))
     return maker
-
-
-def made(twin: Twin, sandbox: Sandbox, clock: VirtualClock, credentials: Any = None, **policy: float) -> Any:
-    """Make an exchange as the fixture of that name does, of another account or with another policy."""
-    exchange = sandbox.exchange(twin.module.okx, credentials=credentials)
-    exchange.milliseconds = lambda: int(clock.wall() * 1000)
-    return install(exchange, policy=RetryPolicy(**policy))
 
 
 # confirm=True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,9 +12,10 @@ import ccxt.async_support
 import ccxt.pro
 import pytest
 import requests
+from support.replies import CANCEL_ALL, SUCCESS, aimed
 from support.standin import Standin, hang, reply, silence
+from support.threads import Queue, in_a_thread
 from support.twins import Twin, VirtualClock
-from test_replies import CANCEL_ALL, SUCCESS, aimed
 
 from okx_rfq_plugin import install
 from okx_rfq_plugin.sandbox import Sandbox
@@ -34,33 +34,6 @@ def standin(clock: VirtualClock) -> Iterator[Standin]:
 
 def created(sandbox: Sandbox) -> int:
     return sum(request.path.endswith(CREATE) for request in sandbox.requests)
-
-
-class Queue:
-    """A throttle in which requests wait until they are let go."""
-
-    def __init__(self) -> None:
-        self.entered = threading.Event()
-        self.open = threading.Event()
-
-    def __call__(self, cost: Any = None) -> None:
-        self.entered.set()
-        assert self.open.wait(10)
-
-
-def in_a_thread(call: Any) -> tuple[threading.Thread, list[Any]]:
-    """Start a call, and return the thread and where its outcome will be."""
-    outcome: list[Any] = []
-
-    def run() -> None:
-        try:
-            outcome.append(call())
-        except ccxt.BaseError as error:
-            outcome.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    return thread, outcome
 
 
 def waiting_create(sandbox: Sandbox, exchange: Any, canceling: Any) -> Any:

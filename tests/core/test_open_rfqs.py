@@ -7,8 +7,7 @@ from typing import Any
 
 import ccxt
 import pytest
-from support.twins import Twin, VirtualClock
-from test_confirm import made
+from support.twins import Twin, VirtualClock, made
 
 from okx_rfq_plugin.sandbox import Fault, Sandbox
 

@@ -17,10 +17,10 @@ import ccxt
 import ccxt.async_support
 import ccxt.pro
 import pytest
+from support.replies import SUCCESS, aimed
+from support.sharing import GRACE, LONGEST, TICK, WINDOW, Fate, Loop, Venue, World, on_loop_time, venue
 from support.standin import Standin, reply
 from support.twins import Twin, VirtualClock
-from test_replies import SUCCESS, aimed
-from test_sharing_properties import GRACE, LONGEST, TICK, WINDOW, Fate, Loop, Venue, World, on_loop_time, venue
 
 import okx_rfq_plugin
 from okx_rfq_plugin import RetryPolicy, install

@@ -6,9 +6,8 @@ from typing import Any
 
 import ccxt
 import pytest
-from support.twins import Twin, VirtualClock
-from test_confirm import made
-from test_express import Queue, in_a_thread
+from support.threads import Queue, in_a_thread
+from support.twins import Twin, VirtualClock, made
 
 from okx_rfq_plugin import ExchangeSnapshot, get_plugin_manager, hookimpl, install
 from okx_rfq_plugin.sandbox import Fault, Sandbox

@@ -10,85 +10,26 @@ import logging
 import socket
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import ccxt
 import pytest
+from support.replies import DEADLINE, HTML, SUCCESS, TS, UNTIL_DEADLINE, aimed, facts, failed, failure_of
 from support.standin import (
     Request,
     Standin,
     Step,
-    cut,
-    cut_by_reset,
-    cut_chunk,
     echo,
     hang,
     raw,
-    redirect,
     reply,
     reset,
-    reset_unread,
-    silence,
 )
+from support.transport_faults import DONE, FAULTS, HEAD, LOST_BY_AIOHTTP, LOST_BY_REQUESTS, Fault
 from support.twins import kind
-from test_replies import CANCEL_ALL, DEADLINE, HTML, SUCCESS, TS, UNTIL_DEADLINE, aimed, facts, failed, failure_of
 
 OK = reply(200, SUCCESS)
 LOST = reply(502, HTML, "text/html")
-DONE = json.dumps(SUCCESS)
-HEAD = b"HTTP/1.1 200 So\r\nContent-Type: application/json\r\n"
-
-# What a fault comes to in the end: ccxt's class where it is an OperationFailed, else BadResponse.
-LOST_BY_REQUESTS = ccxt.NetworkError
-LOST_BY_AIOHTTP = ccxt.ExchangeNotAvailable
-NO_CLASS = ccxt.BadResponse
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A way to go wrong, and the class in the end: with requests (sync), and with aiohttp (async)."""
-
-    name: str
-    step: Step
-    sync: type[ccxt.BaseError]
-    asynchronous: type[ccxt.BaseError]
-
-    def raises(self, twin: Any) -> type[ccxt.BaseError]:
-        """Return the class for a twin."""
-        return self.sync if twin.synchronous else self.asynchronous
-
-
-FAULTS = [
-    Fault("reset before the request is read", reset_unread(), LOST_BY_REQUESTS, LOST_BY_AIOHTTP),
-    Fault("reset after it is read", reset(), LOST_BY_REQUESTS, LOST_BY_AIOHTTP),
-    Fault("closed without a byte", silence(), LOST_BY_REQUESTS, LOST_BY_AIOHTTP),
-    Fault("success cut short", cut(200, DONE), LOST_BY_REQUESTS, NO_CLASS),
-    Fault("success cut short by a reset", cut_by_reset(200, DONE), LOST_BY_REQUESTS, NO_CLASS),
-    Fault("success cut in a chunk", cut_chunk(200, DONE), LOST_BY_REQUESTS, NO_CLASS),
-    Fault("rejection cut short", cut(401, json.dumps(failed("50113"))), LOST_BY_REQUESTS, NO_CLASS),
-    Fault("rate limit cut short", cut(429, json.dumps(failed("50011"))), LOST_BY_REQUESTS, NO_CLASS),
-    Fault("nothing active cut short", cut(200, json.dumps(failed("70207"))), LOST_BY_REQUESTS, NO_CLASS),
-    Fault(
-        "a chunk of no size", raw(HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n"), LOST_BY_REQUESTS, NO_CLASS
-    ),
-    Fault("no gzip", reply(200, DONE, headers={"Content-Encoding": "gzip"}), NO_CLASS, NO_CLASS),
-    Fault("no deflate", reply(200, DONE, headers={"Content-Encoding": "deflate"}), NO_CLASS, NO_CLASS),
-    Fault(
-        "gzip cut short",
-        reply(200, gzip.compress(DONE.encode())[:-12], headers={"Content-Encoding": "gzip"}),
-        NO_CLASS,
-        NO_CLASS,
-    ),
-    Fault("no HTTP", raw(b"220 smtp.example.com ready\r\n"), LOST_BY_REQUESTS, NO_CLASS),
-    Fault("half a head", raw(b"HTTP/1.1 200 So\r\nContent-Ty"), NO_CLASS, LOST_BY_AIOHTTP),
-    Fault("a head without end", raw(HEAD + b"X: " + b"x" * 100_000), LOST_BY_REQUESTS, NO_CLASS),
-    Fault("half a body of no length", raw(HEAD + b"\r\n" + DONE.encode()[:30]), NO_CLASS, NO_CLASS),
-    Fault("redirected to itself", redirect(CANCEL_ALL), NO_CLASS, NO_CLASS),
-    Fault("redirected to itself, as POST", redirect(CANCEL_ALL, 307), NO_CLASS, NO_CLASS),
-    Fault("redirected out of HTTP", redirect("ftp://127.0.0.1/"), NO_CLASS, NO_CLASS),
-    Fault("redirected to a closed port", redirect("http://127.0.0.1:1/"), NO_CLASS, NO_CLASS),
-]
 
 # What 4.5.90 refuses and 4.5.85 did not: it reopened a closed object, and stumbled over its own spoiled settings.
 since_4_5_90 = pytest.mark.skipif(

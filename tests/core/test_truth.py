@@ -8,8 +8,7 @@ import ccxt
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from support.standin import Standin, reply
-from test_replies import (
+from support.replies import (
     CLOCK,
     CODES,
     PUBLIC_TIME,
@@ -22,7 +21,8 @@ from test_replies import (
     aimed,
     failed,
 )
-from test_transport import FAULTS
+from support.standin import Standin, reply
+from support.transport_faults import FAULTS
 
 pytestmark = pytest.mark.exhaustive
 

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from okx_rfq_plugin import RetryPolicy, install
 from okx_rfq_plugin._core.clock import Clock
+from okx_rfq_plugin.sandbox import Sandbox
 
 
 class VirtualClock(Clock):
@@ -58,6 +60,13 @@ class Twin:
                 await exchange.close()
 
         return asyncio.run(on_a_loop())
+
+
+def made(twin: Twin, sandbox: Sandbox, clock: VirtualClock, credentials: Any = None, **policy: float) -> Any:
+    """Make an exchange as the fixture of that name does, of another account or with another policy."""
+    exchange = sandbox.exchange(twin.module.okx, credentials=credentials)
+    exchange.milliseconds = lambda: int(clock.wall() * 1000)
+    return install(exchange, policy=RetryPolicy(**policy))
 
 
 def kind(value: object) -> str:

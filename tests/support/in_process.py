@@ -1,0 +1,17 @@
+"""The command, run in this process."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from click.testing import CliRunner
+
+from okx_rfq_plugin.cli import okx_rfq
+
+# click mixed the two outputs before 8.2, unless told not to.
+APART: Any = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner(**APART).invoke(okx_rfq, arguments, catch_exceptions=False)
