@@ -23,6 +23,13 @@ class Clock:
         """Same as sleep, for a task."""
         await asyncio.wait((waker.future,), timeout=seconds)
 
+    def busy(self) -> contextlib.AbstractContextManager[None]:
+        """Return a context manager around each request: a virtual clock does not move on meanwhile."""
+        return _NOTHING
+
+
+_NOTHING: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+
 
 class Waker:
     """Ends the sleep of one thread, from any thread, and from a signal handler on that very thread.

@@ -56,4 +56,4 @@ CANCEL_BATCH_RFQS = Endpoint(  # 70000: there is none, 70200: its state is past 
 )
 RFQS = Endpoint("private_get_rfq_rfqs", "rfq/rfqs", fields=("rfqId", "state"))
 CANCEL_ALL_AFTER = Endpoint("private_post_rfq_cancel_all_after", "rfq/cancel-all-after", sends=1, window=1.0)
-PUBLIC_TIME = "public/time"  # the path alone: ccxt's fetch_time asks for it
+PUBLIC_TIME = Endpoint("fetch_time", "public/time", fields=("ts",))  # ccxt's method reads the reply
