@@ -9,10 +9,11 @@ can be nobody else's. Where the session is of the user's making, no other could 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import functools
 import ssl
-from collections.abc import Iterator
-from types import TracebackType
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from ccxt.base.errors import BaseError, ExchangeError, NetworkError
@@ -115,60 +116,57 @@ class OneRequest:
     """The session that ccxt is handed for the one request of an attempt.
 
     It follows no redirect: OKX documents none, and a redirect would take key, passphrase and signature to another host,
-    make a GET of a POST, and bring another page's answer back. `leaving` is called on the last line before the HTTP
-    library takes over, `failed` with what the library raised.
+    make a GET of a POST, and bring another page's answer back.
+
+    Args:
+        choose: returns the session to send by; asked when it is needed, once.
+        leaving: called on the last line before the HTTP library takes over.
+        failed: called with what the library raised.
     """
 
-    def __init__(self, session: Any, leaving: Any, failed: Any) -> None:
-        self._session = session
+    def __init__(
+        self, choose: Callable[[], Any], leaving: Callable[[], None], failed: Callable[[BaseException], None]
+    ) -> None:
+        self._choose = choose
         self._leaving = leaving
         self._failed = failed
+
+    @functools.cached_property
+    def _session(self) -> Any:
+        return self._choose()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._session, name)
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
         """Send, as `requests.Session.request` does."""
+        send = self._session.request
         kwargs["allow_redirects"] = False
         self._leaving()
         try:
-            return self._session.request(*args, **kwargs)
+            return send(*args, **kwargs)
         except Exception as error:
             self._failed(error)
             raise
 
     def get(self, *args: Any, **kwargs: Any) -> Any:
         """Send, as `aiohttp.ClientSession.get` does."""
-        return _OneExchange(self._session.get, args, _bounded(kwargs), self._leaving, self._failed)
+        return self._exchanging(self._session.get, args, kwargs)
 
     def post(self, *args: Any, **kwargs: Any) -> Any:
         """Send, as `aiohttp.ClientSession.post` does."""
-        return _OneExchange(self._session.post, args, _bounded(kwargs), self._leaving, self._failed)
+        return self._exchanging(self._session.post, args, kwargs)
 
-
-class _OneExchange:
-    """aiohttp's `async with session.post(...)`, watched."""
-
-    def __init__(self, method: Any, args: Any, kwargs: Any, leaving: Any, failed: Any) -> None:
-        self._method = method
-        self._args = args
-        self._kwargs = kwargs
-        self._leaving = leaving
-        self._failed = failed
-
-    async def __aenter__(self) -> Any:
+    @contextlib.asynccontextmanager
+    async def _exchanging(self, send: Any, args: Any, kwargs: Any) -> AsyncIterator[Any]:
+        kwargs = _bounded(kwargs)
         self._leaving()
         try:
-            self._context = self._method(*self._args, **self._kwargs)
-            return await self._context.__aenter__()
+            async with send(*args, **kwargs) as response:
+                yield response
         except Exception as error:
             self._failed(error)
             raise
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> Any:
-        return await self._context.__aexit__(kind, error, trace)
 
 
 def _bounded(kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,6 @@ back from the delegate to the exchange. `passing_members` finds this request the
 
 from __future__ import annotations
 
-import functools
 import re
 import weakref
 from collections.abc import Callable
@@ -32,7 +31,7 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
 
-from ccxt.base.errors import AuthenticationError, BaseError, ExchangeClosedByUser
+from ccxt.base.errors import AuthenticationError, BaseError, ExchangeClosedByUser, OperationFailed
 
 from okx_rfq_plugin._core import connection, members
 from okx_rfq_plugin._core.endpoints import Endpoint
@@ -78,7 +77,6 @@ class Request:
         self._attempt = attempt
         self._sends: list[_Send] = []
         self._handing_over = False
-        self._session: Any = None
         self._owned: Any = None
         self._raised: BaseException | None = None
         cls = members.subclass_of(type(exchange), "delegate", _DELEGATE)
@@ -144,26 +142,32 @@ class Request:
         _refuse_unsendable(self.exchange, headers)
         self._sends.append(_Send(_signature(headers)))
         self._attempt.left = any(send.left for send in self._sends)
-        self._session = None
         self._handing_over = True
 
-    def session(self, own: Any, make: Callable[[], Any] | None = None) -> Any:
+    def session(self, own: Any) -> Any:
         """Return the session to send by, while ccxt's `fetch` asks; to everybody else the exchange's own."""
         if not self._handing_over or self.over:
             return own
-        if self._session is None:
-            if make is None and connection.is_ccxts_own(self.exchange, own):
-                make = functools.partial(connection.new_session, self.exchange, own)
-            if make is not None:
-                self._owned = make()
-            self._session = connection.OneRequest(self._owned or own, self._leaving, self._failed)
-        return self._session
+        is_ccxts = connection.is_ccxts_own(self.exchange, own)
+        if own is None and not is_ccxts:
+            return None  # an `open` of the user's looks whether it has to make one
+
+        def choose() -> Any:
+            if is_ccxts:
+                self._owned = connection.new_session(self.exchange, own)
+            return self._owned or own
+
+        return connection.OneRequest(choose, self._leaving, self._failed)
 
     def socks_session(self, url: str, own: Callable[[str], Any]) -> Any:
         """Return the session to send by through a SOCKS proxy."""
-        if connection.is_ccxts_method(self.exchange, "get_socks_proxy_session"):
-            return self.session(None, lambda: connection.new_socks_session(self.exchange, url))
-        return connection.OneRequest(own(url), self._leaving, self._failed)
+
+        def choose() -> Any:
+            if connection.is_ccxts_method(self.exchange, "get_socks_proxy_session"):
+                self._owned = connection.new_socks_session(self.exchange, url)
+            return self._owned or own(url)
+
+        return connection.OneRequest(choose, self._leaving, self._failed)
 
     def timeout(self, own: Any) -> Any:
         """Return the timeout in milliseconds."""
@@ -194,7 +198,12 @@ class Request:
     def _judge(self, error: BaseError | None) -> Outcome:
         *earlier, reply = [send.reply for send in self._sends] or [None]
         sent = self._attempt.left or reply is not None
-        if self._raised is not None and not sent and connection.is_final(self._raised):
+        if (
+            self._raised is not None
+            and not sent
+            and isinstance(error, OperationFailed) is connection.is_final(self._raised)
+        ):
+            # ccxt has no rule in this: whether another attempt may help decides which of its families fits.
             error = connection.as_ccxt_error(self.exchange, self._raised) or error
         verdict = classify(self._endpoint, reply, error, sent=sent)
         acted = False

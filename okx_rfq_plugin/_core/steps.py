@@ -144,6 +144,8 @@ def _lead(call: Call, caller: Caller, endpoint: Endpoint, params: dict[str, Any]
         asked = call.exchange.milliseconds()
         request = Request(call.exchange, PUBLIC_TIME, {}, call.timeout, Attempt(reads=True))
         read: Outcome = yield Send(call.clock, request)
+        if read.error is not None:
+            log(logging.DEBUG, "OKX's clock could not be read: %s", type(read.error).__name__)
         call.offset.correct(asked, request.returned if read.error is None else None)
         if call.offset.is_corrected:
             return outcome
