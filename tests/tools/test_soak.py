@@ -34,6 +34,17 @@ def test_a_short_soak_finds_no_lie(capsys: pytest.CaptureFixture[str]) -> None:
         assert words in out
 
 
+@pytest.mark.exhaustive
+def test_a_soak_that_called_nothing_proves_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """No call, no proof: the exit code says so though no lie was found."""
+    nothing = {**SHORT, "threads": 0, "tasks": 0, "crowds": 0}
+
+    ended = main([f"--{name}={value}" for name, value in nothing.items()])
+
+    assert ended == 1
+    assert "Nothing was called, so nothing is proven." in capsys.readouterr().out.splitlines()
+
+
 # What would be found in the load
 
 

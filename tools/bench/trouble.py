@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tools.shared.sandbox_process import SandboxProcess
+
 from .contenders import async_contenders, outcome_of, outcome_of_async, served, sync_contenders
 from .records import CCXT_OFF, OURS, PYTHON_OKX, Cell, Row
-from .server import SandboxProcess
 from .targets import WINDOW
 from .wire import HANGING
 
