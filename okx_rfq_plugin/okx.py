@@ -8,7 +8,7 @@ from typing import Any
 from ccxt.base.errors import BaseError
 
 from okx_rfq_plugin._core import steps, wording
-from okx_rfq_plugin._core.call import Call, Report
+from okx_rfq_plugin._core.call import Call, Report, attach
 from okx_rfq_plugin._core.clock import SYSTEM
 from okx_rfq_plugin._core.effects import Steps, drive, drive_async
 from okx_rfq_plugin._core.endpoints import CANCEL_ALL_QUOTES, CANCEL_ALL_RFQS
@@ -62,36 +62,42 @@ class OkxRfqs:
     def _serve(self, exchange: Any, words: wording.Words, steps_of: Callable[[Call], Steps[Any]]) -> Any:
         if not self.serves_rfqs(type(exchange)):
             return None
-        clock = getattr(exchange, CLOCK, None) or self.clock
-        call = Call(exchange, clock, words, self._report)
-        return (_run if exchange.synchronous else _run_async)(call, steps_of(call))
+
+        def begin() -> Call:
+            return Call(exchange, getattr(exchange, CLOCK, None) or self.clock, words, self._report)
+
+        return (_run if exchange.synchronous else _run_async)(begin, steps_of)
 
 
 okx = OkxRfqs()
 
 
-# Twice each: an interrupt may strike while the facts of another are attached.
+# Facts are attached twice: an interrupt may strike while those of another exception are.
 
 
-def _run(call: Call, steps: Steps[Any]) -> Any:
+def _run(begin: Callable[[], Call], steps_of: Callable[[Call], Steps[Any]]) -> Any:
+    call = None
     try:
         try:
-            return drive(steps)
+            call = begin()
+            return drive(steps_of(call))
         except BaseException as error:
-            call.attach(error)
+            attach(call, error)
             raise
     except BaseException as error:
-        call.attach(error)
+        attach(call, error)
         raise
 
 
-async def _run_async(call: Call, steps: Steps[Any]) -> Any:
+async def _run_async(begin: Callable[[], Call], steps_of: Callable[[Call], Steps[Any]]) -> Any:
+    call = None
     try:
         try:
-            return await drive_async(steps)
+            call = begin()
+            return await drive_async(steps_of(call))
         except BaseException as error:
-            call.attach(error)
+            attach(call, error)
             raise
     except BaseException as error:
-        call.attach(error)
+        attach(call, error)
         raise

@@ -13,7 +13,7 @@ from okx_rfq_plugin._core.clock import Clock
 from okx_rfq_plugin._core.clock_offset import ClockOffset
 from okx_rfq_plugin._core.endpoints import CANCEL_ALL_RFQS
 from okx_rfq_plugin._core.identity import key_of
-from okx_rfq_plugin._core.logs import log
+from okx_rfq_plugin._core.logs import log, logger
 from okx_rfq_plugin._core.outcome import Outcome
 from okx_rfq_plugin._core.records import CancelFailure
 from okx_rfq_plugin._core.single_flight import Flight
@@ -84,7 +84,8 @@ class Call:
             self.outcomes.append(outcome)
         if decides:
             self.last = outcome
-        log(logging.DEBUG, "attempt %d: %s: %s", self.attempts, outcome.verdict.meaning.value, self.reason(outcome))
+        if logger.isEnabledFor(logging.DEBUG):
+            log(logging.DEBUG, "attempt %d: %s: %s", self.attempts, outcome.verdict.meaning.value, self.reason(outcome))
 
     def repeats(self, outcome: Outcome) -> bool:
         """Return whether an attempt that came to this calls for another."""
@@ -153,8 +154,8 @@ class Call:
             log(logging.WARNING, "%s. Next attempt in %.2f s, or as OKX's limit allows.", text, wait)
             self._report(self.words.method, self.exchange, self.attempts, self.failure(), wait)
 
-    def attach(self, error: BaseException) -> None:
-        """Give the exception that ends the call the facts, unless it is its own failure, and log it; once."""
+    def end(self, error: BaseException) -> None:
+        """Give the exception that ends the call its facts, unless it is the call's own failure, and log it; once."""
         if error is self._ended_by:
             return
         text = str(error)
@@ -165,3 +166,12 @@ class Call:
             error.__notes__ = [*getattr(error, "__notes__", ()), text]
         self._ended_by = error
         log(logging.ERROR, "%s", text)
+
+
+def attach(call: Call | None, error: BaseException) -> None:
+    """Give the exception that ends a call its facts; None for a call that had not begun."""
+    if call is not None:
+        call.end(error)
+    else:
+        nothing = CancelFailure(code=None, attempts=0, elapsed=0.0, may_be_canceled=False)
+        error.cancel_failure = nothing  # type: ignore[attr-defined]  # an exception takes any attribute

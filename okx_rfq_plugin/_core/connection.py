@@ -63,9 +63,50 @@ def _new_sync(session: Any) -> Any:
     new = requests.Session.__new__(requests.Session)
     vars(new).update(vars(session))
     new.cookies = requests.cookies.RequestsCookieJar()
-    adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=1)
+    adapter = _adapter_class()(pool_connections=1, pool_maxsize=1)
     new.adapters = type(session.adapters)((prefix, adapter) for prefix in session.adapters)
     return new
+
+
+@functools.cache
+def _adapter_class() -> Any:
+    import requests
+
+    class Adapter(requests.adapters.HTTPAdapter):
+        """requests' own, with the trusted certificates read once and not for each connection, which takes 20 ms."""
+
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+            super().init_poolmanager(*args, ssl_context=trusted(), **kwargs)
+
+        def proxy_manager_for(self, proxy: Any, **kwargs: Any) -> Any:
+            return super().proxy_manager_for(proxy, ssl_context=trusted(), **kwargs)
+
+        def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+            super().cert_verify(conn, url, verify, cert)
+            if verify is True and conn.conn_kw.get("ssl_context") is not None:
+                conn.ca_certs = None
+
+        def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+            host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+            if verify is not True:
+                pool["ssl_context"] = None  # other certificates, or none: as requests does it
+            return host, pool
+
+    return Adapter
+
+
+@functools.cache
+def trusted() -> ssl.SSLContext | None:
+    """Return the TLS settings of urllib3 with the certificates that requests trusts, read once; None without them."""
+    import urllib3
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+    context = urllib3.util.ssl_.create_urllib3_context()
+    try:
+        context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    except OSError:
+        return None
+    return context
 
 
 # Async: aiohttp
@@ -74,7 +115,7 @@ def _new_sync(session: Any) -> Any:
 def _is_async_plain(exchange: Any, session: Any) -> bool:
     import aiohttp
 
-    if not exchange.own_session or not is_ccxts_method(exchange, "open"):
+    if not exchange.own_session or not is_ccxts_code(exchange, "open"):
         return False
     return session is None or (
         type(session) is aiohttp.ClientSession
@@ -102,14 +143,12 @@ def _as_made_by_ccxt(exchange: Any, *, opened: bool = True) -> Any:
 
 
 def _silent(cls: type) -> type:
-    return members.subclass_of(cls, "_okx_rfq_silent", {"__del__": lambda self: None})
+    return members.subclass_of(cls, "_okx_rfq_silent", {"__del__": list})
 
 
-def is_ccxts_method(exchange: Any, name: str) -> bool:
-    """Return whether a method of an exchange is ccxt's own, with nothing of the user's in front of it or below."""
-    return all(
-        str(getattr(method, "__module__", "")).startswith("ccxt.") for method in members.definitions(exchange, name)
-    )
+def is_ccxts_code(exchange: Any, *names: str) -> bool:
+    """Return whether methods of an exchange are ccxt's own, with nothing of the user's in front of them or below."""
+    return members.come_from(exchange, names, "ccxt")
 
 
 class OneRequest:
@@ -120,7 +159,7 @@ class OneRequest:
 
     Args:
         choose: returns the session to send by; asked when it is needed, once.
-        leaving: called on the last line before the HTTP library takes over.
+        leaving: called when the HTTP library takes over.
         failed: called with what the library raised.
     """
 
@@ -142,9 +181,8 @@ class OneRequest:
         """Send, as `requests.Session.request` does."""
         send = self._session.request
         kwargs["allow_redirects"] = False
-        self._leaving()
         try:
-            return send(*args, **kwargs)
+            return send(*args, **(self._leaving() or kwargs))
         except Exception as error:
             self._failed(error)
             raise
@@ -160,9 +198,8 @@ class OneRequest:
     @contextlib.asynccontextmanager
     async def _exchanging(self, send: Any, args: Any, kwargs: Any) -> AsyncIterator[Any]:
         kwargs = _bounded(kwargs)
-        self._leaving()
         try:
-            async with send(*args, **kwargs) as response:
+            async with send(*args, **(self._leaving() or kwargs)) as response:
                 yield response
         except Exception as error:
             self._failed(error)
@@ -190,6 +227,11 @@ def nothing_left(error: BaseException) -> bool:
     connection, no proxy, no trust, no file descriptor, no valid URL or header.
     """
     return any(_before_request(each) for each in _chain(error))
+
+
+def leads_to(first: BaseException, last: BaseException) -> bool:
+    """Return whether the one error is what the other was raised for."""
+    return any(each is first for each in _chain(last))
 
 
 def is_final(error: BaseException) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
 # Returns what `obj.name` would be without the member: looked up at each call, never a method remembered from before.
@@ -108,13 +108,20 @@ def first_carrier(cls: type) -> type | None:
     return next((base for base in cls.__mro__ if carries(base)), None)
 
 
-def definitions(obj: Any, name: str) -> Iterator[Any]:
-    """Yield what stands under a name on an object and on its classes, without what `put` put there."""
-    for holder in (obj, *type(obj).__mro__):
-        record = _put_on(holder) if isinstance(holder, type) else _NOTHING
-        found = record.displaced if name in record.members else vars(holder)
-        if name in found:
-            yield found[name]
+def come_from(obj: Any, names: Collection[str], package: str) -> bool:
+    """Return whether all that stands under these names, on an object and on its classes, is of a package.
+
+    What `put` put there does not count.
+    """
+    if not vars(obj).keys().isdisjoint(names):
+        return False
+    for cls in type(obj).__mro__:
+        found, record = vars(cls), _put_on(cls)
+        for name in names:
+            member = record.displaced.get(name) if name in record.members else found.get(name)
+            if member is not None and str(getattr(member, "__module__", "")).partition(".")[0] != package:
+                return False
+    return True
 
 
 def subclass_with(base: type, make: Maker) -> type:

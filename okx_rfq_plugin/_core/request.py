@@ -76,8 +76,11 @@ class Request:
         self._timeout = timeout * 1000
         self._attempt = attempt
         self._sends: list[_Send] = []
+        self._unseen = False  # whether code of the user's is on the way, which may send by itself
         self._handing_over = False
-        self._owned: Any = None
+        self._handed: Any = None  # the session that ccxt's `fetch` was given, and in whose place
+        self._handed_for: Any = None
+        self._owned: Any = None  # the session that was made for this request
         self._raised: BaseException | None = None
         cls = members.subclass_of(type(exchange), "delegate", _DELEGATE)
         delegate: Any = object.__new__(cls)
@@ -104,10 +107,9 @@ class Request:
     def call(self) -> Any:
         """Call ccxt's implicit method; on async exchanges this returns the coroutine."""
         _refuse_closed(self.exchange)
-        # A method of the user's own may send by itself, unseen, until ccxt's `fetch` is reached.
-        self._attempt.left = not all(
-            connection.is_ccxts_method(self.exchange, name) for name in ("request", "fetch2", "fetch")
-        )
+        # A method of the user's own may send by itself, unseen.
+        self._unseen = not connection.is_ccxts_code(self.exchange, "request", "fetch2", "fetch")
+        self._attempt.left = self._unseen
         return getattr(self._delegate, self._endpoint.call)(self._params)
 
     def take_session(self) -> Any:
@@ -141,13 +143,15 @@ class Request:
         """Note that ccxt's `fetch` is about to send, and is watched from here on."""
         _refuse_unsendable(self.exchange, headers)
         self._sends.append(_Send(_signature(headers)))
-        self._attempt.left = any(send.left for send in self._sends)
+        self._handed = None
         self._handing_over = True
 
     def session(self, own: Any) -> Any:
         """Return the session to send by, while ccxt's `fetch` asks; to everybody else the exchange's own."""
         if not self._handing_over or self.over:
             return own
+        if self._handed is not None and self._handed_for is own:
+            return self._handed
         is_ccxts = connection.is_ccxts_own(self.exchange, own)
         if own is None and not is_ccxts:
             return None  # an `open` of the user's looks whether it has to make one
@@ -157,13 +161,15 @@ class Request:
                 self._owned = connection.new_session(self.exchange, own)
             return self._owned or own
 
-        return connection.OneRequest(choose, self._leaving, self._failed)
+        self._handed_for = own
+        self._handed = connection.OneRequest(choose, self._leaving, self._failed)
+        return self._handed
 
     def socks_session(self, url: str, own: Callable[[str], Any]) -> Any:
         """Return the session to send by through a SOCKS proxy."""
 
         def choose() -> Any:
-            if connection.is_ccxts_method(self.exchange, "get_socks_proxy_session"):
+            if connection.is_ccxts_code(self.exchange, "get_socks_proxy_session"):
                 self._owned = connection.new_socks_session(self.exchange, url)
             return self._owned or own(url)
 
@@ -190,7 +196,7 @@ class Request:
         self._raised = error
         if connection.nothing_left(error):
             self._sends[-1].left = False
-            self._attempt.left = any(send.left for send in self._sends)
+            self._attempt.left = self._unseen or any(send.left for send in self._sends)
 
     def _translated(self, error: BaseException) -> BaseError | None:
         return connection.as_ccxt_error(self.exchange, error) if error is self._raised else None
@@ -307,7 +313,7 @@ def _socks(request: Request, own: Any) -> Any:
 
 _DELEGATE: dict[str, Any] = {
     "__slots__": ("okx_rfq_request",),
-    "__del__": lambda delegate: None,  # ccxt's would close the exchange's session
+    "__del__": list,  # ccxt's would close the exchange's session; a built-in, in which no interrupt can be lost
     "fetch2": _differs("fetch2", _fetch2),
     "throttle": _differs("throttle", _throttle),
     "sign": _differs("sign", _sign),
