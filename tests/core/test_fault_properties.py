@@ -198,7 +198,7 @@ def _on_a_detour(send: Any, okx: Venue, synchronous: bool) -> Any:
 
 def state_of(exchange: Any) -> tuple[dict[str, Any], Any]:
     """Return what belongs to the exchange's owner, which is all but ccxt's own bookkeeping, and the clock's offset."""
-    state = {
+    state: dict[str, Any] = {
         name: copy.deepcopy(value) if isinstance(value, (dict, list)) else value
         for name, value in vars(exchange).items()
         if not name.startswith("last_") and name not in BOOKKEEPING

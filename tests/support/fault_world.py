@@ -53,6 +53,10 @@ class Venue(Standin):
         """Let requests for a cancel meet these rows, one after another, the last for ever."""
         self._rows = list(rows)
 
+    def __enter__(self) -> Venue:
+        super().__enter__()
+        return self
+
     @property
     def port(self) -> int:
         """Where it listens."""

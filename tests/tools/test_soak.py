@@ -117,7 +117,8 @@ def desk(sandbox: Sandbox) -> Desk:
 @pytest.mark.parametrize(("waited", "lies"), [(0.6, 1), (0.4, 0)])
 def test_a_create_that_was_sent_in_spite_of_a_cancel_is_found(desk: Desk, waited: float, lies: int) -> None:
     """It was asked for before the cancel, and left after it."""
-    desk.truth.sandbox.bodies = lambda path: [(11 + waited, '{"clRfqId": "mine"}'), (12.0, '{"clRfqId": "other"}')]
+    sandbox: Any = desk.truth.sandbox
+    sandbox.bodies = lambda path: [(11 + waited, '{"clRfqId": "mine"}'), (12.0, '{"clRfqId": "other"}')]
     desk.account.asked["mine"] = 10.0
     desk.account.canceled += [9.0, 11.0]
 

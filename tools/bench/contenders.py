@@ -109,7 +109,7 @@ def rotated(names: list[str], turn: int) -> list[str]:
     return names[step:] + names[:step]
 
 
-def _ccxts(module: Any, url: str, policy: dict[str, float]) -> dict[str, Ccxt]:
+def _ccxts(module: Any, url: str, policy: dict[str, Any]) -> dict[str, Ccxt]:
     return {
         CCXT: Ccxt(module, url, installed=False),
         CCXT_OFF: Ccxt(module, url, installed=False, limiter=False),
