@@ -58,10 +58,11 @@ def uninstall(target: T) -> T:
         holder.__class__ = type(holder).__base__
     if POLICY in getattr(holder, "__dict__", ()):
         delattr(holder, POLICY)
-    for exchange in [flagged for flagged in _flagged.values() if not hasattr(flagged, "cancel_all_rfqs")]:
+    for exchange in [flagged for flagged in list(_flagged.values()) if not hasattr(flagged, "cancel_all_rfqs")]:
+        has = exchange.has
         for feature in FEATURES:
-            exchange.has.pop(feature, None)
-        del _flagged[id(exchange)]
+            has.pop(feature, None)
+        _flagged.pop(id(exchange), None)
     return target
 
 
@@ -78,7 +79,9 @@ class _Has:
     def __get__(self, exchange: Any, cls: type) -> Any:
         if exchange is None:
             return self._next_in_line(cls, "has")
-        has = exchange.__dict__["has"] if "has" in exchange.__dict__ else self._next_in_line(exchange, "has")
+        if "has" not in exchange.__dict__:  # in the middle of ccxt's constructor
+            return self._next_in_line(exchange, "has")
+        has = exchange.__dict__["has"]
         if isinstance(has, dict) and id(exchange) not in _flagged:
             has.update(dict.fromkeys(FEATURES, True))
             _flagged[id(exchange)] = exchange
@@ -114,10 +117,14 @@ def _reduced(cls: type, owner: Any, reduced: Any) -> Any:
     # methods here may not do so there: then the object does.
     if isinstance(reduced, str):
         return reduced
-    make, args, *state = reduced
+    make, args, *rest = reduced
+    if rest and isinstance(rest[0], dict) and isinstance(rest[0].get("has"), dict):
+        # What is flagged here is flagged there when it is asked for, and so goes when the methods go.
+        bare = {name: value for name, value in rest[0]["has"].items() if name not in FEATURES}
+        rest[0] = {**rest[0], "has": bare}
     args = tuple(members.plain(arg) if isinstance(arg, type) else arg for arg in args)
     own = members.is_generated(cls)
-    return (_rebuilt, (None if own else getattr(owner, POLICY, None), own, make, args), *state)
+    return (_rebuilt, (None if own else getattr(owner, POLICY, None), own, make, args), *rest)
 
 
 def _rebuilt(policy: RetryPolicy | None, own: bool, make: Any, args: Any) -> Any:

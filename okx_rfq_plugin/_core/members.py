@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import weakref
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
@@ -13,7 +15,6 @@ NextInLine = Callable[[Any, str], Any]
 Maker = Callable[[type, NextInLine], dict[str, Any]]
 
 _PUT = "_okx_rfq_put"
-_CACHE = "_okx_rfq_subclass_"
 
 
 class _Put(NamedTuple):
@@ -83,6 +84,9 @@ def take_off(owner: type) -> None:
             _restore(owner, name, record.displaced)
     snake_of = {id(member): name for name, member in reversed(record.members.items())}
     for cls in _family(owner):
+        displaced = _put_on(cls).displaced
+        for name in [name for name, member in displaced.items() if id(member) in snake_of]:
+            del displaced[name]  # a copy that a subclass which carries members too would bring back
         for name, value in list(vars(cls).items()):
             if id(value) in snake_of and name not in _put_on(cls).members:
                 delattr(cls, name)
@@ -141,23 +145,17 @@ def plain(cls: type) -> type:
     return cls
 
 
-class _Cached:
-    """A subclass, kept on its base: both go together when nobody uses them. It is left behind by a copy or a pickle."""
-
-    def __init__(self, cls: type | None = None) -> None:
-        self.cls = cls
-
-    def __reduce__(self) -> Any:
-        return _Cached, ()
+# By the id of the base, which lives as long as the subclass does. Nothing is kept on a class that others own.
+_subclasses: weakref.WeakValueDictionary[tuple[int, str], type] = weakref.WeakValueDictionary()
+_recent: deque[type] = deque(maxlen=8)  # keeps alive what each request needs again
 
 
 def _cached(base: type, key: str, make: Callable[[], type]) -> type:
-    name = _CACHE + key
-    kept: Any = base.__dict__.get(name)
-    if kept is None or kept.cls is None:
-        kept = _Cached(make())
-        setattr(base, name, kept)
-    cls: type = kept.cls
+    cls = _subclasses.get((id(base), key))
+    if cls is None:
+        cls = make()
+        _subclasses[id(base), key] = cls
+        _recent.append(cls)
     return cls
 
 

@@ -1,4 +1,4 @@
-"""This file checks the maker's side: all quotes canceled by the machinery that cancels RFQs, and OKX's countdown."""
+"""The maker's side: all quotes canceled by the machinery that cancels RFQs, and OKX's countdown."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_failure_speaks_of_quotes(twin: Twin, sandbox: Sandbox, clock: VirtualCl
     error = failure_of(twin, exchange.cancel_all_quotes, exchange)
 
     assert "okx cancel_all_quotes(): QUOTES MAY STILL BE ACTIVE" in str(error)
-    assert "look at the quotes on OKX's own pages" in str(error)
+    assert "check the quotes on OKX's own pages" in str(error)
     assert "RFQ" not in str(error)
 
 
@@ -126,28 +126,24 @@ def test_create_quote_that_waits_in_a_queue_is_refused(sandbox: Sandbox, maker: 
     assert "0" == outcomes[1]["code"]
 
 
-def test_observers_hear_of_quotes_by_hooks_of_their_own(
+def test_observers_are_told_that_it_is_about_quotes(
     twin: Twin, sandbox: Sandbox, maker: Any, clock: VirtualClock
 ) -> None:
-    """Whoever counts RFQs does not count quotes."""
-    heard = []
+    """The hooks are those of RFQs, with the method's name among their facts."""
+    heard: list[Any] = []
 
     class Watcher:
         @hookimpl
-        def quotes_canceled(self, exchange: ExchangeSnapshot, receipt: Any) -> None:
-            heard.append(receipt["status"])
+        def rfqs_canceled(self, exchange: ExchangeSnapshot, method: str, receipt: Any) -> None:
+            heard.append((method, receipt["status"]))
 
         @hookimpl
-        def quote_cancel_retrying(self, exchange: ExchangeSnapshot, attempt: int, error: Any, wait: float) -> None:
-            heard.append(attempt)
+        def rfq_cancel_retrying(self, method: str, attempt: int) -> None:
+            heard.append((method, attempt))
 
         @hookimpl
-        def quote_cancel_failed(self, exchange: ExchangeSnapshot, error: Any) -> None:
-            heard.append(error.cancel_failure.code)
-
-        @hookimpl
-        def rfqs_canceled(self, exchange: ExchangeSnapshot) -> None:
-            heard.append("an RFQ")
+        def rfq_cancel_failed(self, method: str, error: Any) -> None:
+            heard.append((method, error.cancel_failure.code))
 
     plugin = Watcher()
     get_plugin_manager().register(plugin)
@@ -161,7 +157,35 @@ def test_observers_hear_of_quotes_by_hooks_of_their_own(
     finally:
         get_plugin_manager().unregister(plugin)
 
-    assert [1, "canceled", "50120"] == heard
+    assert [1, "canceled", "50120"] == [fact for _, fact in heard]
+    assert {"cancel_all_quotes"} == {method for method, _ in heard}
+
+
+@pytest.mark.parametrize("method", ["fetch_open_rfqs", "cancel_all_quotes_after"])
+def test_observers_hear_of_cancels_only(method: str, twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
+    """Reading, and setting a countdown, cancels nothing: neither its retries nor its failure are told."""
+    heard: list[Any] = []
+
+    class Watcher:
+        @hookimpl
+        def rfq_cancel_retrying(self, method: str) -> None:
+            heard.append(method)
+
+        @hookimpl
+        def rfq_cancel_failed(self, method: str) -> None:
+            heard.append(method)
+
+    sandbox.fault({"fetch_open_rfqs": "rfq/rfqs"}.get(method, COUNTDOWN), "50001", "50120")
+    arguments = (10,) if method == "cancel_all_quotes_after" else ()
+    plugin = Watcher()
+    get_plugin_manager().register(plugin)
+    try:
+        failure_of(twin, lambda: getattr(exchange, method)(*arguments), exchange)
+        assert get_plugin_manager().observers.drain()
+    finally:
+        get_plugin_manager().unregister(plugin)
+
+    assert [] == heard
 
 
 # OKX's countdown
@@ -220,7 +244,7 @@ def test_countdown_that_may_be_set_says_so(twin: Twin, sandbox: Sandbox, clock: 
     error = failure_of(twin, lambda: exchange.cancel_all_quotes_after(30), exchange)
 
     assert "cancel_all_quotes_after(): THE COUNTDOWN MAY OR MAY NOT BE SET." in str(error)
-    assert str(error).endswith("Call again, and look at the quotes on OKX's own pages.")
+    assert str(error).endswith("Call again, and check the quotes on OKX's own pages.")
     assert error.cancel_failure.may_be_canceled
 
 

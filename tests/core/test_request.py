@@ -1,4 +1,4 @@
-"""This file checks that a cancel passes the queue alone, and that what it takes for its reply is its reply."""
+"""A request of an attempt: it alone passes ccxt's queue, and what is taken for its reply is its reply."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import functools
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import ccxt
@@ -16,7 +16,6 @@ import ccxt.async_support
 import pytest
 
 from okx_rfq_plugin import RetryPolicy, install, uninstall
-from okx_rfq_plugin._core.lane import express
 from okx_rfq_plugin.sandbox import DROP, Fault, Sandbox
 
 CANCEL = "rfq/cancel-all-rfqs"
@@ -143,7 +142,7 @@ def test_no_attempt_of_a_cancel_enters_the_throttle(made: Any, twin: Any, sandbo
 
 
 def test_other_calls_enter_the_throttle_before_and_after(framework: Any, twin: Any) -> None:
-    """The lane is for the cancel alone: what the same object sends before and after waits as ever."""
+    """What the same object sends before and after waits as ever."""
     other = framework.public_get_public_time
 
     twin.run(framework, other, framework.cancel_all_rfqs, other)
@@ -200,7 +199,7 @@ def test_call_of_another_thread_during_an_attempt_enters_the_throttle(
 
 
 @pytest.mark.parametrize("carried", [False, True], ids=["bare", "with our context"])
-def test_thread_born_in_an_attempt_has_no_lane(carried: bool, made: Any) -> None:
+def test_thread_born_in_an_attempt_is_not_of_it(carried: bool, made: Any) -> None:
     """A thread that was started inside an attempt has no lane, not even with a copy of the attempt's context."""
     exchange = made(SyncFramework)
     flags = []
@@ -219,7 +218,7 @@ def test_thread_born_in_an_attempt_has_no_lane(carried: bool, made: Any) -> None
     assert ["other"] == exchange.entered
 
 
-def test_task_born_in_an_attempt_has_no_lane(made: Any) -> None:
+def test_task_born_in_an_attempt_is_not_of_it(made: Any) -> None:
     """A task that was started inside an attempt enters the throttle while the attempt still waits to be sent."""
     exchange = made(AsyncFramework)
     flags = []
@@ -238,7 +237,7 @@ def test_task_born_in_an_attempt_has_no_lane(made: Any) -> None:
     assert ["other"] == exchange.entered
 
 
-def test_task_that_outlives_an_attempt_has_no_lane_after_it(made: Any) -> None:
+def test_task_that_outlives_an_attempt_is_not_of_it_after_it(made: Any) -> None:
     """A task born in an attempt that goes on after the cancel waits as ever, and finds nothing of the attempt."""
     exchange = made(AsyncFramework)
     over = asyncio.Event()
@@ -263,7 +262,7 @@ def test_task_that_outlives_an_attempt_has_no_lane_after_it(made: Any) -> None:
     assert ["late"] == exchange.entered
 
 
-def test_callback_born_in_an_attempt_has_no_lane_after_it(made: Any) -> None:
+def test_callback_born_in_an_attempt_is_not_of_it_after_it(made: Any) -> None:
     """What runs later on the very same thread, in the context of an attempt that is over, finds nothing of it."""
     exchange = made(SyncFramework)
     contexts: list[contextvars.Context] = []
@@ -280,15 +279,6 @@ def test_request_of_a_framework_within_an_attempt_waits_once_the_cancel_is_sent(
     exchange.cancel_all_rfqs()
 
     assert ["MainThread"] == exchange.entered
-
-
-def test_attempt_is_given_to_whoever_enters_it(made: Any) -> None:
-    """By it one sees what came back."""
-    exchange = made(ccxt.okx)
-    with express(exchange, CANCEL, timeout=3.0, over=lambda attempt, error: False) as attempt, suppress(ccxt.BaseError):
-        exchange.private_post_rfq_cancel_all_rfqs()
-
-    assert ["70207"] == [reply and reply.body["code"] for reply in attempt.replies]
 
 
 def test_call_of_another_task_while_the_reply_is_awaited_enters_the_throttle(made: Any, sandbox: Sandbox) -> None:
@@ -312,7 +302,7 @@ def test_call_of_another_task_while_the_reply_is_awaited_enters_the_throttle(mad
     assert ["other"] == exchange.entered
 
 
-def test_other_object_has_no_lane_during_an_attempt(made: Any) -> None:
+def test_other_object_is_not_of_it_during_an_attempt(made: Any) -> None:
     """A request of another object on the very thread of the attempt waits in that object's throttle."""
     exchange, other = made(SyncFramework), made(SyncFramework)
     exchange.before_sending = other.public_get_public_time

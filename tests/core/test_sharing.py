@@ -1,4 +1,4 @@
-"""This file keeps OKX's limit, and shares attempts, on clocks that nobody waits for."""
+"""OKX's limit and the sharing of attempts, as callers see them, on clocks that nobody waits for."""
 
 from __future__ import annotations
 
@@ -24,14 +24,13 @@ from support.twins import Twin, VirtualClock
 
 import okx_rfq_plugin
 from okx_rfq_plugin import RetryPolicy, install
-from okx_rfq_plugin._core import pacing
+from okx_rfq_plugin._core import once, rate_limit, single_flight
 from okx_rfq_plugin._core.clock import SkippingClock
-from okx_rfq_plugin._core.endpoints import CANCEL_ALL_RFQS
-from okx_rfq_plugin._core.pacing import Pace
 from okx_rfq_plugin.sandbox import Sandbox
 
 CANCEL = "rfq/cancel-all-rfqs"
 OK = reply(200, SUCCESS)
+LOCK_FREE = {module.__file__ for module in (once, rate_limit, single_flight)}
 
 
 class SyncVenue(ccxt.okx):
@@ -213,18 +212,6 @@ def test_a_wrong_clock_is_corrected_at_once_for_all_who_share() -> None:
     assert ["canceled"] * 3 == [receipt["status"] for receipt in receipts]
     assert [0.0, 0.05, 2.05, 2.1] == at(world)
     assert [1, 1, 2] == sorted(receipt["attempts"] for receipt in receipts)
-
-
-def test_a_slot_that_is_taken_again_is_not_freed_by_the_one_before() -> None:
-    """A request that did not leave gives its slot back, unless another has left by it meanwhile."""
-    pace = Pace(CANCEL_ALL_RFQS)
-    first, _ = pace.take(0.0, 0.0), pace.take(0.0, 0.0)
-    again = pace.take(0.0, 2.0)
-    pace.give_back(first, 2.05, sent=False, exceeded=False)
-    taken = [pace.take(0.0, 2.05) for _ in range(2)]
-
-    assert again is not None
-    assert None in taken  # three sends within 0.05 s otherwise
 
 
 # --- sharing -----------------------------------------------------------------------------------------------------
@@ -701,7 +688,7 @@ def test_signal_handler_goes_after_a_window_where_its_own_thread_holds_both_slot
 
 @pytest.mark.parametrize("before", [0, 1, 2])
 def test_signal_handler_may_come_at_any_line(before: int, handler: Any, monkeypatch: Any) -> None:
-    """Wherever in pacing it comes: both are served, by requests that left after they called, and the limit is kept."""
+    """Wherever between two lines it comes: both are served, by requests that left after they called, and the limit is kept."""
     okx = okx_rfq_plugin.get_plugin_manager().get_plugin("okx")
     exchange = sync_venue()
     times: list[float] = []
@@ -768,12 +755,12 @@ def patience() -> Iterator[None]:
 
 @contextmanager
 def at_line(line: int, call: Callable[[], Any]) -> Iterator[None]:
-    """Call something before the nth line that runs in pacing."""
+    """Call something before the nth line that runs in the lock-free modules."""
     count = 0
 
     def trace(frame: Any, event: str, arg: Any) -> Any:
         nonlocal count
-        if frame.f_code.co_filename != pacing.__file__:
+        if frame.f_code.co_filename not in LOCK_FREE:
             return None
         if event == "line":
             count += 1

@@ -1,0 +1,45 @@
+"""Moments at which something happens in the middle of a step: what a signal handler or another thread does there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+class Moment(float):
+    """A time at whose first comparison, or first sum that is compared, something happens."""
+
+    happens: Callable[[], Any] | None = None
+
+    def __gt__(self, other: float) -> bool:
+        self._happen()
+        return float(self) > other
+
+    def __ge__(self, other: float) -> bool:
+        self._happen()
+        return float(self) >= other
+
+    def __lt__(self, other: float) -> bool:
+        self._happen()
+        return float(self) < other
+
+    def __le__(self, other: float) -> bool:
+        self._happen()
+        return float(self) <= other
+
+    def __add__(self, other: float) -> Moment:
+        later = Moment(float(self) + other)
+        later.happens, self.happens = self.happens, None
+        return later
+
+    def _happen(self) -> None:
+        happens, self.happens = self.happens, None
+        if happens is not None:
+            happens()
+
+
+def at(time: float, happens: Callable[[], Any]) -> Moment:
+    """Make a time at which something happens, once."""
+    moment = Moment(time)
+    moment.happens = happens
+    return moment
