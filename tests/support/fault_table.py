@@ -242,8 +242,8 @@ HALF_A_BODY = b'HTTP/1.1 200 So\r\nContent-Type: application/json\r\nContent-Len
 LIKE_A_CANCEL = "answers code 0 and a ts, as a cancel does"
 
 FAULTS = [
-    Row("name unknown", Unreached(by="name"), DOUBT, LOST, "as any lost connection, which ccxt does not tell apart"),
-    Row("refused", Unreached(by="port"), DOUBT, LOST, "as any lost connection, which ccxt does not tell apart"),
+    Row("name unknown", Unreached(by="name"), AWAY, LOST, "nothing left the machine"),
+    Row("refused", Unreached(by="port"), AWAY, LOST, "nothing left the machine"),
     Row("reset unread", reset_unread(), DOUBT, LOST),
     Row("reset", reset(), DOUBT, LOST),
     Row("closed without a byte", silence(), DOUBT, LOST),
