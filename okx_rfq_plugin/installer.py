@@ -114,10 +114,14 @@ def _reduced(cls: type, owner: Any, reduced: Any) -> Any:
     # methods here may not do so there: then the object does.
     if isinstance(reduced, str):
         return reduced
-    make, args, *state = reduced
+    make, args, *rest = reduced
+    if rest and isinstance(rest[0], dict) and isinstance(rest[0].get("has"), dict):
+        # What is flagged here is flagged there when it is asked for, and so goes when the methods go.
+        bare = {name: value for name, value in rest[0]["has"].items() if name not in FEATURES}
+        rest[0] = {**rest[0], "has": bare}
     args = tuple(members.plain(arg) if isinstance(arg, type) else arg for arg in args)
     own = members.is_generated(cls)
-    return (_rebuilt, (None if own else getattr(owner, POLICY, None), own, make, args), *state)
+    return (_rebuilt, (None if own else getattr(owner, POLICY, None), own, make, args), *rest)
 
 
 def _rebuilt(policy: RetryPolicy | None, own: bool, make: Any, args: Any) -> Any:

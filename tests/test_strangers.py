@@ -237,7 +237,7 @@ def named(params: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
 
 def outcome(step: Step, reply: dict[str, Any]) -> Step:
     """Return the step as it came out, to be compared with what it was to be."""
-    rows = reply["data"]
+    rows = reply.get("data", [])  # a refusal of the gateway has none
     return replace(
         step,
         code=reply["code"],

@@ -183,7 +183,7 @@ class OneRequest:
         kwargs["allow_redirects"] = False
         try:
             return send(*args, **(self._leaving() or kwargs))
-        except Exception as error:
+        except BaseException as error:
             self._failed(error)
             raise
 
@@ -201,7 +201,7 @@ class OneRequest:
         try:
             async with send(*args, **(self._leaving() or kwargs)) as response:
                 yield response
-        except Exception as error:
+        except BaseException as error:
             self._failed(error)
             raise
 
@@ -221,12 +221,17 @@ def _bounded(kwargs: dict[str, Any]) -> dict[str, Any]:
 
 
 def nothing_left(error: BaseException) -> bool:
-    """Return whether a request that the HTTP library ended with this error certainly never left this machine.
+    """Return whether a request that ended with this error certainly never left this machine.
 
-    By the classes of requests, urllib3, aiohttp and python_socks for the time before a request: no address, no
-    connection, no proxy, no trust, no file descriptor, no valid URL or header.
+    By the classes of requests, urllib3, aiohttp and python_socks for the time before a request (no address, no
+    connection, no proxy, no trust, no file descriptor, no valid URL or header), and by where it was raised: a
+    connection is made before anything is sent on it. Of an interrupt only the latter counts.
     """
-    return any(_before_request(each) for each in _chain(error))
+    if not isinstance(error, Exception):
+        return _while_connecting(error)
+    if isinstance(error, (ValueError, TypeError)) and not any(function in _READING for _, function in _frames(error)):
+        return True  # an argument that the library refuses, or cannot write out
+    return any(_before_request(each) or _while_connecting(each) for each in _chain(error))
 
 
 def leads_to(first: BaseException, last: BaseException) -> bool:
@@ -236,7 +241,7 @@ def leads_to(first: BaseException, last: BaseException) -> bool:
 
 def is_final(error: BaseException) -> bool:
     """Return whether no repetition mends it: a certificate that is not trusted, or settings that cannot work."""
-    return any(
+    return isinstance(error, (ValueError, TypeError)) or any(
         isinstance(each, _UNTRUSTED)
         or _names(each) & {"InvalidURL", "InvalidSchema", "InvalidHeader", "InvalidProxyURL", "MissingSchema"}
         or (isinstance(each, OSError) and "CA certificate bundle" in str(each))
@@ -269,18 +274,18 @@ def explain(error: BaseException) -> str:
 
 def as_ccxt_error(exchange: Any, error: BaseException) -> BaseError | None:
     """Return the ccxt error for what an HTTP library raised and ccxt did not translate; None if it is neither's."""
-    kind: type[BaseError]
-    if any(isinstance(each, OSError) or _names(each) & {"ProxyError", "ClientError"} for each in _chain(error)):
-        kind = ExchangeError if is_final(error) else NetworkError
-    elif isinstance(error, ValueError) and nothing_left(error):
-        kind = ExchangeError
-    else:
+    chain = list(_chain(error))
+    lost = any(isinstance(each, (OSError, EOFError)) or "ClientError" in _names(each) for each in chain)
+    if not isinstance(error, Exception) or not (lost or nothing_left(error)):
         return None
+    kind = ExchangeError if is_final(error) else NetworkError
     translated: BaseError = kind(f"{exchange.id} {type(error).__name__}")
     translated.__cause__ = error
     return translated
 
 
+_CONNECTING = ("connect", "_new_conn")
+_READING = ("getresponse", "start", "read", "text", "iter_content")
 _BEFORE = {
     *(
         "NewConnectionError",
@@ -304,19 +309,24 @@ _BEFORE = {
 def _before_request(error: BaseException) -> bool:
     if _names(error) & _BEFORE or isinstance(error, _UNTRUSTED):
         return True
-    if isinstance(error, ssl.SSLError):
-        return any(frame == "do_handshake" for frame in _frames(error))
     return isinstance(error, OSError) and (error.errno in _NO_DESCRIPTORS or "CA certificate bundle" in str(error))
+
+
+def _while_connecting(error: BaseException) -> bool:
+    return any(
+        module == "aiohttp.connector" or (module == "urllib3.connection" and function in _CONNECTING)
+        for module, function in _frames(error)
+    )
 
 
 def _names(error: BaseException) -> set[str]:
     return {cls.__name__ for cls in type(error).__mro__}
 
 
-def _frames(error: BaseException) -> Iterator[str]:
+def _frames(error: BaseException) -> Iterator[tuple[str, str]]:
     trace = error.__traceback__
     while trace is not None:
-        yield trace.tb_frame.f_code.co_name
+        yield trace.tb_frame.f_globals.get("__name__", ""), trace.tb_frame.f_code.co_name
         trace = trace.tb_next
 
 

@@ -61,8 +61,7 @@ class Send(NamedTuple):
             with self.clock.busy(), request:
                 request.returned = request.call()
         finally:
-            session = request.take_session()
-            if session is not None:
+            while (session := request.take_session()) is not None:
                 session.close()
         return request.outcome
 
@@ -73,8 +72,7 @@ class Send(NamedTuple):
             with self.clock.busy(), request:
                 request.returned = await request.call()
         finally:
-            session = request.take_session()
-            if session is not None:
+            while (session := request.take_session()) is not None:
                 await session.close()
         return request.outcome
 

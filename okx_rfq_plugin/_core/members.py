@@ -83,6 +83,9 @@ def take_off(owner: type) -> None:
             _restore(owner, name, record.displaced)
     snake_of = {id(member): name for name, member in reversed(record.members.items())}
     for cls in _family(owner):
+        displaced = _put_on(cls).displaced
+        for name in [name for name, member in displaced.items() if id(member) in snake_of]:
+            del displaced[name]  # a copy that a subclass which carries members too would bring back
         for name, value in list(vars(cls).items()):
             if id(value) in snake_of and name not in _put_on(cls).members:
                 delattr(cls, name)

@@ -47,10 +47,10 @@ _UNSENDABLE = re.compile(r"^\s|[\x00-\x1f\x7f]")  # what HTTP libraries refuse i
 class _Send:
     """One time that the request was handed to `fetch`: a framework's own may do so more than once."""
 
-    def __init__(self, signature: object) -> None:
+    def __init__(self, signature: object, *, left: bool) -> None:
         self.signature = signature
         self.reply: Reply | None = None
-        self.left = False
+        self.left = left
 
 
 class Request:
@@ -80,7 +80,7 @@ class Request:
         self._handing_over = False
         self._handed: Any = None  # the session that ccxt's `fetch` was given, and in whose place
         self._handed_for: Any = None
-        self._owned: Any = None  # the session that was made for this request
+        self._owned: list[Any] = []  # sessions that were made for this request, one for each send
         self._raised: BaseException | None = None
         cls = members.subclass_of(type(exchange), "delegate", _DELEGATE)
         delegate: Any = object.__new__(cls)
@@ -113,9 +113,8 @@ class Request:
         return getattr(self._delegate, self._endpoint.call)(self._params)
 
     def take_session(self) -> Any:
-        """Return the session that was made for this request, to be closed; None if there is none."""
-        owned, self._owned = self._owned, None
-        return owned
+        """Return a session that was made for this request, to be closed; None if there is none left."""
+        return self._owned.pop() if self._owned else None
 
     @property
     def delegate(self) -> Any:
@@ -142,7 +141,7 @@ class Request:
     def sending(self, headers: Any) -> None:
         """Note that ccxt's `fetch` is about to send, and is watched from here on."""
         _refuse_unsendable(self.exchange, headers)
-        self._sends.append(_Send(_signature(headers)))
+        self._sends.append(_Send(_signature(headers), left=self._unseen))
         self._handed = None
         self._handing_over = True
 
@@ -157,9 +156,7 @@ class Request:
             return None  # an `open` of the user's looks whether it has to make one
 
         def choose() -> Any:
-            if is_ccxts:
-                self._owned = connection.new_session(self.exchange, own)
-            return self._owned or own
+            return self._own(connection.new_session(self.exchange, own)) if is_ccxts else own
 
         self._handed_for = own
         self._handed = connection.OneRequest(choose, self._leaving, self._failed)
@@ -170,8 +167,8 @@ class Request:
 
         def choose() -> Any:
             if connection.is_ccxts_code(self.exchange, "get_socks_proxy_session"):
-                self._owned = connection.new_socks_session(self.exchange, url)
-            return self._owned or own(url)
+                return self._own(connection.new_socks_session(self.exchange, url))
+            return own(url)
 
         return connection.OneRequest(choose, self._leaving, self._failed)
 
@@ -186,6 +183,10 @@ class Request:
             if send.signature == signature:
                 send.reply = reply
                 return
+
+    def _own(self, session: Any) -> Any:
+        self._owned.append(session)
+        return session
 
     def _leaving(self) -> None:
         self._handing_over = False
@@ -425,17 +426,21 @@ def _signature(headers: Any) -> str | None:
 
 def _refuse_unsendable(exchange: Any, headers: Any) -> None:
     for name in _CREDENTIALS:
-        value = headers.get(name) if isinstance(headers, dict) else None
-        if isinstance(value, str) and (_UNSENDABLE.search(value) or (exchange.synchronous and not _is_latin(value))):
+        value = headers.get(name, "") if isinstance(headers, dict) else ""
+        if (
+            not isinstance(value, str)
+            or _UNSENDABLE.search(value)
+            or (exchange.synchronous and max(value, default="") > "\xff")
+        ):
             # Not by the HTTP library, whose error quotes the value.
             raise AuthenticationError(
-                f"{exchange.id} {name} cannot be sent in an HTTP header: it starts with a blank, or holds a line break"
-                " or a character that headers do not carry"
+                f"{exchange.id} {name} cannot be sent in an HTTP header: it is no text, starts with a blank, or holds a"
+                " line break or another character that headers do not carry"
             )
 
 
-def _is_latin(value: str) -> bool:
-    return all(ord(character) < 256 for character in value)
+def _is_latin(text: str) -> bool:
+    return max(text, default="") <= "\xff"
 
 
 def _refuse_closed(exchange: Any) -> None:

@@ -19,6 +19,7 @@ from okx_rfq_plugin._core.effects import Send, Sleep, Steps
 from okx_rfq_plugin._core.endpoints import (
     CANCEL_ALL_AFTER,
     CANCEL_BATCH_RFQS,
+    COUNTERPARTIES,
     PUBLIC_TIME,
     RFQS,
     Endpoint,
@@ -28,7 +29,7 @@ from okx_rfq_plugin._core.logs import log
 from okx_rfq_plugin._core.outcome import Attempt, Outcome
 from okx_rfq_plugin._core.records import Receipt, refusal
 from okx_rfq_plugin._core.request import Request
-from okx_rfq_plugin._core.rfqs import OpenRfq, is_own, parse_rfq
+from okx_rfq_plugin._core.rfqs import OpenRfq, is_own, own_trader_code, owner_of, parse_rfq
 from okx_rfq_plugin._core.single_flight import Caller, Group
 from okx_rfq_plugin._core.verdict import Meaning, rows_of
 from okx_rfq_plugin._core.wording import SET_COUNTDOWN, effort
@@ -191,15 +192,19 @@ def cancel_all(call: Call, endpoint: Endpoint, params: dict[str, Any], *, confir
         refused = rejected and not last.verdict.by_name
         if refused and last.endpoint is endpoint:
             break
-        call.remaining, call.filling = yield from _look(call, patient=rejected and last.verdict.by_name)
+        rows, whole = yield from _pages(call, {}, aside=True, looks=math.inf if rejected and not refused else _LOOKS)
+        call.remaining, call.filling = _left(rows, whole=whole, said=last.verdict.meaning)
         if refused or call.late or call.remaining == ():
             break
+        ids: tuple[str, ...] = ()
         if call.remaining and by_name:
+            ids = yield from _nameable(call, rows or [])
+        if ids:
             what = f"{call.exchange.id} {call.words.method}()"
-            log(logging.WARNING, "%s: %s. Canceling %d by name.", what, call.reason(last), len(call.remaining))
-            last = yield from _cancel_by_name(call, call.remaining, again, last)
+            log(logging.WARNING, "%s: %s. Canceling %d by name.", what, call.reason(last), len(ids))
+            last = yield from _cancel_by_name(call, ids, again, last)
         elif call.remaining or (by_name and not rejected):
-            pause = 0.0 if call.remaining else call.backoff(last)
+            pause = 0.0 if call.remaining and not by_name else call.backoff(last)
             last = yield from ask(call, endpoint, params, again, pause=pause)
             by_name = last.verdict.by_name
         else:
@@ -213,7 +218,8 @@ def open_rfqs(call: Call, params: dict[str, Any]) -> Steps[list[OpenRfq]]:
     if rows is None or not whole:
         # Code 0 and yet not all of it: the time was over before the last page.
         raise call.failure(OperationFailed if call.last.verdict.meaning is Meaning.DONE else None)
-    own = [parse_rfq(call.exchange, row) for row in rows if is_own(row)]
+    mine = own_trader_code(rows)
+    own = [parse_rfq(call.exchange, row) for row in rows if is_own(row, mine)]
     return sorted(own, key=lambda rfq: (rfq["timestamp"] or 0, rfq["id"]))
 
 
@@ -275,15 +281,32 @@ def _receipt(call: Call, endpoint: Endpoint, *, confirm: bool, by_name: bool) ->
     return receipt
 
 
-def _look(call: Call, *, patient: bool) -> Steps[_Ids]:
-    """Return the ids of the own RFQs that are active, and of those being executed; None where that is not known."""
-    rows, whole = yield from _pages(call, {}, aside=True, looks=math.inf if patient else _LOOKS)
+def _left(rows: list[dict[str, Any]] | None, *, whole: bool, said: Meaning) -> _Ids:
+    """Return the ids of the own RFQs that are active, and of those being executed; None where that is not known.
+
+    OKX does not document how it marks what a maker received. So what seems to be the account's own is not, if OKX has
+    just said that the account has nothing active.
+    """
     if rows is None:
         return None, None
-    own = [(row["state"], row["rfqId"]) for row in rows if is_own(row)]
+    mine = own_trader_code(rows)
+    owners = ("own",) if said is Meaning.NOTHING_ACTIVE else ("own", "unclear")
+    own = [(row["state"], row["rfqId"]) for row in rows if owner_of(row, mine) in owners]
     active, filling = (tuple(rfq_id for state, rfq_id in own if state == wanted) for wanted in _OPEN)
     # A part can name some, and cannot say that there are no others.
     return (active, filling) if whole else (active or None, None)
+
+
+def _nameable(call: Call, rows: list[dict[str, Any]]) -> Steps[tuple[str, ...]]:
+    """Return the ids of the active RFQs that are proved to be the account's own: no other's is named in a cancel."""
+    mine, others = own_trader_code(rows), set[str]()
+    active = [row for row in rows if row["state"] == _OPEN[0]]
+    if any(owner_of(row, mine) == "unclear" for row in active):
+        outcome = yield from ask(call, COUNTERPARTIES, {}, aside=True, most=_LOOKS)
+        if outcome.endpoint is COUNTERPARTIES and outcome.verdict.meaning is Meaning.DONE and outcome.reply is not None:
+            others = {row["traderCode"] for row in rows_of(outcome.reply) or []}
+            mine = own_trader_code(rows, others)
+    return tuple(row["rfqId"] for row in active if owner_of(row, mine, others) == "own")
 
 
 def _cancel_by_name(

@@ -1,4 +1,4 @@
-"""Reads parameters out of a request's JSON or query, and refuses what OKX's tables do not allow.
+"""Parameters of a request's JSON or query; what OKX's tables do not allow is refused.
 
 Source: the request tables under okx.com/docs-v5/en/#block-trading-rest-api, and 50014, 51000 in #error-code-rest-api.
 """
@@ -17,16 +17,19 @@ LONGEST = 128  # characters of any one value; the docs have a number for clients
 
 _WHOLE = re.compile(r"[0-9]{1,20}")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
-_FLAGS: dict[str | bool | None, bool] = {None: False, "": False, False: False, "false": False, True: True, "true": True}
+_FLAGS: dict[str | bool | None, bool] = {
+    **dict.fromkeys((None, "", False, "false", "False"), False),
+    **dict.fromkeys((True, "true", "True"), True),
+}
 
 
-def read_json(body: bytes) -> Params:
-    """Decode a POST body, an object."""
+def read_json(body: bytes, kind: type[dict[str, Any]] | type[list[Any]] = dict) -> Any:
+    """Decode a POST body, an object or an array."""
     try:
         params = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise Refused("50002") from None
-    if not isinstance(params, dict):
+    if not isinstance(params, kind):
         raise Refused("50002")
     return params
 
@@ -77,7 +80,7 @@ def whole(params: Params, name: str, allowed: range, default: int) -> int:
 
 
 def flag(params: Params, name: str) -> bool:
-    """Return a boolean, False where it is left out; python-okx sends the words, and is understood."""
+    """Return a boolean, False where it is left out; python-okx and okx-sdk send words, and are understood."""
     value = params.get(name)
     if not isinstance(value, (str, bool, type(None))) or value not in _FLAGS:
         bad(name)
@@ -91,9 +94,9 @@ def texts(params: Params, name: str) -> list[str]:
 
 
 def rows(params: Params, name: str) -> list[Any]:
-    """Return a list of anything, empty where it is left out."""
+    """Return a list of anything, empty where it is left out; one client, okxv5, sends "" for that."""
     values = params.get(name)
-    if values is None:
+    if values is None or values == "":
         return []
     if not isinstance(values, list):
         bad(name)

@@ -14,6 +14,7 @@ from typing import Any
 import ccxt
 import ccxt.async_support
 import pytest
+from okx_rfq_plugin._core.lane import express
 
 from okx_rfq_plugin import RetryPolicy, install, uninstall
 from okx_rfq_plugin.sandbox import DROP, Fault, Sandbox

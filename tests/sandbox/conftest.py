@@ -41,6 +41,7 @@ class Wire:
 
     sandbox: Sandbox
     clock: Clock
+    raw_last: tuple[int, bytes] = (0, b"")
 
     def raw(
         self, method: str, target: str, body: bytes = b"", headers: dict[str, str] | None = None
@@ -49,7 +50,8 @@ class Wire:
         try:
             connection.request(method, target, body, headers or {})
             response = connection.getresponse()
-            return response.status, response.read()
+            self.raw_last = response.status, response.read()
+            return self.raw_last
         finally:
             connection.close()
 

@@ -167,7 +167,7 @@ def test_wrong_handles(sandbox: Sandbox) -> None:
         sandbox.create_user(account_level="5")
     with pytest.raises(ValueError, match="not of this sandbox"):
         sandbox.rfqs(credentials={"apiKey": "x"})
-    with pytest.raises(ValueError, match="belongs to somebody else"):
+    with pytest.raises(ValueError, match="is taken already"):
         sandbox.create_user(trader_code="WAGMI")
 
 

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from okx.Account import AccountAPI
 from okx.BlockTrading import BlockTradingAPI
+from okx.PublicData import PublicAPI
+from okx.Status import StatusAPI
 
 from okx_rfq_plugin.sandbox import Sandbox
 
@@ -90,6 +92,45 @@ def test_quotes(api: BlockTradingAPI, sandbox: Sandbox) -> None:
     assert ("0", "70409") == (everything["code"], again["code"])
 
 
+def test_trade(api: BlockTradingAPI, sandbox: Sandbox, clock: Any) -> None:
+    """A quote is executed, and the trade listed to its sides, and to everybody fifteen minutes later."""
+    maker = sandbox.create_user(trader_code="MAKER")
+    rfq = api.create_rfq(counterparties=["MAKER"], legs=[{"instId": "BTC-USDT", "side": "buy", "sz": "1"}])["data"][0]
+    quote = sandbox.create_quote(rfq["rfqId"], credentials=maker)
+
+    executed = api.execute_quote(rfqId=rfq["rfqId"], quoteId=quote["quoteId"])["data"][0]
+    listed = api.get_trades(rfqId=rfq["rfqId"])["data"][0]
+    clock.advance(900)
+    public = api.get_public_trades(limit="1")["data"][0]
+
+    assert executed["blockTdId"] == listed["blockTdId"] == public["blockTdId"]
+    assert ("MAKER", True) == (listed["mTraderCode"], listed["isSuccessful"])
+
+
+def test_maker_settings(api: BlockTradingAPI) -> None:
+    """The example of the client's documentation, which says `uly` where OKX's table says `instFamily`."""
+    sent = [{"instType": "OPTION", "data": [{"uly": "BTC-USD", "maxBlockSz": "10000", "makerPxBand": "5"}]}]
+
+    assert [{"result": True}] == api.set_marker_instrument(sent)["data"]
+    assert "BTC-USD" == api.get_quote_products()["data"][0]["data"][0]["instFamily"]
+    assert "0" == api.reset_mmp()["code"]
+
+
+def test_status_instruments_and_balance(sandbox: Sandbox) -> None:
+    """Three more classes of the client."""
+    key = sandbox.credentials
+    keys = (key["apiKey"], key["secret"], key["password"], False, "1")
+    sandbox.announce_maintenance(lasts=60)
+    with (
+        StatusAPI(flag="1", domain=sandbox.url) as status,
+        PublicAPI(flag="1", domain=sandbox.url) as public,
+        AccountAPI(*keys, domain=sandbox.url) as account,
+    ):
+        assert "6" == status.status()["data"][0]["serviceType"]
+        assert 2 == len(public.get_instruments("SPOT")["data"])
+        assert "BTC" == account.get_account_balance("BTC")["data"][0]["details"][0]["ccy"]
+
+
 def test_account_configuration(sandbox: Sandbox) -> None:
     """Another class of the same client reads who it is, and what its key may do."""
     user = sandbox.create_user(account_level="4", permissions=["trade", "withdraw", "read_only"])
@@ -116,6 +157,7 @@ def test_limit(api: BlockTradingAPI, clock: Any) -> None:
         ("50104", "1", {"password": ""}),
         ("50105", "1", {"password": "wrong"}),
         ("50111", "1", {"apiKey": "wrong"}),
+        ("50119", "1", {"apiKey": "00000000-0000-4000-8000-000000000000"}),
         ("50113", "1", {"secret": "wrong"}),
     ],
 )

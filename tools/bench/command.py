@@ -15,8 +15,8 @@ from typing import Any
 
 import aiohttp
 import ccxt
-
 from okx_rfq_plugin._core.retry import RetryPolicy
+
 from okx_rfq_plugin.cli import many
 from okx_rfq_plugin.cli.accounts import Account
 from okx_rfq_plugin.cli.worlds import World
