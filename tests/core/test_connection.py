@@ -1,28 +1,21 @@
-"""This file checks who else is touched when a cancel leaves first: creates that wait, sessions, timeouts."""
+"""The connection of an attempt: which session sends it, how long it may take, and which failures sent nothing."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import aiohttp
 import ccxt
 import ccxt.async_support
-import ccxt.pro
 import pytest
 import requests
 from support.replies import CANCEL_ALL, SUCCESS, aimed
-from support.standin import Standin, hang, reply, silence
-from support.threads import Queue, in_a_thread
+from support.standin import Standin, hang, redirect, reply, silence
 from support.twins import Twin, VirtualClock
 
-from okx_rfq_plugin import install
-from okx_rfq_plugin.sandbox import Sandbox
-
 OK = reply(200, SUCCESS)
-CREATE = "rfq/create-rfq"
-ASKED = {"counterparties": ["WAGMI"], "legs": [{"instId": "BTC-USDT", "side": "buy", "sz": "1"}]}
 TINY = 0.02  # seconds of real time
 
 
@@ -30,99 +23,6 @@ TINY = 0.02  # seconds of real time
 def standin(clock: VirtualClock) -> Iterator[Standin]:
     with Standin(clock.now) as running:
         yield running
-
-
-def created(sandbox: Sandbox) -> int:
-    return sum(request.path.endswith(CREATE) for request in sandbox.requests)
-
-
-def waiting_create(sandbox: Sandbox, exchange: Any, canceling: Any) -> Any:
-    """Have a sync create wait in the queue, cancel by another object, and return what the create came to."""
-    exchange.throttle = queue = Queue()
-    thread, outcome = in_a_thread(lambda: exchange.private_post_rfq_create_rfq(ASKED))
-    assert queue.entered.wait(10)
-    Twin(None, canceling.synchronous).cancel(canceling)
-    queue.open.set()
-    thread.join(10)
-    return outcome[0]
-
-
-@pytest.mark.parametrize("face", [ccxt.okx, ccxt.async_support.okx, ccxt.pro.okx], ids=lambda cls: cls.__module__)
-def test_create_that_waits_in_a_queue_is_refused(face: Any, sandbox: Sandbox) -> None:
-    """It was asked for before the switch, by this account: whatever object cancels, it is gone."""
-    exchange = install(sandbox.exchange())
-
-    error = waiting_create(sandbox, exchange, install(sandbox.exchange(face)))
-
-    assert isinstance(error, ccxt.OperationRejected)
-    assert 0 == created(sandbox)
-
-
-def test_create_is_refused_by_a_cancel_of_its_own_object(sandbox: Sandbox) -> None:
-    """The strategy's one object has both."""
-    exchange = install(sandbox.exchange())
-
-    error = waiting_create(sandbox, exchange, exchange)
-
-    assert isinstance(error, ccxt.OperationRejected)
-    assert 0 == created(sandbox)
-
-
-def test_create_of_another_account_goes_through(sandbox: Sandbox) -> None:
-    """Nobody touches what is not of this account."""
-    exchange = install(sandbox.exchange(credentials=sandbox.create_user()))
-
-    outcome = waiting_create(sandbox, exchange, install(sandbox.exchange()))
-
-    assert "0" == outcome["code"]
-    assert 1 == created(sandbox)
-
-
-def test_async_creates_that_wait_are_refused_and_later_ones_go_through(sandbox: Sandbox) -> None:
-    """Of ten creates in ccxt's own queue none reaches the wire after the cancel; the one that is asked later does."""
-
-    async def story() -> Any:
-        exchange = install(sandbox.exchange(ccxt.async_support.okx))
-        opened = asyncio.Event()
-
-        async def throttle(cost: Any = None) -> None:
-            await opened.wait()
-
-        exchange.throttle = throttle
-        try:
-            waiting = [asyncio.ensure_future(exchange.private_post_rfq_create_rfq(ASKED)) for _ in range(10)]
-            await asyncio.sleep(0)
-            receipt = await exchange.cancel_all_rfqs()
-            opened.set()
-            refused = await asyncio.gather(*waiting, return_exceptions=True)
-            before = created(sandbox)
-            return receipt, refused, before, await exchange.private_post_rfq_create_rfq(ASKED)
-        finally:
-            exchange.timeout_on_exit = 0
-            await exchange.close()
-
-    receipt, refused, before, later = asyncio.run(story())
-
-    assert "nothing_active" == receipt["status"]
-    assert [ccxt.OperationRejected] * 10 == [type(error) for error in refused]
-    assert (0, "0", 1) == (before, later["code"], created(sandbox))
-
-
-def test_create_after_a_cancel_goes_through(twin: Twin, exchange: Any, sandbox: Sandbox) -> None:
-    """Later ones are the strategy's own business, and other calls are no creates."""
-    answers = []
-
-    def create() -> Any:
-        answers.append(exchange.private_post_rfq_create_rfq(ASKED))
-        return answers[-1]
-
-    exchange.enableRateLimit = False
-    twin.run(exchange, exchange.cancel_all_rfqs, create, exchange.fetch_time)
-
-    assert 1 == created(sandbox)
-
-
-# --- timeouts ----------------------------------------------------------------------------------------------------
 
 
 class Watching:
@@ -178,15 +78,17 @@ def is_closed(session: Any) -> bool:
     return not any(adapter.poolmanager.pools.keys() for adapter in session.adapters.values())
 
 
-def test_attempt_after_a_failure_has_a_session_of_its_own(twin: Twin, standin: Standin, clock: VirtualClock) -> None:
-    """It is fresh, and closed with the attempt; the exchange keeps its own."""
-    standin.script(silence(), OK)
+def test_each_attempt_has_a_session_of_its_own(twin: Twin, standin: Standin, clock: VirtualClock) -> None:
+    """Whatever became of the one before; it is closed with the attempt, and the exchange keeps its own as it was."""
+    standin.script(silence(), reply(503, "busy"), OK)
     exchange = watched(twin, standin, clock)
     kept = []
 
+    async def opened() -> None:
+        exchange.open()
+        kept.append(exchange.session)
+
     def first() -> Any:
-        if not twin.synchronous:
-            exchange.open()
         kept.append(exchange.session)
         return exchange.cancel_all_rfqs()
 
@@ -194,102 +96,248 @@ def test_attempt_after_a_failure_has_a_session_of_its_own(twin: Twin, standin: S
         kept.append(exchange.session)
         return exchange.cancel_all_rfqs()
 
-    twin.run(exchange, first, then)
-    one, two, three = exchange.sessions
+    twin.run(exchange, first if twin.synchronous else opened, first, then)
 
-    assert one is three is kept[0] is kept[1]
-    assert two is not one
-    assert type(two) is (requests.Session if twin.synchronous else aiohttp.ClientSession)
-    assert is_closed(two)
+    assert 1 == len({id(session) for session in kept})
+    assert kept[0] is not None
+    assert len(exchange.sessions) == len({id(session) for session in [*exchange.sessions, kept[0]]}) - 1 >= 4
+    assert {requests.Session if twin.synchronous else aiohttp.ClientSession} == set(map(type, exchange.sessions))
+    assert all(map(is_closed, exchange.sessions))
 
 
-def test_session_of_its_own_is_closed_where_the_attempt_fails(
-    twin: Twin, standin: Standin, clock: VirtualClock
+@pytest.mark.parametrize("steps", [[silence()], [reply(401, {"code": "50113"})], [hang()]], ids=["lost", "no", "hung"])
+def test_session_of_an_attempt_is_closed_where_it_fails(
+    steps: Any, twin: Twin, standin: Standin, clock: VirtualClock
 ) -> None:
-    """No session is left behind by any end of an attempt."""
-    standin.script(silence())
-    exchange = watched(twin, standin, clock, deadline=3.0)
+    """No session is left behind by any end of an attempt, and none is opened for the exchange."""
+    standin.script(*steps)
+    exchange = watched(twin, standin, clock, deadline=3.0, attempt_timeout=TINY)
+    before = exchange.session
 
-    with pytest.raises(ccxt.NetworkError):
+    with pytest.raises(ccxt.BaseError):
         twin.cancel(exchange)
 
-    assert len(exchange.sessions) == len({id(session) for session in exchange.sessions}) > 1
-    assert all(is_closed(session) for session in exchange.sessions[1:])
+    assert before is exchange.session
+    assert exchange.sessions
+    assert all(map(is_closed, exchange.sessions))
 
 
-def test_own_session_is_as_the_exchanges_was(standin: Standin, clock: VirtualClock) -> None:
-    """What a user has set on ccxt's session holds for it too, adapters of his own included."""
-
-    class Adapter(requests.adapters.HTTPAdapter):
-        pass
-
-    standin.script(silence(), OK)
+def test_session_of_an_attempt_is_as_the_exchanges_is(standin: Standin, clock: VirtualClock) -> None:
+    """What a user has set on ccxt's session holds for it too; cookies do not, as ccxt has it."""
+    standin.script(OK)
     exchange = watched(Twin(ccxt, True), standin, clock)
     exchange.session.headers["X-Desk"] = "7"
-    exchange.session.mount("http://127.0.0.1", Adapter())
+    exchange.session.verify = "/a/file"
+    exchange.session.cookies.set("kept", "1")
     exchange.cancel_all_rfqs()
 
-    assert ["7", "7"] == [request.headers.get("X-DESK") for request in standin.requests]
-    assert isinstance(exchange.sessions[1].get_adapter(standin.url), Adapter)
+    [request], [used] = standin.requests, exchange.sessions
+    assert ("7", None) == (request.headers.get("X-DESK"), request.headers.get("COOKIE"))
+    assert ("/a/file", exchange.session.trust_env) == (used.verify, used.trust_env)
+    assert used is not exchange.session
+    assert ["1"] == [cookie.value for cookie in exchange.session.cookies]
 
 
-def test_session_that_the_user_brought_is_not_replaced(twin: Twin, standin: Standin, clock: VirtualClock) -> None:
-    """It may know the only way out: every attempt goes by it."""
+class Adapter(requests.adapters.HTTPAdapter):
+    """An adapter of the user's."""
+
+
+class Connector(aiohttp.TCPConnector):
+    """A connector of the user's."""
+
+
+def mount(exchange: Any) -> None:
+    exchange.session.mount("http://127.0.0.1", Adapter())
+
+
+def replace_an_adapter(exchange: Any) -> None:
+    exchange.session.mount("http://", Adapter())
+
+
+def bend_an_adapter(exchange: Any) -> None:
+    exchange.session.get_adapter("http://").send = exchange.session.get_adapter("http://").send
+
+
+def bend_the_session(exchange: Any) -> None:
+    exchange.session.request = exchange.session.request
+
+
+def bring_a_session(exchange: Any) -> None:
+    exchange.session = type("Brought", (requests.Session,), {})()
+
+
+@pytest.mark.parametrize("make", [mount, replace_an_adapter, bend_an_adapter, bend_the_session, bring_a_session])
+def test_sync_session_of_the_users_making_is_used(
+    make: Callable[[Any], None], standin: Standin, clock: VirtualClock
+) -> None:
+    """It may know the only way out: every attempt goes by it, and it is neither replaced nor closed."""
     standin.script(silence(), silence(), OK)
-    exchange = watched(twin, standin, clock)
+    exchange = watched(Twin(ccxt, True), standin, clock)
+    make(exchange)
+    own, adapters = exchange.session, dict(exchange.session.adapters)
 
-    class Brought(requests.Session):
-        pass
+    receipt = exchange.cancel_all_rfqs()
 
-    async def on_a_loop() -> Any:
-        async with aiohttp.ClientSession() as session:
-            exchange.session, exchange.own_session = session, False
-            try:
-                return session, await exchange.cancel_all_rfqs()
-            finally:
-                exchange.timeout_on_exit = 0
-                await exchange.close()
-
-    if twin.synchronous:
-        brought = exchange.session = Brought()
-        receipt = exchange.cancel_all_rfqs()
-    else:
-        brought, receipt = asyncio.run(on_a_loop())
-
-    assert "canceled" == receipt["status"]
-    assert [brought] * 3 == exchange.sessions
+    assert ("canceled", [own] * 3) == (receipt["status"], exchange.sessions)
+    assert own is exchange.session
+    assert adapters == dict(own.adapters)
+    assert not is_closed(own)
 
 
-@pytest.mark.parametrize("limits", [{"limit": 1}, {"limit": 0, "limit_per_host": 1}, {"limit": 9}])
-def test_pool_without_a_free_slot_does_not_hold_a_cancel(limits: Any, standin: Standin, clock: VirtualClock) -> None:
-    """One hung request fills the pool: the cancel goes by a connection of its own; else by the exchange's."""
+async def brought(exchange: Any) -> Any:
+    exchange.session, exchange.own_session = aiohttp.ClientSession(), False
+    return exchange.session
+
+
+async def another_connector(exchange: Any) -> Any:
+    exchange.session = aiohttp.ClientSession(connector=Connector())
+    return exchange.session
+
+
+async def ccxts_with_another_connector(exchange: Any) -> Any:
+    exchange.tcp_connector = Connector()
+    exchange.session = aiohttp.ClientSession(connector=exchange.tcp_connector)
+    return exchange.session
+
+
+async def another_class(exchange: Any) -> Any:
+    class Session(aiohttp.ClientSession):  # of the user's
+        def __init_subclass__(cls) -> None: ...
+
+    exchange.session = Session.__new__(Session)
+    aiohttp.ClientSession.__init__(exchange.session)
+    return exchange.session
+
+
+@pytest.mark.filterwarnings("ignore:Inheritance class .* from ClientSession is discouraged:DeprecationWarning")
+@pytest.mark.parametrize("make", [brought, another_connector, ccxts_with_another_connector, another_class])
+def test_async_session_of_the_users_making_is_used(
+    make: Callable[[Any], Any], standin: Standin, clock: VirtualClock
+) -> None:
+    """It may know the only way out: every attempt goes by it, and it is neither replaced nor closed."""
+    standin.script(silence(), silence(), OK)
+    exchange = watched(Twin(ccxt.async_support, False), standin, clock)
+
+    async def story() -> Any:
+        own = await make(exchange)
+        try:
+            receipt = await exchange.cancel_all_rfqs()
+            return receipt["status"], own, exchange.session, own.closed
+        finally:
+            await own.close()
+            exchange.timeout_on_exit = 0
+            await exchange.close()
+
+    status, own, after, closed = asyncio.run(story())
+
+    assert ("canceled", [own] * 3, False) == (status, exchange.sessions, closed)
+    assert own is after
+
+
+def test_open_of_the_users_own_makes_the_session(standin: Standin, clock: VirtualClock) -> None:
+    """A subclass with an `open` of its own has its way, and its session stays open."""
+    standin.script(OK)
+    opened = []
+
+    class Opening(AsyncWatching):
+        def open(self, *args: Any) -> None:
+            if self.session is None:
+                opened.append(aiohttp.ClientSession())
+                self.session, self.own_session = opened[0], False
+
+    exchange = aimed(Twin(type("Faces", (), {"okx": Opening}), False), standin, clock)
+    exchange.watch()
+
+    async def story() -> Any:
+        try:
+            return await exchange.cancel_all_rfqs(), opened[0].closed
+        finally:
+            await opened[0].close()
+            exchange.timeout_on_exit = 0
+            await exchange.close()
+
+    receipt, closed = asyncio.run(story())
+
+    assert ("canceled", False, opened) == (receipt["status"], closed, exchange.sessions)
+
+
+@pytest.mark.parametrize("full", ["ccxt's", "the user's"])
+def test_pool_without_a_free_place_holds_no_cancel_but_of_the_users_own(
+    full: str, standin: Standin, clock: VirtualClock
+) -> None:
+    """One hung request fills ccxt's pool: the cancel has another; in a pool of the user's it waits, and is not sent."""
     standin.script(hang(), path="/api/v5/public/time")
     standin.script(OK, path=CANCEL_ALL)
-    exchange = watched(Twin(ccxt.async_support, False), standin, clock, deadline=0)
+    exchange = watched(Twin(ccxt.async_support, False), standin, clock, deadline=0, attempt_timeout=0.2)
     exchange.enableRateLimit = False
 
     async def story() -> Any:
         exchange.open()
-        await exchange.session.close()
-        own = exchange.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(**limits))
+        if full == "the user's":
+            await exchange.session.close()
+            exchange.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector())
+        own = exchange.session
+        own.connector._limit = 1
         hung = asyncio.ensure_future(exchange.fetch_time())
         while not standin.seen("/api/v5/public/time"):
             assert not hung.done()
             await asyncio.sleep(0.001)
+        exchange.sessions.clear()
         try:
-            receipt = await exchange.cancel_all_rfqs()
-            assert exchange.session is own
-            return receipt, own
+            return await exchange.cancel_all_rfqs()
+        except ccxt.RequestTimeout as error:
+            return error
         finally:
+            assert exchange.session is own
             hung.cancel()
             await asyncio.gather(hung, return_exceptions=True)
+            await own.close()
             exchange.timeout_on_exit = 0
             await exchange.close()
 
-    receipt, own = asyncio.run(story())
+    outcome = asyncio.run(story())
 
-    assert ("canceled", 1) == (receipt["status"], receipt["attempts"])
-    assert (exchange.sessions[-1] is own) == (limits == {"limit": 9})
+    if full == "ccxt's":
+        assert ("canceled", 1) == (outcome["status"], outcome["attempts"])
+    else:
+        assert (1, False) == (outcome.cancel_failure.attempts, outcome.cancel_failure.may_be_canceled)
+        assert "nothing was sent: no connection was made in time" in str(outcome)
+
+
+def test_session_of_another_loop_holds_no_cancel(standin: Standin, clock: VirtualClock) -> None:
+    """What was opened on a loop that is closed by now is not used."""
+    standin.script(OK)
+    exchange = watched(Twin(ccxt.async_support, False), standin, clock)
+
+    async def opens() -> None:
+        exchange.open()
+
+    async def cancels() -> Any:
+        return await exchange.cancel_all_rfqs()
+
+    async def closes() -> None:
+        await exchange.session.close()
+        exchange.timeout_on_exit = 0
+        await exchange.close()
+
+    asyncio.run(opens())
+    receipt = asyncio.run(cancels())
+    asyncio.run(closes())
+
+    assert "canceled" == receipt["status"]
+
+
+def test_redirect_is_not_followed_by_a_session_of_the_users(standin: Standin, clock: VirtualClock) -> None:
+    """It would take key, passphrase and signature to another host."""
+    standin.script(redirect("/elsewhere", 307), OK)
+    exchange = watched(Twin(ccxt, True), standin, clock, deadline=0)
+    bring_a_session(exchange)
+
+    with pytest.raises(ccxt.BadResponse) as raised:
+        exchange.cancel_all_rfqs()
+
+    assert raised.value.cancel_failure.may_be_canceled  # type: ignore[attr-defined]  # ours
+    assert [CANCEL_ALL] == [request.path for request in standin.requests]
 
 
 def test_timeout_of_others_is_their_own_while_a_cancel_runs(standin: Standin, clock: VirtualClock) -> None:

@@ -1,4 +1,4 @@
-"""This file writes down what each reply and each fault on the way means, read from OKX's words and not from the code.
+"""What each reply and each fault on the way means, read from OKX's words and not from the code.
 
 Sources: okx.com/docs-v5/en/#error-code-rest-api (general class, API class, as published on 2026-07-13),
 #error-code-rest-api-block-trading-and-spread-orderbook, #block-trading-rest-api-cancel-all-rfqs, #overview-rate-limits.
@@ -242,8 +242,9 @@ HALF_A_BODY = b'HTTP/1.1 200 So\r\nContent-Type: application/json\r\nContent-Len
 LIKE_A_CANCEL = "answers code 0 and a ts, as a cancel does"
 
 FAULTS = [
-    Row("name unknown", Unreached(by="name"), DOUBT, LOST, "as any lost connection, which ccxt does not tell apart"),
-    Row("refused", Unreached(by="port"), DOUBT, LOST, "as any lost connection, which ccxt does not tell apart"),
+    # Nothing was sent: no doubt, and it may be better the next time.
+    Row("name unknown", Unreached(by="name"), AWAY, ccxt.NetworkError),
+    Row("refused", Unreached(by="port"), AWAY, ccxt.NetworkError),
     Row("reset unread", reset_unread(), DOUBT, LOST),
     Row("reset", reset(), DOUBT, LOST),
     Row("closed without a byte", silence(), DOUBT, LOST),
@@ -285,9 +286,9 @@ FAULTS = [
     Row("slow body", Step(HALF_A_BODY, end="hang"), DOUBT, LOST, slow=True),
 ]
 
-TLS_FAULTS = [
-    Row("no TLS", Unreached(by="no TLS"), DOUBT, LOST, "SSLError is not told apart from one in the middle of a reply"),
-    Row("TLS of a stranger", Unreached(by="a stranger"), DOUBT, LOST, "as above"),
+TLS_FAULTS = [  # before the request is sent; whom the client does not trust, it will not trust the next time
+    Row("no TLS", Unreached(by="no TLS"), AWAY, ccxt.NetworkError),
+    Row("TLS of a stranger", Unreached(by="a stranger"), NO, ccxt.ExchangeError),
 ]
 
 PRINCIPAL = [*CODES, *REPLIES, *LOOKALIKES, *FAULTS]
@@ -298,12 +299,14 @@ def group_of(row: Row) -> str:
     """Say what a row has in common with others: what it means, and where doubt or refusal come from."""
     if row.means == NO:
         return f"{NO}: {getattr(row.raises, '__name__', 'of no family')}"
+    if isinstance(row.step, Unreached):
+        return f"{row.means}: unreached"
     if row.means != DOUBT:
         return row.means
     if row in LOOKALIKES:
         return f"{DOUBT}: looks like success"
-    if row.detour or row.slow or isinstance(row.step, Unreached):
-        return f"{DOUBT}: {'detour' if row.detour else 'slow' if row.slow else 'unreached'}"
+    if row.detour or row.slow:
+        return f"{DOUBT}: {'detour' if row.detour else 'slow'}"
     return f"{DOUBT}: {'on the way' if row in FAULTS else 'in words'}"
 
 
