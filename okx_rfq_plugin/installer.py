@@ -56,6 +56,7 @@ def uninstall(target: T) -> T:
             members.take_off(holder)
     elif members.is_generated(type(holder)):
         holder.__class__ = type(holder).__base__
+    members.forget_subclasses(holder if isinstance(holder, type) else type(holder))
     if POLICY in getattr(holder, "__dict__", ()):
         delattr(holder, POLICY)
     for exchange in [flagged for flagged in _flagged.values() if not hasattr(flagged, "cancel_all_rfqs")]:

@@ -95,6 +95,13 @@ def take_off(owner: type) -> None:
     delattr(owner, _PUT)
 
 
+def forget_subclasses(cls: type) -> None:
+    """Remove from a class and its subclasses what this module keeps there; it is made again where it is needed."""
+    for each in _family(cls):
+        for name in [name for name in vars(each) if name.startswith(_CACHE)]:
+            delattr(each, name)
+
+
 def carries(cls: type) -> bool:
     """Return whether members were put on this very class."""
     return _PUT in cls.__dict__
