@@ -56,13 +56,13 @@ def uninstall(target: T) -> T:
             members.take_off(holder)
     elif members.is_generated(type(holder)):
         holder.__class__ = type(holder).__base__
-    members.forget_subclasses(holder if isinstance(holder, type) else type(holder))
     if POLICY in getattr(holder, "__dict__", ()):
         delattr(holder, POLICY)
-    for exchange in [flagged for flagged in _flagged.values() if not hasattr(flagged, "cancel_all_rfqs")]:
+    for exchange in [flagged for flagged in list(_flagged.values()) if not hasattr(flagged, "cancel_all_rfqs")]:
+        has = exchange.has
         for feature in FEATURES:
-            exchange.has.pop(feature, None)
-        del _flagged[id(exchange)]
+            has.pop(feature, None)
+        _flagged.pop(id(exchange), None)
     return target
 
 
@@ -79,7 +79,9 @@ class _Has:
     def __get__(self, exchange: Any, cls: type) -> Any:
         if exchange is None:
             return self._next_in_line(cls, "has")
-        has = exchange.__dict__["has"] if "has" in exchange.__dict__ else self._next_in_line(exchange, "has")
+        if "has" not in exchange.__dict__:  # in the middle of ccxt's constructor
+            return self._next_in_line(exchange, "has")
+        has = exchange.__dict__["has"]
         if isinstance(has, dict) and id(exchange) not in _flagged:
             has.update(dict.fromkeys(FEATURES, True))
             _flagged[id(exchange)] = exchange

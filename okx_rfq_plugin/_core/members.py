@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import weakref
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
@@ -13,7 +15,6 @@ NextInLine = Callable[[Any, str], Any]
 Maker = Callable[[type, NextInLine], dict[str, Any]]
 
 _PUT = "_okx_rfq_put"
-_CACHE = "_okx_rfq_subclass_"
 
 
 class _Put(NamedTuple):
@@ -95,13 +96,6 @@ def take_off(owner: type) -> None:
     delattr(owner, _PUT)
 
 
-def forget_subclasses(cls: type) -> None:
-    """Remove from a class and its subclasses what this module keeps there; it is made again where it is needed."""
-    for each in _family(cls):
-        for name in [name for name in vars(each) if name.startswith(_CACHE)]:
-            delattr(each, name)
-
-
 def carries(cls: type) -> bool:
     """Return whether members were put on this very class."""
     return _PUT in cls.__dict__
@@ -151,23 +145,17 @@ def plain(cls: type) -> type:
     return cls
 
 
-class _Cached:
-    """A subclass, kept on its base: both go together when nobody uses them. It is left behind by a copy or a pickle."""
-
-    def __init__(self, cls: type | None = None) -> None:
-        self.cls = cls
-
-    def __reduce__(self) -> Any:
-        return _Cached, ()
+# By the id of the base, which lives as long as the subclass does. Nothing is kept on a class that others own.
+_subclasses: weakref.WeakValueDictionary[tuple[int, str], type] = weakref.WeakValueDictionary()
+_recent: deque[type] = deque(maxlen=8)  # keeps alive what each request needs again
 
 
 def _cached(base: type, key: str, make: Callable[[], type]) -> type:
-    name = _CACHE + key
-    kept: Any = base.__dict__.get(name)
-    if kept is None or kept.cls is None:
-        kept = _Cached(make())
-        setattr(base, name, kept)
-    cls: type = kept.cls
+    cls = _subclasses.get((id(base), key))
+    if cls is None:
+        cls = make()
+        _subclasses[id(base), key] = cls
+        _recent.append(cls)
     return cls
 
 

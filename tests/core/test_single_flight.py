@@ -466,9 +466,7 @@ def test_params_that_change_for_ever_do_not_fill_the_memory(
 ) -> None:
     """Groups are forgotten when there are too many; a new one serves as well, within the same limit."""
     monkeypatch.setattr(single_flight, "_groups", {})
-    groups = [
-        Group.of(clock, CANCEL_ALL_RFQS, "key", number) for number in range(single_flight._MOST_GROUPS + 2)
-    ]
+    groups = [Group.of(clock, CANCEL_ALL_RFQS, "key", number) for number in range(single_flight._MOST_GROUPS + 2)]
 
     assert 2 == len(single_flight._groups)
     assert 1 == len({id(group.limiter) for group in groups})
