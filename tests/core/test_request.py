@@ -14,7 +14,6 @@ from typing import Any
 import ccxt
 import ccxt.async_support
 import pytest
-from okx_rfq_plugin._core.lane import express
 
 from okx_rfq_plugin import RetryPolicy, install, uninstall
 from okx_rfq_plugin.sandbox import DROP, Fault, Sandbox
@@ -445,7 +444,7 @@ LOST = Fault(drop="after")
         ((DROP, "50113"), ccxt.AuthenticationError, True),
         ((LOST, "50113"), ccxt.AuthenticationError, True),
         ((502, "50113"), ccxt.AuthenticationError, True),
-        (("50001", "50113"), ccxt.AuthenticationError, False),
+        (("50005", "50113"), ccxt.AuthenticationError, False),
         (("50113", DROP), ccxt.NetworkError, True),
         ((b'{"code":"0","data":[{"ts":"1"}]}', "50113"), None, None),
     ],
