@@ -25,6 +25,11 @@ class Endpoint(NamedTuple):
         """Whether it changes nothing."""
         return bool(self.fields)
 
+    @property
+    def refusals(self) -> frozenset[str | None]:
+        """The codes by which it refuses as a whole; OKX does not say whether on top of a reply or in its row."""
+        return frozenset((self.nothing_active, self.too_many, *self.by_name)) - {None}
+
 
 # Source: okx.com/docs-v5/en/#block-trading-rest-api-cancel-all-rfqs, and so on for each
 CANCEL_ALL_RFQS = Endpoint(

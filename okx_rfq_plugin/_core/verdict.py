@@ -92,7 +92,6 @@ _GRAVEST = (
     Meaning.UNAVAILABLE,
     Meaning.CLOCK,
     Meaning.REJECTED,
-    Meaning.NOTHING_ACTIVE,
 )
 
 _CODE = re.compile(r"[0-9]|[0-9]{2,9}(_[0-9]{1,6})?")  # 51008_1000 is a kind of 51008
@@ -118,6 +117,7 @@ def classify(endpoint: Endpoint, reply: Reply | None, error: BaseError | None, *
     Source: okx.com/docs-v5/en/#block-trading-rest-api-cancel-all-rfqs
     """
     code = None if reply is None else _code(reply.body, "code")
+    decisive = _decisive(endpoint, code, reply)
     meaning, raises = _UNKNOWN
     if reply is None:
         if isinstance(error, _NEVER_SENT) or (not sent and error is not None):
@@ -127,15 +127,15 @@ def classify(endpoint: Endpoint, reply: Reply | None, error: BaseError | None, *
     elif code is None:
         if reply.status in _THROTTLED_STATUSES:
             meaning, raises = Meaning.RATE_LIMITED, RateLimitExceeded
-    elif code in ("0", "1", "2"):
+    elif decisive in ("0", "1", "2"):
         meaning, raises = _by_rows(endpoint, code, reply, error)
     else:
-        meaning, raises = _meaning_of(endpoint, code)
+        meaning, raises = _meaning_of(endpoint, str(decisive))
     kept = OperationFailed if meaning is Meaning.UNKNOWN else raises
     if isinstance(error, kept):
         raises = type(error)
     some = bool(endpoint.gone) and reply is not None and "0" in _said(reply)
-    return Verdict(meaning, raises, code, _head(code) in endpoint.by_name, some)
+    return Verdict(meaning, raises, code, _head(decisive) in endpoint.by_name, some)
 
 
 def describe(reply: Reply | None, error: BaseError | None) -> str:
@@ -159,6 +159,15 @@ def rows_of(reply: Reply) -> list[Any] | None:
     return data if isinstance(data, list) else None
 
 
+def _decisive(endpoint: Endpoint, code: str | None, reply: Reply | None) -> str | None:
+    """Return the code that says what a reply means: its own, or the refusal of the whole that every row repeats."""
+    if code == "1" and reply is not None and rows_of(reply):
+        said = _said(reply)
+        if len(said) == 1 and said <= endpoint.refusals:
+            return said.pop()
+    return code
+
+
 def _meaning_of(endpoint: Endpoint, code: str) -> tuple[Meaning, type[BaseError]]:
     if _head(code) == endpoint.too_many:
         return Meaning.REJECTED, ExchangeError
@@ -178,8 +187,6 @@ def _by_rows(endpoint: Endpoint, code: str, reply: Reply, error: BaseError | Non
         return _DONE if done and _is_documented(endpoint, rows) else _UNKNOWN
     if rows and endpoint.gone:
         return _gravest(endpoint, said - {"0", *endpoint.gone})
-    if rows and code == "1" and said == {endpoint.nothing_active} != {None}:
-        return _meaning_of(endpoint, str(endpoint.nothing_active))
     return _UNKNOWN
 
 

@@ -38,6 +38,21 @@ def test_a_cancel_in_rows_is_a_success_all_the_same(clock: Any) -> None:
         assert "nothing_active" == exchange.cancel_all_rfqs()["status"]
 
 
+@pytest.mark.parametrize("row", [False, True])
+def test_rfqs_are_canceled_by_name_after_a_refusal_of_either_form(row: bool) -> None:
+    """Where OKX will not cancel so many at once, the plugin names them, wherever the refusal stands."""
+    with Sandbox() as sandbox:
+        exchange = okx_rfq_plugin.install(sandbox.exchange())
+        sandbox.create_rfq()
+        sandbox.fault("rfq/cancel-all-rfqs", Fault(code="70203", row=row))
+
+        receipt = exchange.cancel_all_rfqs()
+
+        assert "canceled" == receipt["status"]
+        assert ["canceled"] == [rfq["state"] for rfq in sandbox.rfqs()]
+        assert "/api/v5/rfq/cancel-batch-rfqs" in {request.path for request in sandbox.requests}
+
+
 @pytest.mark.parametrize("code", ["70203", "70208"])
 def test_fault_in_a_row(sandbox: Sandbox, wire: Any, code: str) -> None:
     """A fault's refusal can stand in a row, too."""

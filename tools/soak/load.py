@@ -155,7 +155,7 @@ def _ask(connection: http.client.HTTPConnection, user: User, path: str) -> Event
     connection.request(method, target, body, headers(user, method, target, body))
     answer = json.loads(connection.getresponse().read())
     since, until = sent + _EPOCH - SLACK, time.monotonic() + _EPOCH + SLACK
-    row = answer["data"][0] if answer["data"] else {}
+    row = (answer.get("data") or [{}])[0]  # a refusal of the gateway has no data
     stamp = row.get("ts") or (row.get("cTime") if path == CREATE else None)
     if stamp:  # the sandbox's own time, to the millisecond
         since, until = int(stamp) / 1000, (int(stamp) + 1) / 1000
