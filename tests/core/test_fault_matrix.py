@@ -1,4 +1,4 @@
-"""This file lets every row of the table happen, alone, in pairs and in triples, and compares what comes of it."""
+"""Every row of the table, alone, in pairs and in triples, and what a cancel makes of it."""
 
 from __future__ import annotations
 
@@ -76,7 +76,8 @@ def check(rows: Sequence[Row], outcome: Any, okx: Venue) -> None:
     __tracebackhide__ = True
     foretold = foretell(rows)
     met = [meeting.row for meeting in okx.met]
-    assert all(third.at - first.at >= WINDOW for first, third in zip(okx.met, okx.met[2:], strict=False))
+    times = [meeting.at for meeting in okx.met if not isinstance(meeting.row.step, Unreached)]  # what OKX counts
+    assert all(third - first >= WINDOW for first, third in zip(times, times[2:], strict=False))
     told = outcome if isinstance(outcome, dict) else vars(outcome.cancel_failure)
     # A machine that stands still for longer than a short timeout makes one more, which may meet nobody.
     slow = rows[0].slow
@@ -191,10 +192,10 @@ def _okx_over_tls(
 @pytest.mark.filterwarnings("ignore:unclosed transport <asyncio.sslproto:ResourceWarning")
 @pytest.mark.parametrize("next_", [*AFTER_TLS, None], ids=str)
 @pytest.mark.parametrize("fault", TLS_FAULTS, ids=str)
-def test_a_failed_tls_is_as_any_lost_connection(
+def test_a_failed_tls_leaves_no_doubt(
     fault: Row, next_: Row | None, twin: Twin, okx_over_tls: tuple[Venue, ssl.SSLContext]
 ) -> None:
-    """No request comes through a TLS that fails; with one that holds behind it, the next attempt does."""
+    """No request comes through a TLS that fails; the next attempt may, unless the certificate is not trusted."""
     okx, trusts = okx_over_tls
     rows = [fault] if next_ is None else [fault, next_]
 

@@ -444,7 +444,7 @@ LOST = Fault(drop="after")
         ((DROP, "50113"), ccxt.AuthenticationError, True),
         ((LOST, "50113"), ccxt.AuthenticationError, True),
         ((502, "50113"), ccxt.AuthenticationError, True),
-        (("50001", "50113"), ccxt.AuthenticationError, False),
+        (("50005", "50113"), ccxt.AuthenticationError, False),
         (("50113", DROP), ccxt.NetworkError, True),
         ((b'{"code":"0","data":[{"ts":"1"}]}', "50113"), None, None),
     ],

@@ -37,6 +37,8 @@ since_4_5_90 = pytest.mark.skipif(
 )
 only_sync = pytest.mark.parametrize("twin", ["sync"], indirect=True)
 only_async = pytest.mark.parametrize("twin", ["async"], indirect=True)
+# Nothing that is not sent waits for OKX's limit: at 0, 0.3, 0.9, 2.1 and 4.5 s.
+UNSENT_UNTIL_DEADLINE = 5
 every_fault = pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
 
 
@@ -59,7 +61,7 @@ def test_a_broken_way_leaves_it_open(fault: Fault, twin: Any, exchange: Any, sta
     error = failure_of(twin, exchange)
 
     assert (fault.raises(twin), None, UNTIL_DEADLINE, True) == facts(error)
-    assert UNTIL_DEADLINE - 1 <= len(clock.waits)  # and more, where OKX's limit is waited for too
+    assert UNTIL_DEADLINE - 2 <= len(clock.waits)  # the first retry does not wait where the connection broke
     assert "may still be active" in str(error).lower()
 
 
@@ -137,14 +139,19 @@ def test_no_answer_in_time_is_asked_again(twin: Any, exchange: Any, standin: Sta
     assert ("nothing_active", 2) == (receipt["status"], receipt["attempts"])
 
 
-def test_a_closed_port_is_open_to_doubt(twin: Any, exchange: Any, standin: Standin) -> None:
-    """A refused connection is judged as any lost one: tried to the deadline, and said to be unknown."""
+def test_a_closed_port_leaves_no_doubt(twin: Any, standin: Standin, clock: Any) -> None:
+    """Nothing was sent where the connection was refused: tried to the deadline, and certainly not canceled."""
+    exchange = aimed(twin, standin, clock, deadline=DEADLINE, jitter=0)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         exchange.urls["api"]["rest"] = f"http://127.0.0.1:{taken.getsockname()[1]}"
 
     error = failure_of(twin, exchange)
 
-    assert (LOST_BY_REQUESTS if twin.synchronous else LOST_BY_AIOHTTP, None, UNTIL_DEADLINE, True) == facts(error)
+    assert (LOST_BY_REQUESTS if twin.synchronous else LOST_BY_AIOHTTP, None, UNSENT_UNTIL_DEADLINE, False) == facts(
+        error
+    )
+    assert "NOTHING WAS CANCELED" in str(error)
+    assert "nothing was sent: the connection was refused (" in str(error)
     assert [] == standin.requests
 
 
@@ -168,17 +175,18 @@ def test_a_port_that_opens_again_gives_a_receipt(
     assert ("canceled", 2) == (receipt["status"], receipt["attempts"])
 
 
-def test_a_failed_tls_handshake_is_unknown(twin: Any, exchange: Any, standin: Standin) -> None:
-    """A server that speaks no TLS under https is unknown and is tried again, whatever ccxt calls it."""
+def test_a_failed_tls_handshake_leaves_no_doubt(twin: Any, standin: Standin, clock: Any) -> None:
+    """A server that speaks no TLS under https has read no request; it is tried again, whatever ccxt calls it."""
     standin.script(OK)
+    exchange = aimed(twin, standin, clock, deadline=DEADLINE, jitter=0)
     exchange.urls["api"]["rest"] = standin.url.replace("http://", "https://")
 
     error = failure_of(twin, exchange)
 
     _, *rest = facts(error)
-    assert [None, UNTIL_DEADLINE, True] == rest
-    assert isinstance(error, ccxt.OperationFailed)
-    assert [""] * UNTIL_DEADLINE == [request.method for request in standin.requests]
+    assert [None, UNSENT_UNTIL_DEADLINE, False] == rest
+    assert isinstance(error, ccxt.NetworkError)
+    assert [""] * UNSENT_UNTIL_DEADLINE == [request.method for request in standin.requests]
 
 
 def lose_the_key(exchange: Any) -> None:

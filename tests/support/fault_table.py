@@ -1,4 +1,4 @@
-"""This file writes down what each reply and each fault on the way means, read from OKX's words and not from the code.
+"""What each reply and each fault on the way means, read from OKX's words and not from the code.
 
 Sources: okx.com/docs-v5/en/#error-code-rest-api (general class, API class, as published on 2026-07-13),
 #error-code-rest-api-block-trading-and-spread-orderbook, #block-trading-rest-api-cancel-all-rfqs, #overview-rate-limits.
@@ -105,10 +105,10 @@ HTML = "<!DOCTYPE html><html><body><h1>Service</h1></body></html>"
 PUBLISHED: tuple[tuple[str, int, str, str, Any], ...] = (
     ("50011", 200, "Rate limit reached; throttle", BUSY, ccxt.RateLimitExceeded),
     ("50011", 429, "Too Many Requests", BUSY, ccxt.RateLimitExceeded),
-    ("50013", 429, "Systems are busy, try again later", BUSY, ccxt.RateLimitExceeded),
+    ("50013", 429, "Systems are busy, try again later", DOUBT, LOST),
     ("50040", 200, "Too frequent operations, try again later", BUSY, ccxt.RateLimitExceeded),
     ("50061", 200, "maximum order rate limit for this account reached", BUSY, ccxt.RateLimitExceeded),
-    ("50001", 503, "Service temporarily unavailable, try again later", AWAY, ccxt.ExchangeNotAvailable),
+    ("50001", 503, "Service temporarily unavailable, try again later", DOUBT, LOST),
     ("50005", 410, "endpoint inactive or unavailable", AWAY, ccxt.ExchangeNotAvailable),
     ("50017", 200, "position frozen by ADL, try again later", AWAY, ccxt.ExchangeNotAvailable),
     ("50018", 200, "currency frozen by ADL", AWAY, ccxt.ExchangeNotAvailable),
@@ -155,6 +155,11 @@ PUBLISHED: tuple[tuple[str, int, str, str, Any], ...] = (
     ("50009", 200, "Account frozen by stop-out", NO, ccxt.AccountSuspended),
     ("50012", 200, "Account status invalid", NO, ccxt.AccountSuspended),
     ("50029", 200, "risk control: restricted from transactions", NO, ccxt.AccountSuspended),
+    ("50032", 200, "currency not supported for this account", NO, ccxt.PermissionDenied),
+    ("50033", 200, "instrument blocked", NO, ccxt.PermissionDenied),
+    ("50053", 200, "feature only for certain regions", NO, ccxt.PermissionDenied),
+    ("50067", 200, "not supported in your region", NO, ccxt.PermissionDenied),
+    ("50075", 200, "trading of this is restricted", NO, ccxt.PermissionDenied),
     ("50000", 400, "Body cannot be empty", NO, CCXT_S_OWN),
     ("50002", 400, "JSON syntax error", NO, CCXT_S_OWN),
     ("50006", 400, "Invalid Content-Type", NO, CCXT_S_OWN),
@@ -165,6 +170,8 @@ PUBLISHED: tuple[tuple[str, int, str, str, Any], ...] = (
     ("50016", 400, "parameters do not match", NO, CCXT_S_OWN),
     ("50024", 200, "parameters cannot exist together", NO, CCXT_S_OWN),
     ("50025", 200, "parameter count exceeds the limit", NO, CCXT_S_OWN),
+    ("50028", 200, "unable to take the order", NO, CCXT_S_OWN),
+    ("50044", 200, "must select one broker type", NO, CCXT_S_OWN),
     ("50108", 401, "Exchange ID does not exist", NO, CCXT_S_OWN),
     ("50109", 401, "Exchange domain does not exist", NO, CCXT_S_OWN),
     ("50115", 405, "Invalid request method", NO, CCXT_S_OWN),
@@ -176,6 +183,8 @@ PUBLISHED: tuple[tuple[str, int, str, str, Any], ...] = (
     ("70004", 200, "Invalid instrument", NO, CCXT_S_OWN),
     ("70005", 200, "too many legs in RFQ", NO, CCXT_S_OWN),
     ("70006", 200, "minimum asset requirement not met", NO, CCXT_S_OWN),
+    ("70008", 200, "not valid for this account", NO, CCXT_S_OWN),
+    ("70511", 200, "not available to this account", NO, CCXT_S_OWN),
     ("70200", 200, "RFQ with this status cannot be canceled", NO, CCXT_S_OWN),
     ("70203", 200, "Cancellation failed: rfq count exceeds the limit", NO, CCXT_S_OWN),
     ("70409", 200, "Cancellation failed: no active Quotes", NO, CCXT_S_OWN),
@@ -185,11 +194,11 @@ PUBLISHED: tuple[tuple[str, int, str, str, Any], ...] = (
 # Published too, but about orders, legs, quotes, transfers or demo assets, on which no cancel of RFQs depends. Should
 # one come all the same, its words do not say that nothing was canceled: a doubt.
 ABOUT_OTHER_THINGS = """
-    50028 50032 50033 50036 50037 50039 50042 50044 50045 50047 50048 50049 50050 50053 50055 50056 50057 50058
-    50063 50064 50067 50069 50071 50072 50075 50076 50077 50116 50122 70007 70008 70009 70010 70011 70012 70013
+    50036 50037 50039 50042 50045 50047 50048 50049 50050 50055 50056 50057 50058
+    50063 50064 50069 50071 50072 50076 50077 50116 50122 70007 70009 70010 70011 70012 70013
     70014 70016 70060 70061 70062 70064 70065 70066 70067 70100 70101 70102 70103 70105 70106 70107 70108 70109
     70301 70303 70304 70305 70306 70307 70308 70309 70310 70400 70408 70501 70502 70503 70504 70505 70506 70507
-    70508 70509 70510 70511 70514 70515 70516 70517 70518 75001 75002 75003 56000 56001 56002 56003 56004 56005
+    70508 70509 70510 70514 70515 70516 70517 70518 75001 75002 75003 56000 56001 56002 56003 56004 56005
     56006 56007 56008 51008_1000
 """
 
@@ -210,7 +219,6 @@ OTHER_CODES = [_published(code, 200, "about something else", DOUBT, LOST) for co
 # Success is an HTTP status of 2xx, code 0, and no row that says otherwise.
 REPLIES = [
     Row("canceled", reply(200, SUCCESS), DONE, ()),
-    Row("canceled, no row", reply(200, said("0")), DONE, ()),
     Row("canceled, row of sCode 0", reply(200, said("0", [{"ts": TS, "sCode": "0"}])), DONE, ()),
     Row("none active, in rows", reply(200, said("1", rows_of("70207", "70207"))), EMPTY, ()),
     Row("null", reply(200, "null"), DOUBT, LOST),
@@ -223,6 +231,8 @@ REPLIES = [
 
 # What a careless reader might take for a success.
 LOOKALIKES = [
+    Row("code 0, no row", reply(200, said("0")), DOUBT, LOST),
+    Row("code 0 as a number", reply(200, said(0, [{"ts": TS}])), DOUBT, LOST),
     Row("code 0, a row refused", reply(200, said("0", rows_of("0", "70208"))), DOUBT, LOST),
     Row("code 1, rows differ", reply(200, said("1", rows_of("70207", "70200"))), DOUBT, LOST),
     Row("code 2, none active in a row", reply(200, said("2", rows_of("0", "70207"))), DOUBT, LOST),
@@ -242,8 +252,9 @@ HALF_A_BODY = b'HTTP/1.1 200 So\r\nContent-Type: application/json\r\nContent-Len
 LIKE_A_CANCEL = "answers code 0 and a ts, as a cancel does"
 
 FAULTS = [
-    Row("name unknown", Unreached(by="name"), AWAY, LOST, "nothing left the machine"),
-    Row("refused", Unreached(by="port"), AWAY, LOST, "nothing left the machine"),
+    # Nothing was sent: no doubt, and it may be better the next time.
+    Row("name unknown", Unreached(by="name"), AWAY, ccxt.NetworkError),
+    Row("refused", Unreached(by="port"), AWAY, ccxt.NetworkError),
     Row("reset unread", reset_unread(), DOUBT, LOST),
     Row("reset", reset(), DOUBT, LOST),
     Row("closed without a byte", silence(), DOUBT, LOST),
@@ -255,7 +266,7 @@ FAULTS = [
     Row("no gzip", _zipped(b"this is no gzip"), DOUBT, LOST),
     Row("half a gzip", _zipped(gzip.compress(b'{"code":"0","data":[]}' * 99)[:40]), DOUBT, LOST),
     Row("gzip", _zipped(gzip.compress(b'{"code":"0","msg":"","data":[{"ts":"1"}]}')), DONE, ()),
-    Row("1 MB, canceled", reply(200, said("0", words="x" * MEGABYTE)), DONE, ()),
+    Row("1 MB, canceled", reply(200, said("0", [{"ts": TS}], "x" * MEGABYTE)), DONE, ()),
     Row("1 MB, rate limited", reply(429, said("50011", words="x" * MEGABYTE)), BUSY, ccxt.RateLimitExceeded),
     Row("1 MB, rejected", reply(401, said("50113", words="x" * MEGABYTE)), NO, ccxt.AuthenticationError),
     Row("1 MB of HTML", reply(200, "<p>" * (MEGABYTE // 3), "text/html"), DOUBT, LOST),
@@ -285,9 +296,9 @@ FAULTS = [
     Row("slow body", Step(HALF_A_BODY, end="hang"), DOUBT, LOST, slow=True),
 ]
 
-TLS_FAULTS = [
-    Row("no TLS", Unreached(by="no TLS"), DOUBT, LOST, "SSLError is not told apart from one in the middle of a reply"),
-    Row("TLS of a stranger", Unreached(by="a stranger"), DOUBT, LOST, "as above"),
+TLS_FAULTS = [  # before the request is sent; whom the client does not trust, it will not trust the next time
+    Row("no TLS", Unreached(by="no TLS"), AWAY, ccxt.NetworkError),
+    Row("TLS of a stranger", Unreached(by="a stranger"), NO, ccxt.ExchangeError),
 ]
 
 PRINCIPAL = [*CODES, *REPLIES, *LOOKALIKES, *FAULTS]
@@ -298,12 +309,14 @@ def group_of(row: Row) -> str:
     """Say what a row has in common with others: what it means, and where doubt or refusal come from."""
     if row.means == NO:
         return f"{NO}: {getattr(row.raises, '__name__', 'of no family')}"
+    if isinstance(row.step, Unreached):
+        return f"{row.means}: unreached"
     if row.means != DOUBT:
         return row.means
     if row in LOOKALIKES:
         return f"{DOUBT}: looks like success"
-    if row.detour or row.slow or isinstance(row.step, Unreached):
-        return f"{DOUBT}: {'detour' if row.detour else 'slow' if row.slow else 'unreached'}"
+    if row.detour or row.slow:
+        return f"{DOUBT}: {'detour' if row.detour else 'slow'}"
     return f"{DOUBT}: {'on the way' if row in FAULTS else 'in words'}"
 
 
