@@ -54,7 +54,8 @@ class OkxRfqs:
     def _serve(self, task: Callable[..., Call], exchange: Any, *args: Any, **kwargs: Any) -> Any:
         if not self.serves_rfqs(type(exchange)):
             return None
-        call = task(exchange, self.clock, self._report, *args, **kwargs)
+        clock = getattr(exchange, "_okx_rfq_clock", None) or self.clock
+        call = task(exchange, clock, self._report, *args, **kwargs)
         return _run(call) if exchange.synchronous else _run_async(call)
 
 
@@ -76,13 +77,13 @@ def _attempt(call: Call) -> None:
     if not call.sends:
         return
     try:
-        with call.attempt():
+        with call.clock.busy(), call.attempt():
             call.send()
     finally:
         if (session := call.take_session()) is not None:
             session.close()
     if call.asks_time:
-        with call.reading_time() as correct:
+        with call.clock.busy(), call.reading_time() as correct:
             correct(call.read_time())
 
 
@@ -101,11 +102,11 @@ async def _attempt_async(call: Call) -> None:
     if not call.sends:
         return
     try:
-        with call.attempt():
+        with call.clock.busy(), call.attempt():
             await call.send()
     finally:
         if (session := call.take_session()) is not None:
             await session.close()
     if call.asks_time:
-        with call.reading_time() as correct:
+        with call.clock.busy(), call.reading_time() as correct:
             correct(await call.read_time())
