@@ -22,6 +22,13 @@ _clocks: weakref.WeakValueDictionary[int, VirtualClock] = weakref.WeakValueDicti
 _held: ContextVar[tuple[object, ...]] = ContextVar("okx_rfq_busy", default=())
 
 
+async def _one_turn() -> None:
+    # `asyncio.sleep(0)`, which a test may have put on this clock.
+    future = asyncio.get_running_loop().create_future()
+    future.get_loop().call_soon(future.set_result, None)
+    await future
+
+
 class NotedClock(Clock):
     """The clock of the machine; `waits` are the seconds that were waited, in order."""
 
@@ -99,7 +106,12 @@ class VirtualClock(Clock):
             self.waits = []
             self._time += 60.0
             self._day = int(time.time()) - self._time
+            self._began = real_monotonic(), self._time
             self._quiet.begin()
+        self._release_due(everybody=True)
+
+    def end(self) -> None:
+        """Let go of whoever still waits: a test is over."""
         self._release_due(everybody=True)
 
     # The time
@@ -139,6 +151,13 @@ class VirtualClock(Clock):
         self._happened()
         self._release_due()
 
+    def catch_up(self) -> None:
+        """Move on so far that no less time has passed than on the machine's clock."""
+        began_for_real, began = self._began
+        behind = (real_monotonic() - began_for_real) - (self._time - began)
+        if behind > 0:
+            self.advance(behind)
+
     # Waits
 
     def sleep(self, seconds: float, waker: Waker) -> None:
@@ -162,7 +181,7 @@ class VirtualClock(Clock):
     async def asleep(self, seconds: float, waker: AsyncWaker) -> None:
         """Async version of `sleep`."""
         if seconds <= 0:
-            await asyncio.sleep(0)
+            await _one_turn()
             return
         began = self._time
         sleeper, held = self._lie_down(seconds, waker)

@@ -11,7 +11,7 @@ _TASKS = Path("/proc/self/task")
 _ROUND = 0.001  # seconds of real time
 _ROUNDS = 5  # quiet ones in a row before everybody counts as waiting
 _MOST = 1.0  # seconds of real time without a sign of life on the clock: then time moves, whoever is running
-_OWN_NAMES = "okx-rfq"  # threads of the sandbox, the clock, and the observers
+OWN_THREADS = "okx-rfq"  # threads of the sandbox, the clock, and the observers
 
 
 class _Real:
@@ -53,7 +53,7 @@ class Quiet:
         return any(
             thread.ident != here
             and (thread.ident not in self._known or thread.ident in self._met)
-            and not thread.name.startswith(_OWN_NAMES)
+            and not thread.name.startswith(OWN_THREADS)
             for thread in threading.enumerate()
         )
 
