@@ -1,4 +1,4 @@
-"""This file describes the endpoints of OKX that the package calls: how ccxt names them, and what OKX allows."""
+"""The endpoints of OKX that the package calls: how ccxt names them, and what OKX allows and documents."""
 
 from __future__ import annotations
 
@@ -6,30 +6,23 @@ from typing import NamedTuple
 
 
 class Endpoint(NamedTuple):
-    """One endpoint of OKX.
+    """One endpoint of OKX."""
 
-    `call` is ccxt's implicit method and `path` the path as ccxt has it. OKX takes `sends` requests in `window` seconds
-    from each User ID. `nothing_active` is the code by which it says that there is nothing to cancel, `gone` are those
-    by which a row of a batch says that this one is active no longer. `create` is the path of the request that must not
-    outlive this one in ccxt's queue. An endpoint that only reads has `fields`: the texts that no row of its reply
-    lacks. `too_many` is the code by which it refuses to cancel so many at once, `by_name` are those after which what it
-    would not cancel all at once may be canceled by name.
-    """
-
-    call: str
-    path: str
-    sends: int = 2
-    window: float = 2.0
-    nothing_active: str | None = None
-    too_many: str | None = None
-    by_name: tuple[str, ...] = ()
-    gone: tuple[str, ...] = ()
-    create: str | None = None
-    fields: tuple[str, ...] = ()
+    call: str  # ccxt's implicit method
+    path: str  # as ccxt has it
+    sends: int = 2  # requests that OKX takes from one User ID in `window`
+    window: float = 2.0  # seconds
+    nothing_active: str | None = None  # the code by which OKX says that there is nothing to cancel
+    too_many: str | None = None  # the code by which it refuses to cancel so many at once
+    by_name: tuple[str, ...] = ()  # the codes after which what it did not cancel may be canceled by name
+    gone: tuple[str, ...] = ()  # the codes by which a row of a batch says that it is not active any more
+    create: str | None = None  # the path of the request that must not outlive this one in ccxt's queue
+    fields: tuple[str, ...] = ()  # of an endpoint that only reads: the texts that every row has
+    proof: tuple[str, ...] = ()  # of one that changes something: the numbers, as strings, that one row of a success has
 
     @property
     def reads(self) -> bool:
-        """Say whether it changes nothing."""
+        """Whether it changes nothing."""
         return bool(self.fields)
 
 
@@ -41,6 +34,7 @@ CANCEL_ALL_RFQS = Endpoint(
     too_many="70203",
     by_name=("70203", "70208"),  # too many for one request; not possible at the moment
     create="rfq/create-rfq",
+    proof=("ts",),
 )
 CANCEL_ALL_QUOTES = Endpoint(
     "private_post_rfq_cancel_all_quotes",
@@ -48,12 +42,16 @@ CANCEL_ALL_QUOTES = Endpoint(
     nothing_active="70409",
     too_many="70408",
     create="rfq/create-quote",
+    proof=("ts",),
 )
 CANCEL_BATCH_RFQS = Endpoint(  # 70000: there is none, 70200: its state is past canceling
     "private_post_rfq_cancel_batch_rfqs",
     "rfq/cancel-batch-rfqs",
     gone=("70000", "70200"),
+    proof=("sCode",),
 )
 RFQS = Endpoint("private_get_rfq_rfqs", "rfq/rfqs", fields=("rfqId", "state"))
-CANCEL_ALL_AFTER = Endpoint("private_post_rfq_cancel_all_after", "rfq/cancel-all-after", sends=1, window=1.0)
+CANCEL_ALL_AFTER = Endpoint(
+    "private_post_rfq_cancel_all_after", "rfq/cancel-all-after", sends=1, window=1.0, proof=("triggerTime", "ts")
+)
 PUBLIC_TIME = "public/time"  # the path alone: ccxt's fetch_time asks for it

@@ -1,4 +1,4 @@
-"""This file says what an answer of OKX's means; its codes are judged here and nowhere else."""
+"""What an answer of OKX's means: its codes are judged here and nowhere else."""
 
 from __future__ import annotations
 
@@ -45,40 +45,58 @@ class Reply(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What one attempt means, and what to raise if no further one follows.
-
-    `raises` is the ccxt exception class, `code` OKX's own (None where there was none). `by_name` says that OKX would
-    not cancel all of them at once, but may cancel those that are named; `some`, that a row of a batch went well.
-    """
+    """What one attempt means, and what to raise if no further one follows."""
 
     meaning: Meaning
-    raises: type[BaseError]
-    code: str | None = None
-    by_name: bool = False
-    some: bool = False
+    raises: type[BaseError]  # ccxt's exception class
+    code: str | None = None  # OKX's own; None where it gave none
+    by_name: bool = False  # OKX would not cancel all of them at once, but may cancel those that are named
+    some: bool = False  # a row of a batch succeeded
 
 
-# Every published code that can answer a cancel, and the class that a caller catches in the end; ccxt's own class
-# is kept where it is a subclass of that. What stands in no row is unknown.
+# Every published code that can answer a cancel, and the class that a caller catches in the end; ccxt's own class is
+# kept where it is a subclass of that. A code in no row is unknown. 50001 and 50013 are unknown too: OKX does not say
+# that nothing was executed.
 # Source: okx.com/docs-v5/en/#error-code-rest-api and #error-code-rest-api-block-trading-and-spread-orderbook
 _TABLE: tuple[tuple[Meaning, type[BaseError], str], ...] = (
-    (Meaning.DONE, BadResponse, "0"),  # conditions: _by_rows()
     (Meaning.NOTHING_ACTIVE, ExchangeError, "70207 70409"),  # of RFQs and of quotes: each endpoint has its own
-    (Meaning.RATE_LIMITED, RateLimitExceeded, "50011 50013 50040 50061"),
-    (Meaning.UNAVAILABLE, ExchangeNotAvailable, "50001 50005 50046 50062 70208"),
+    (Meaning.RATE_LIMITED, RateLimitExceeded, "50011 50040 50061"),
+    (Meaning.UNKNOWN, ExchangeNotAvailable, "50001 50013"),
+    (Meaning.UNAVAILABLE, ExchangeNotAvailable, "50005 50046 50062 70208"),
     (Meaning.UNAVAILABLE, ExchangeNotAvailable, "50017 50018 50019 50020 50021 50022 50023"),  # frozen for the moment
     (Meaning.CLOCK, InvalidNonce, "50102"),
     (Meaning.REJECTED, AuthenticationError, "50100 50101 50103 50104 50105 50106 50107 50111 50112 50113 50114 50119"),
+    (Meaning.REJECTED, AuthenticationError, "59506"),
     (Meaning.REJECTED, PermissionDenied, "50027 50030 50035 50041 50110 50118 50120 50121"),
-    (Meaning.REJECTED, PermissionDenied, "50038 50051 50052 50059 50060 70015"),  # not offered to this account here
-    (Meaning.REJECTED, AccountSuspended, "50007 50009 50012 50029"),
-    (Meaning.REJECTED, ExchangeError, "50000 50002 50006 50008 50010 50014 50015 50016 50024 50025"),
-    (Meaning.REJECTED, ExchangeError, "50108 50109 50115 51000 70000 70001 70002 70003 70004 70005 70006"),
-    (Meaning.REJECTED, ExchangeError, "70200 70203"),
+    (Meaning.REJECTED, PermissionDenied, "50038 50051 50052 50053 50059 50060 50067 70015"),  # not offered here
+    (Meaning.REJECTED, PermissionDenied, "50032 50033 50075"),  # not with this currency or instrument
+    (Meaning.REJECTED, PermissionDenied, "59500 59515 59516 59517 59550 59604 59608 59611 59613 59614 59619"),
+    (Meaning.REJECTED, AccountSuspended, "50007 50009 50012 50029 59508 59519"),
+    (Meaning.REJECTED, ExchangeError, "50000 50002 50006 50008 50010 50014 50015 50016 50024 50025 50028 50044"),
+    (
+        Meaning.REJECTED,
+        ExchangeError,
+        "50108 50109 50115 51000 70000 70001 70002 70003 70004 70005 70006 70008",
+    ),
+    (Meaning.REJECTED, ExchangeError, "59510 59610 70200 70203 70511"),
 )
 _MEANING_OF = {code: (meaning, raises) for meaning, raises, codes in _TABLE for code in codes.split()}
+_DONE = (Meaning.DONE, BadResponse)
 _UNKNOWN = (Meaning.UNKNOWN, BadResponse)
-_CODE = re.compile(r"[0-9]{1,9}(_[0-9]{1,6})?")
+
+# Where rows of a batch say different things, the first of these that one of them means is what the batch means: a
+# doubt is never lost, and what may be better next time is asked again.
+_GRAVEST = (
+    Meaning.UNKNOWN,
+    Meaning.RATE_LIMITED,
+    Meaning.UNAVAILABLE,
+    Meaning.CLOCK,
+    Meaning.REJECTED,
+    Meaning.NOTHING_ACTIVE,
+)
+
+_CODE = re.compile(r"[0-9]|[0-9]{2,9}(_[0-9]{1,6})?")  # 51008_1000 is a kind of 51008
+_NUMBER = re.compile(r"[0-9]+")
 _THROTTLED_STATUSES = (418, 429)
 
 # ccxt raises these before a request leaves the machine.
@@ -86,7 +104,7 @@ _NEVER_SENT = (AuthenticationError, ExchangeClosedByUser, InvalidProxySettings, 
 
 
 def classify(endpoint: Endpoint, reply: Reply | None, error: BaseError | None, *, sent: bool = True) -> Verdict:
-    """Say what one attempt came to.
+    """Return what one attempt came to.
 
     Args:
         endpoint: what was called.
@@ -149,30 +167,51 @@ def _meaning_of(endpoint: Endpoint, code: str) -> tuple[Meaning, type[BaseError]
 
 
 def _by_rows(endpoint: Endpoint, code: str, reply: Reply, error: BaseError | None) -> tuple[Meaning, type[BaseError]]:
-    # 0, and 1 (no row went well) and 2 (some did), which leave the last word to the rows.
+    # 0, and 1 (no row succeeded) and 2 (some did), which leave the last word to the rows.
     rows = rows_of(reply)
     said = _said(reply)
     if code == "0":
-        done = error is None and 200 <= reply.status < 300 and said <= {None, "0"}
-        return _MEANING_OF["0"] if done and _is_readable(endpoint, rows) else _UNKNOWN
+        # The very string: a success with another look is not one of OKX's.
+        done = error is None and 200 <= reply.status < 300 and reply.body["code"] == "0" and said <= {None, "0"}
+        return _DONE if done and _is_documented(endpoint, rows) else _UNKNOWN
     if rows and endpoint.gone:
-        not_gone = sorted(map(str, said - {"0", *endpoint.gone}))
-        return _meaning_of(endpoint, not_gone[0] if not_gone else "0")
+        return _gravest(endpoint, said - {"0", *endpoint.gone})
     if rows and code == "1" and said == {endpoint.nothing_active} != {None}:
         return _meaning_of(endpoint, str(endpoint.nothing_active))
     return _UNKNOWN
 
 
-def _is_readable(endpoint: Endpoint, rows: list[Any] | None) -> bool:
-    if not endpoint.fields:
+def _gravest(endpoint: Endpoint, said: set[str | None]) -> tuple[Meaning, type[BaseError]]:
+    meanings = dict(_meaning_of(endpoint, str(code)) for code in sorted(said, key=str, reverse=True))
+    return next(((meaning, meanings[meaning]) for meaning in _GRAVEST if meaning in meanings), _DONE)
+
+
+def _is_documented(endpoint: Endpoint, rows: list[Any] | None) -> bool:
+    """Whether a success holds what OKX documents for it."""
+    if not (endpoint.fields or endpoint.proof):
         return True
-    return rows is not None and all(
-        isinstance(row, dict) and all(isinstance(row.get(field), str) for field in endpoint.fields) for row in rows
-    )
+    if rows is None or not all(isinstance(row, dict) for row in rows):
+        return False
+    if not all(isinstance(row.get(field), str) for row in rows for field in endpoint.fields):
+        return False
+    return not endpoint.proof or any(all(_is_said(row, field) for field in endpoint.proof) for row in rows)
+
+
+def _is_said(row: dict[str, Any], field: str) -> bool:
+    value = row.get(field)
+    return isinstance(value, str) and bool(_NUMBER.fullmatch(value))
 
 
 def _said(reply: Reply) -> set[str | None]:
-    return {_code(row, "sCode") for row in _rows(reply)}
+    """What the rows say of themselves: their sCode, None where a row has none, and "?" for what is no code."""
+    return {_said_by(row) for row in _rows(reply)}
+
+
+def _said_by(row: Any) -> str | None:
+    if not isinstance(row, dict) or "sCode" not in row:
+        return None
+    code = _code(row, "sCode")
+    return "?" if code is None or (code == "0" and row["sCode"] != "0") else code
 
 
 def _rows(reply: Reply) -> list[Any]:
@@ -183,12 +222,11 @@ def _rows(reply: Reply) -> list[Any]:
 
 
 def _head(code: str | None) -> str:
-    # 51008_1000 is a kind of 51008.
     return str(code).partition("_")[0]
 
 
 def _code(holder: Any, key: str) -> str | None:
-    # Digits, as a string with OKX, perhaps with a sub-code; an integer is taken too, as ccxt does. Anything else is no
-    # code of OKX's.
+    # Digits, as a string with OKX, perhaps with a sub-code; an integer is taken too, as ccxt does, and as OKX was seen
+    # to send it in 2021. Anything else is no code of OKX's.
     value = holder.get(key) if isinstance(holder, dict) else None
     return str(value) if type(value) in (str, int) and _CODE.fullmatch(str(value)) else None

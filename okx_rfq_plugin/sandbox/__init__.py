@@ -1,4 +1,4 @@
-"""Names what a test's author uses of the sandbox, and loads it, aiohttp included, on first use only."""
+"""The public names of the sandbox; it is loaded, aiohttp included, on first use only."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .clock import SandboxClock, VirtualClock
     from .faults import DROP, Fault
     from .request import Request
     from .sandbox import Sandbox
 
-__all__ = ["DROP", "Fault", "Request", "Sandbox"]
+__all__ = ["DROP", "Fault", "Request", "Sandbox", "SandboxClock", "VirtualClock"]
 
-_ROOMS = {"DROP": "faults", "Fault": "faults", "Request": "request", "Sandbox": "sandbox"}
+_ROOMS = {
+    "DROP": "faults",
+    "Fault": "faults",
+    "Request": "request",
+    "Sandbox": "sandbox",
+    "SandboxClock": "clock",
+    "VirtualClock": "clock",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -1,4 +1,4 @@
-"""Judges whether a request is signed as OKX demands.
+"""Whether a request is signed as OKX demands.
 
 Source: okx.com/docs-v5/en/#overview-rest-authentication and #overview-demo-trading-services
 """
@@ -21,6 +21,7 @@ PERMISSIONS = ("read_only", "withdraw", "trade")  # in the order of OKX's own ex
 # OKX's own examples have milliseconds; clients that trim zeros or send none are understood too, since the docs name
 # no exact form beyond ISO 8601 in UTC.
 _TIMESTAMP = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,9})?Z")
+_KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NEEDED = (
     ("OK-ACCESS-KEY", "50103"),
     ("OK-ACCESS-PASSPHRASE", "50104"),
@@ -31,7 +32,7 @@ _NEEDED = (
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """One API key of a User ID, in one of the two worlds: demo trading or live."""
+    """One API key of a User ID, in one environment: demo trading or live."""
 
     api_key: str
     secret: str = field(repr=False)
@@ -51,8 +52,9 @@ def authenticate(arrival: Arrival, keys: Mapping[str, Key], now: float, *, tradi
     """Return the key that signed the request.
 
     The docs name a code for each mistake, not which of two mistakes is named first. Here it is: an empty header (50103,
-    50104, 50106, 50107), the timestamp's form (50112) and age (50102), an unknown key (50111), the wrong world (50101),
-    the passphrase (50105), the signature (50113), the IP (50110), the permission (50120).
+    50104, 50106, 50107), the timestamp's form (50112) and age (50102), an unknown key (50119 where it has the form of
+    OKX's keys, else 50111), the wrong environment (50101), the passphrase (50105), the signature (50113), the IP
+    (50110), the permission (50120). That a key is looked up before its IP list was seen, the rest was not.
 
     Args:
         now: Unix seconds.
@@ -71,7 +73,7 @@ def authenticate(arrival: Arrival, keys: Mapping[str, Key], now: float, *, tradi
         raise Refused("50102")
     key = keys.get(arrival.headers["OK-ACCESS-KEY"])
     if key is None:
-        raise Refused("50111")
+        raise Refused("50119" if _KEY.fullmatch(arrival.headers["OK-ACCESS-KEY"]) else "50111")
     if key.demo != (arrival.headers.get("x-simulated-trading") == "1"):
         raise Refused("50101")
     if not _same(key.passphrase, arrival.headers["OK-ACCESS-PASSPHRASE"]):

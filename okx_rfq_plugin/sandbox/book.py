@@ -1,4 +1,4 @@
-"""Keeps what one account has put in, RFQs or quotes, and knows what of it is still active.
+"""What one account has put in, RFQs or quotes, and what of it is still active.
 
 Source: okx.com/docs-v5/en/#block-trading-rest-api-cancel-rfq, -cancel-multiple-rfqs, -cancel-all-rfqs, and the same for
 quotes. In all of this file `now` is in Unix milliseconds.

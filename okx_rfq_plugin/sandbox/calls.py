@@ -1,10 +1,11 @@
-"""Does what is the same for RFQs and quotes: cancels one, some or all, and lists them in pages."""
+"""What is the same for RFQs and quotes: cancel one, some or all, and list them in pages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from itertools import islice, zip_longest
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from .auth import Key
 from .book import Entry, Kind
@@ -19,13 +20,25 @@ _IDS = range(10**20)
 _Some = TypeVar("_Some", bound=Entry)
 
 
-class Call(NamedTuple):
-    """A private request that got through: whose it is, what it asks, when (Unix milliseconds)."""
+@dataclass(frozen=True)
+class Question:
+    """A public request that got through: what it asks, and when (Unix milliseconds)."""
 
     desk: Desk
-    key: Key
     params: Params
     now: int
+
+
+@dataclass(frozen=True)
+class Call(Question):
+    """A private one: whose it is, too."""
+
+    key: Key
+
+    @property
+    def trader_code(self) -> str:
+        """The trader code of whoever asks."""
+        return self.desk.user(self.key.user_id).trader_code
 
 
 def cancel_one(kind: Kind, call: Call) -> Reply:
@@ -55,9 +68,14 @@ def cancel_batch(kind: Kind, call: Call) -> Reply:
 def cancel_all(kind: Kind, call: Call) -> Reply:
     """POST rfq/cancel-all-rfqs, -quotes.
 
-    Whether "none active" comes on top or in a row the docs do not say: here it is on top.
+    Whether a refusal comes on top or in a row the docs do not say: that is the switch `refusals_in_rows`.
     """
-    call.desk.book(kind, call.key.account).cancel_all(call.now)
+    try:
+        call.desk.book(kind, call.key.account).cancel_all(call.now)
+    except Refused as refused:
+        if not call.desk.switches.refusals_in_rows:
+            raise
+        return refused.in_a_row()
     return reply(data=[{"ts": str(call.now)}])
 
 
@@ -93,8 +111,8 @@ def page(
 
     found = [(each, other) for each, other in entries if newer_than < int(each.id) < older_than]
     newest_first = sorted(found, key=lambda pair: int(pair[0].id), reverse=True)
-    shown = (show(each, other) for each, other in newest_first if state in ("", each.state))
-    return reply(data=list(islice(filter(named, shown), limit)))
+    shown = (show(each, other) for each, other in newest_first)
+    return reply(data=list(islice((row for row in shown if state in ("", row["state"]) and named(row)), limit)))
 
 
 def _cancel(kind: Kind, call: Call, id_: str, client_id: str) -> dict[str, str]:

@@ -1,10 +1,12 @@
-"""Keeps what OKX would keep: keys, users, and every account's books."""
+"""What OKX would keep: keys, users, and every account's books, trades and settings."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
+from types import MappingProxyType
 from typing import Any
 
 from .auth import PERMISSIONS, Key
@@ -13,18 +15,23 @@ from .codes import Refused
 from .params import Params, required
 from .quote import QUOTE, Quote, open_quote
 from .rfq import RFQ, Rfq, open_rfq
+from .switches import Switches
+from .trade import Trade
 
 ACCOUNT_LEVELS = ("1", "2", "3", "4")  # spot, futures, multi-currency margin, portfolio margin
 Account = tuple[str, bool]  # User ID, demo
+BALANCES: Mapping[str, str] = MappingProxyType({"BTC": "10", "USDT": "100000"})
 
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """Who has a User ID: `account_level` as in `acctLv`, the same in both worlds."""
+    """Who has a User ID, the same in both environments."""
 
     user_id: str
     trader_code: str
-    account_level: str
+    account_level: str  # as in `acctLv`
+    eligible: bool = True  # has the minimum of assets that block trading asks for
+    balances: Mapping[str, str] = field(default_factory=lambda: BALANCES)
 
 
 # The trading bot, whom RFQs in demo trading are sent to. It has no key and never quotes.
@@ -34,16 +41,28 @@ WAGMI = User(user_id="100000", trader_code="WAGMI", account_level="2")
 class Desk:
     """The users, and the RFQs and quotes between them; `now` is in Unix milliseconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, switches: Switches) -> None:
+        self.switches = switches
         self.keys: dict[str, Key] = {}
+        self.announced: list[dict[str, str]] = []  # maintenance, as system/status shows it
+        self.trades: dict[bool, deque[Trade]] = {demo: deque(maxlen=CAPACITY) for demo in (False, True)}
+        self.maker_settings: dict[Account, list[dict[str, Any]]] = {}
+        self.mmp: dict[Account, dict[str, str]] = {}
         self._users = {WAGMI.user_id: WAGMI}
         self._books: dict[tuple[Kind, Account], Book[Any]] = {}
         self._received: dict[tuple[str, bool], dict[str, Rfq]] = {}  # by trader code and world
         self._user_numbers = count(1)
         self._key_numbers = count(1)
-        self._ids = count(1_000_001)  # of RFQs and of quotes
+        self._ids = count(1_000_001)  # of RFQs, quotes and trades
 
-    def add_user(self, *, trader_code: str | None, account_level: str) -> str:
+    def add_user(
+        self,
+        *,
+        trader_code: str | None,
+        account_level: str,
+        eligible: bool = True,
+        balances: Mapping[str, str] | None = None,
+    ) -> str:
         """Add a user, and return the User ID."""
         if account_level not in ACCOUNT_LEVELS:
             raise ValueError(f"account levels are {', '.join(map(repr, ACCOUNT_LEVELS))}, not {account_level!r}")
@@ -51,7 +70,13 @@ class Desk:
         code = trader_code or f"SANDBOX{number}"
         if code in {user.trader_code for user in self._users.values()}:
             raise ValueError(f"the trader code {code!r} belongs to somebody else already")
-        user = User(user_id=str(100_000 + number), trader_code=code, account_level=account_level)
+        user = User(
+            user_id=str(100_000 + number),
+            trader_code=code,
+            account_level=account_level,
+            eligible=eligible,
+            balances=BALANCES if balances is None else dict(balances),
+        )
         self._users[user.user_id] = user
         return user.user_id
 
@@ -96,11 +121,15 @@ class Desk:
         """Return an account's own RFQs or quotes; demo trading and live trading know nothing of each other."""
         return self._books.setdefault((kind, account), Book(kind))
 
+    def new_id(self) -> str:
+        """Return an id that nothing has yet."""
+        return str(next(self._ids))
+
     def open(self, account: Account, params: Params, now: int) -> Rfq:
         """Create an RFQ, and deliver it."""
         rfq = open_rfq(
             params,
-            rfq_id=str(next(self._ids)),
+            rfq_id=self.new_id(),
             trader_code=self.user(account[0]).trader_code,
             makers=frozenset(self.makers(account)),
             now=now,
@@ -125,7 +154,7 @@ class Desk:
             raise Refused("70308")
         rfq.settle(now)
         code = self.user(account[0]).trader_code
-        quote = open_quote(params, rfq, quote_id=str(next(self._ids)), trader_code=code, now=now)
+        quote = open_quote(params, rfq, quote_id=self.new_id(), trader_code=code, now=now)
         book = self.book(QUOTE, account)
         before = [other for other in book.active(now) if other.rfq is rfq]
         book.add(quote, now)
@@ -168,6 +197,11 @@ class Desk:
         """Empty every book; the users and their keys stay, and ids go on counting."""
         self._books.clear()
         self._received.clear()
+        self.announced.clear()
+        self.maker_settings.clear()
+        self.mmp.clear()
+        for trades in self.trades.values():
+            trades.clear()
 
     def forget_users(self) -> None:
         """Drop every key, and every user but the bot; User IDs go on counting."""

@@ -1,7 +1,6 @@
-"""The table of endpoints, and what each of them does.
+"""The table of endpoints, and the way of a request through it.
 
-Source: okx.com/docs-v5/en/#block-trading-rest-api, #trading-account-rest-api-get-account-configuration and
-#public-data-rest-api-get-system-time
+Source: okx.com/docs-v5/en/, at the anchor of each row.
 
 "Block trading is not supported under spot mode", OKX says, and ties no code to it: 70015 speaks of verification, 70066
 of moving positions. So an account of level 1 is served here like any other, and its level is shown by account/config.
@@ -11,30 +10,148 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl
 
-from .auth import PERMISSIONS, authenticate
-from .calls import Call, cancel_all, cancel_batch, cancel_one, page
-from .codes import Refused, Reply, reply
+from . import maker, reads, trades
+from .auth import authenticate
+from .block import cancel_all_after, counterparties, create_quote, create_rfq, quotes, rfqs
+from .calls import Call, Question, cancel_all, cancel_batch, cancel_one
+from .codes import Refused, Reply
 from .desk import Desk
+from .evidence import Documented
 from .limits import Limit, SlidingLog
-from .params import Params, bad, read_json, required, whole
+from .params import read_json
 from .quote import QUOTE
 from .request import PREFIX, Arrival
 from .rfq import RFQ
 
-COUNTDOWN = range(10, 121)  # seconds
+_BLOCK = "block-trading-rest-api-"
 
 
 class Endpoint(NamedTuple):
-    """A row of the table: private, unless `answer` is None."""
+    """A row of the table."""
 
     method: str
-    limits: tuple[Limit, ...]
-    answer: Callable[[Call], Reply] | None
-    trading: bool = False
-    body: bool = False  # whether a body must be there
+    path: str  # without /api/v5/
+    limits: tuple[Limit, ...]  # per User ID, or per IP where it is public
+    answer: Callable[[Any], Reply]
+    evidence: Documented
+    access: Literal["public", "read", "trade"] = "read"
+    body: type[dict[str, Any]] | type[list[Any]] | None = None  # what must be there; None where nothing must
+    minimum: bool = False  # refused to an account below the minimum of assets
+    per: str = ""  # the parameter that the limit is counted by, too
+
+
+def _row(
+    methods: str,
+    path: str,
+    limits: tuple[tuple[int, float], ...],
+    answer: Callable[[Any], Reply],
+    anchor: str,
+    **more: Any,
+) -> Endpoint:
+    date = more.pop("date", None)
+    evidence = Documented(anchor, date) if date else Documented(anchor)
+    return Endpoint(methods, path, tuple(Limit(*limit) for limit in limits), answer, evidence, **more)
+
+
+_TRADE = {"access": "trade", "body": dict}
+_CREATE = {**_TRADE, "minimum": True}
+_PUBLIC = {"access": "public"}
+
+TABLE: tuple[Endpoint, ...] = (
+    _row("GET", "rfq/counterparties", ((5, 2),), counterparties, _BLOCK + "get-counterparties", minimum=True),
+    _row("POST", "rfq/create-rfq", ((5, 2), (80, 12 * 3600)), create_rfq, _BLOCK + "create-rfq", **_CREATE),
+    _row("POST", "rfq/cancel-rfq", ((5, 2),), partial(cancel_one, RFQ), _BLOCK + "cancel-rfq", **_TRADE),
+    _row(
+        "POST",
+        "rfq/cancel-batch-rfqs",
+        ((2, 2),),
+        partial(cancel_batch, RFQ),
+        _BLOCK + "cancel-multiple-rfqs",
+        **_TRADE,
+    ),
+    # No parameters: ccxt sends no body, python-okx sends {}, and the docs ask for neither.
+    _row(
+        "POST", "rfq/cancel-all-rfqs", ((2, 2),), partial(cancel_all, RFQ), _BLOCK + "cancel-all-rfqs", access="trade"
+    ),
+    _row("POST", "rfq/execute-quote", ((2, 3),), trades.execute_quote, _BLOCK + "execute-quote", **_TRADE),
+    _row("GET", "rfq/maker-instrument-settings", ((5, 2),), maker.quote_products, _BLOCK + "get-quote-products"),
+    _row(
+        "POST",
+        "rfq/maker-instrument-settings",
+        ((5, 2),),
+        maker.set_quote_products,
+        _BLOCK + "set-quote-products",
+        access="trade",
+        body=list,
+    ),
+    _row("POST", "rfq/mmp-reset", ((5, 2),), maker.reset_mmp, _BLOCK + "reset-mmp-status", access="trade"),
+    _row("POST", "rfq/mmp-config", ((1, 10),), maker.set_mmp, _BLOCK + "set-mmp", **_TRADE),
+    _row("GET", "rfq/mmp-config", ((5, 2),), maker.mmp, _BLOCK + "get-mmp-config"),
+    _row("POST", "rfq/create-quote", ((50, 2),), create_quote, _BLOCK + "create-quote", **_CREATE),
+    _row("POST", "rfq/cancel-quote", ((50, 2),), partial(cancel_one, QUOTE), _BLOCK + "cancel-quote", **_TRADE),
+    _row(
+        "POST",
+        "rfq/cancel-batch-quotes",
+        ((2, 2),),
+        partial(cancel_batch, QUOTE),
+        _BLOCK + "cancel-multiple-quotes",
+        **_TRADE,
+    ),
+    _row(
+        "POST",
+        "rfq/cancel-all-quotes",
+        ((2, 2),),
+        partial(cancel_all, QUOTE),
+        _BLOCK + "cancel-all-quotes",
+        access="trade",
+    ),
+    _row("POST", "rfq/cancel-all-after", ((1, 1),), cancel_all_after, _BLOCK + "cancel-all-after", **_TRADE),
+    _row("GET", "rfq/rfqs", ((2, 2),), rfqs, _BLOCK + "get-rfqs", minimum=True),
+    _row("GET", "rfq/quotes", ((2, 2),), quotes, _BLOCK + "get-quotes", minimum=True),
+    _row("GET", "rfq/trades", ((5, 2),), trades.trades, _BLOCK + "get-trades", minimum=True),
+    _row(
+        "GET",
+        "rfq/public-trades",
+        ((5, 2),),
+        trades.public_trades,
+        _BLOCK + "get-public-multi-leg-transactions-of-block-trades",
+        **_PUBLIC,
+    ),
+    _row(
+        "GET",
+        "account/config",
+        ((5, 2),),
+        reads.account_config,
+        "trading-account-rest-api-get-account-configuration",
+    ),
+    _row("GET", "account/balance", ((10, 2),), reads.balance, "trading-account-rest-api-get-balance"),
+    _row("GET", "asset/balances", ((6, 1),), reads.funding_balance, "funding-account-rest-api-get-balance"),
+    _row(
+        "GET",
+        "asset/currencies",
+        ((6, 1),),
+        reads.currencies,
+        "funding-account-rest-api-get-currencies",
+        date="2026-05",
+    ),
+    _row("GET", "public/time", ((10, 2),), reads.time, "public-data-rest-api-get-system-time", **_PUBLIC),
+    _row(
+        "GET",
+        "public/instruments",
+        ((20, 2),),
+        reads.public_instruments,
+        "public-data-rest-api-get-instruments",
+        per="instType",
+        **_PUBLIC,
+    ),
+    _row("GET", "system/status", ((1, 5),), reads.status, "status-get-status", **_PUBLIC),
+)
+_BY_PATH: dict[str, dict[str, Endpoint]] = {}
+for _endpoint in TABLE:
+    _BY_PATH.setdefault(PREFIX + _endpoint.path, {})[_endpoint.method] = _endpoint
 
 
 def answer(desk: Desk, log: SlidingLog, arrival: Arrival, now: float) -> Reply:
@@ -43,128 +160,52 @@ def answer(desk: Desk, log: SlidingLog, arrival: Arrival, now: float) -> Reply:
     In this order, on which the docs are silent: path, method, key and signature, limit, body, parameters. So a request
     that fails authentication counts against nobody's limit, and one with a wrong parameter counts.
     """
-    endpoint = ENDPOINTS.get(arrival.path)
-    if endpoint is None:
-        # The docs have no code for a path that does not exist.
-        return Reply(404, {"code": "404", "data": [], "msg": "Not Found"})
+    methods = _BY_PATH.get(arrival.path)
+    if methods is None:
+        return _not_here(arrival)
     try:
-        if arrival.method != endpoint.method:
+        endpoint = methods.get(arrival.method)
+        if endpoint is None:
             raise Refused("50115")
-        if endpoint.answer is None:
+        milliseconds = int(now * 1000)
+        if endpoint.access == "public":
             _admit(log, arrival.ip, arrival, endpoint, now)
-            return reply(data=[{"ts": str(int(now * 1000))}])
-        key = authenticate(arrival, desk.keys, now, trading=endpoint.trading)
+            return endpoint.answer(Question(desk, _params(arrival, endpoint), milliseconds))
+        key = authenticate(arrival, desk.keys, now, trading=endpoint.access == "trade")
         _admit(log, key.account, arrival, endpoint, now)
-        return endpoint.answer(Call(desk, key, _params(arrival, endpoint), int(now * 1000)))
+        if endpoint.minimum and not desk.user(key.user_id).eligible:
+            raise Refused("70006")
+        return endpoint.answer(Call(desk, _params(arrival, endpoint), milliseconds, key))
     except Refused as refused:
         return refused.reply
 
 
-def create_rfq(call: Call) -> Reply:
-    """POST rfq/create-rfq."""
-    return reply(data=[call.desk.open(call.key.account, call.params, call.now).created_reply()])
-
-
-def create_quote(call: Call) -> Reply:
-    """POST rfq/create-quote."""
-    return reply(data=[call.desk.quote(call.key.account, call.params, call.now).created_reply()])
-
-
-def cancel_all_after(call: Call) -> Reply:
-    """POST rfq/cancel-all-after: cancel all quotes when the countdown is over, unless it is set anew before.
-
-    Both times are in seconds, as in OKX's example, though its other times are in milliseconds. OKX may take some
-    seconds to cancel them all: here it takes none.
-    """
-    required(call.params, "timeOut")
-    seconds = whole(call.params, "timeOut", range(COUNTDOWN.stop), 0)
-    if seconds and seconds not in COUNTDOWN:
-        bad("timeOut")
-    book = call.desk.book(QUOTE, call.key.account)
-    book.active(call.now)  # a countdown that is over by now has done its work
-    book.cancel_at = call.now + seconds * 1000 if seconds else None
-    now = call.now // 1000
-    return reply(data=[{"triggerTime": str(now + seconds if seconds else 0), "ts": str(now)}])
-
-
-def rfqs(call: Call) -> Reply:
-    """GET rfq/rfqs: created and received ones."""
-    visible = call.desk.rfqs(call.key.account, call.now)
-    return page(RFQ, call, visible, lambda rfq, received: rfq.shown(to_maker=received))
-
-
-def quotes(call: Call) -> Reply:
-    """GET rfq/quotes: created and received ones."""
-    visible = call.desk.quotes(call.key.account, call.now)
-    return page(QUOTE, call, visible, lambda quote, received: quote.shown(to_taker=received), also_by=(RFQ,))
-
-
-def counterparties(call: Call) -> Reply:
-    """GET rfq/counterparties: the bot of demo trading, and the sandbox's other users."""
-    makers = call.desk.makers(call.key.account)
-    return reply(data=[{"traderName": code, "traderCode": code, "type": "LP"} for code in makers])
-
-
-def account_config(call: Call) -> Reply:
-    """GET account/config: who asks, and what the key that asks may do.
-
-    The fields that OKX documents, but for settings of a kind of trading that the sandbox knows nothing of. No key here
-    is bound to an address, so `ip` is empty: one whose whitelist lacks the caller is refused before.
-    """
-    user = call.desk.user(call.key.user_id)
-    row = {
-        "uid": user.user_id,
-        "mainUid": user.user_id,
-        "type": "0",  # a main account
-        "acctLv": user.account_level,
-        "posMode": "net_mode",
-        "acctStpMode": "cancel_maker",
-        "perm": ",".join(permission for permission in PERMISSIONS if permission in call.key.permissions),
-        "ip": "",
-        "label": "",
-    }
-    return reply(data=[row])
-
-
-ENDPOINTS: dict[str, Endpoint] = {
-    PREFIX + "rfq/create-rfq": Endpoint(
-        "POST", (Limit(5, 2.0), Limit(80, 12 * 3600.0)), create_rfq, trading=True, body=True
-    ),
-    PREFIX + "rfq/cancel-rfq": Endpoint("POST", (Limit(5, 2.0),), partial(cancel_one, RFQ), trading=True, body=True),
-    PREFIX + "rfq/cancel-batch-rfqs": Endpoint(
-        "POST", (Limit(2, 2.0),), partial(cancel_batch, RFQ), trading=True, body=True
-    ),
-    # No parameters: ccxt sends no body, python-okx sends {}, and the docs ask for neither.
-    PREFIX + "rfq/cancel-all-rfqs": Endpoint("POST", (Limit(2, 2.0),), partial(cancel_all, RFQ), trading=True),
-    PREFIX + "rfq/rfqs": Endpoint("GET", (Limit(2, 2.0),), rfqs),
-    PREFIX + "rfq/create-quote": Endpoint("POST", (Limit(50, 2.0),), create_quote, trading=True, body=True),
-    PREFIX + "rfq/cancel-quote": Endpoint(
-        "POST", (Limit(50, 2.0),), partial(cancel_one, QUOTE), trading=True, body=True
-    ),
-    PREFIX + "rfq/cancel-batch-quotes": Endpoint(
-        "POST", (Limit(2, 2.0),), partial(cancel_batch, QUOTE), trading=True, body=True
-    ),
-    PREFIX + "rfq/cancel-all-quotes": Endpoint("POST", (Limit(2, 2.0),), partial(cancel_all, QUOTE), trading=True),
-    PREFIX + "rfq/cancel-all-after": Endpoint("POST", (Limit(1, 1.0),), cancel_all_after, trading=True, body=True),
-    PREFIX + "rfq/quotes": Endpoint("GET", (Limit(2, 2.0),), quotes),
-    PREFIX + "rfq/counterparties": Endpoint("GET", (Limit(5, 2.0),), counterparties),
-    PREFIX + "account/config": Endpoint("GET", (Limit(5, 2.0),), account_config),
-    PREFIX + "public/time": Endpoint("GET", (Limit(10, 2.0),), None),  # counted per IP
-}
+def _not_here(arrival: Arrival) -> Reply:
+    # OKX answers 404 to an unknown route; its body is not known.
+    path = arrival.path.removeprefix(PREFIX)
+    served = ", ".join(sorted({endpoint.path for endpoint in TABLE}))
+    text = (
+        f"Not found: {arrival.method} {arrival.path}. This is the sandbox of okx-rfq-plugin, a local double of OKX's "
+        f"block trading, and not OKX. It serves {served}. Script anything else in your test: "
+        f'sandbox.reply("{path}", {{"code": "0", "msg": "", "data": []}}).'
+    )
+    return Reply(404, {"msg": text, "code": "404"})
 
 
 def _admit(log: SlidingLog, caller: object, arrival: Arrival, endpoint: Endpoint, now: float) -> None:
-    if not log.admit((caller, arrival.path), endpoint.limits, now):
+    per = dict(parse_qsl(arrival.query)).get(endpoint.per) if endpoint.per else None
+    if not log.admit((caller, endpoint.method, endpoint.path, per), endpoint.limits, now):
         raise Refused("50011")
 
 
-def _params(arrival: Arrival, endpoint: Endpoint) -> Params:
+def _params(arrival: Arrival, endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.method == "GET":
         return dict(parse_qsl(arrival.query, keep_blank_values=True))
     if not arrival.body:
-        if endpoint.body:
+        if endpoint.body is not None:
             raise Refused("50000")
         return {}
     if not arrival.headers.get("Content-Type", "").lower().startswith("application/json"):
         raise Refused("50006")
-    return read_json(arrival.body)
+    params: Any = read_json(arrival.body, endpoint.body or dict)
+    return {"rows": params} if endpoint.body is list else params

@@ -1,11 +1,11 @@
-"""Says how a reply can go wrong on purpose."""
+"""How a reply can go wrong on purpose."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal, TypeGuard
 
 from .request import full_path
@@ -32,7 +32,9 @@ class Fault:
         headers: put these on the reply, on the real one too. A `Content-Length` that is too high, with
             `Connection: close`, cuts a body short.
         content_type: of a raw body; by default `text/html` where it begins with `<`, else `application/json`.
-        delay: seconds of real time before anything else happens; the sandbox's own clock plays no part.
+        row: put the refusal of `code` into a row, under code 1, as OKX may do with 70203, 70207 and 70208.
+        delay: seconds before anything else happens, on the sandbox's clock where that is a `SandboxClock`, else of real
+            time.
         late: the same, after the request was executed and before it is answered.
         drop: close the connection without a reply, "before" the request is executed or "after".
         execute: execute the request for real before `code`, `status` or `body` takes the place of its reply.
@@ -42,6 +44,7 @@ class Fault:
     """
 
     code: str | int | None = None
+    row: bool = False
     status: int | None = None
     body: str | bytes | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -65,6 +68,8 @@ class Fault:
             raise ValueError(f'a fault\'s drop is "before", "after" or None, not {self.drop!r}')
         if self.code is not None and self.body is not None:
             raise ValueError("a fault has a code or a body, not both: the code brings its own body")
+        if self.row and self.code is None:
+            raise ValueError("a fault's row says its code: give it one")
         if self.drop is not None and (self.replaces or self.headers):
             raise ValueError("a dropped connection has no reply: leave out code, status, body and headers")
         if self.drop == "before" and self.execute:
@@ -84,7 +89,7 @@ Step = Fault | str | bytes | int | float
 
 
 def read_step(step: object) -> Fault:
-    """Say what a step means.
+    """Return the fault that a step stands for.
 
     A string of digits or an int of 1000 or more is an OKX code, a smaller int an HTTP status, a float a delay in
     seconds, `bytes` or any other string a raw body with HTTP 200, and a `Fault` itself.
@@ -113,17 +118,29 @@ class FaultLine:
 
     def add(self, path: str, steps: tuple[object, ...]) -> None:
         """Put steps at the end of a path's line, all of them or, where one is wrong, none."""
-        if not isinstance(path, str) or not path:
-            raise TypeError(f"a fault's path looks like 'rfq/cancel-all-rfqs', not {path!r}")
+        whole = full_path(path)
         if not steps:
-            raise ValueError(f"no step for {path!r}: say what is to go wrong")
-        self._lines.setdefault(full_path(path), deque()).extend([read_step(step) for step in steps])
+            raise ValueError(f"no step for {path!r}: name what is to go wrong")
+        self._lines.setdefault(whole, deque()).extend([read_step(step) for step in steps])
 
     def take(self, path: str) -> Fault:
         """Use up the next step of this path; without one, the fault that changes nothing."""
         line = self._lines.get(path)
         return line.popleft() if line else Fault()
 
+    def unused(self) -> list[str]:
+        """Return in words what is still in line."""
+        return [f"fault for {path}: {_in_words(fault)}" for path, line in self._lines.items() for fault in line]
+
     def clear(self) -> None:
         """Forget every step."""
         self._lines.clear()
+
+
+def _in_words(fault: Fault) -> str:
+    changed = {field.name: getattr(fault, field.name) for field in fields(fault)}
+    said = [f"{name}={value!r}" for name, value in changed.items() if value != getattr(_NOTHING, name)]
+    return f"Fault({', '.join(said)})"[:200]
+
+
+_NOTHING = Fault()

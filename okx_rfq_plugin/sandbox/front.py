@@ -1,22 +1,23 @@
-"""The sandbox's front: it notes what arrives, lets faults have their way, and asks for the real reply."""
+"""What stands between the wire and the desk: notes what arrives, lets faults and scripted replies have their way."""
 
 from __future__ import annotations
 
 import json
 import logging
 import threading
-from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 
 from multidict import CIMultiDict
 
-from .codes import Reply, reply
+from .clock import SandboxClock
+from .codes import Reply, refusal_in_a_row, reply
 from .desk import Desk
 from .endpoints import answer
 from .faults import Fault, FaultLine
 from .limits import SlidingLog
 from .request import Arrival, Remembered, Request
+from .scripts import Script, ScriptLine
 from .server import HttpReply, Outcome
 
 _JSON = "application/json"
@@ -25,22 +26,27 @@ logger = logging.getLogger("okx_rfq_plugin.sandbox")
 
 
 class Front:
-    """What stands between the wire and the desk; `lock` guards all of it, and the desk."""
+    """The way of a request; `lock` guards all of it, and the desk."""
 
-    def __init__(self, desk: Desk, clock: Callable[[], float], *, rejections_count: bool) -> None:
+    def __init__(self, desk: Desk, clock: SandboxClock) -> None:
         self.lock = threading.RLock()
         self.faults = FaultLine()
+        self.scripts = ScriptLine()
         self.requests = Remembered()
-        self._log = SlidingLog(rejections_count=rejections_count)
+        switches = desk.switches
+        self._log = SlidingLog(rejections_count=switches.rejections_count, exact=switches.exact_limits)
         self._desk = desk
         self._clock = clock
 
     def receive(self, arrival: Arrival) -> Outcome:
-        """Note a request, and say what becomes of it."""
+        """Note a request, and return what becomes of it."""
         with self.lock:
-            self.requests.add(self._seen(arrival))
+            request = self._seen(arrival)
+            self.requests.add(request)
             fault = self.faults.take(arrival.path)
-        return Outcome(fault.delay, partial(self._reply, arrival, fault), fault.late)
+            # A fault that takes the place of a reply leaves the script to the next request.
+            script = None if fault.drop == "before" or fault.replaces else self.scripts.take(arrival.path)
+        return Outcome(fault.delay, partial(self._reply, arrival, request, fault, script), fault.late)
 
     def fail(self, arrival: Arrival) -> HttpReply:
         """Log what has just been raised, and answer 50026 to the client, which learns no more."""
@@ -48,18 +54,21 @@ class Front:
         return _wire(reply("50026"))
 
     def clear(self) -> None:
-        """Forget requests, faults and limits."""
+        """Forget requests, faults, scripted replies and limits."""
         self.requests.clear()
         self.faults.clear()
+        self.scripts.clear()
         self._log.clear()
 
-    def _reply(self, arrival: Arrival, fault: Fault) -> HttpReply | None:
+    def _reply(self, arrival: Arrival, request: Request, fault: Fault, script: Script | None) -> HttpReply | None:
         if fault.drop == "before":
             return None
         sent = _replacement(fault)
+        if script is not None:
+            sent = HttpReply(script.status, {"Content-Type": _JSON}, _compact(script.answer(request)))
         if sent is None or fault.execute:
             with self.lock:
-                real = _wire(answer(self._desk, self._log, arrival, self._clock()))
+                real = _wire(answer(self._desk, self._log, arrival, self._clock.wall()))
             sent = sent or real
         logger.debug("%s %s: HTTP %d%s", arrival.method, arrival.path, sent.status, " (lost)" if fault.drop else "")
         if fault.drop:
@@ -77,13 +86,14 @@ class Front:
             body=arrival.body.decode(errors="replace"),
             headers=arrival.public_headers(),
             user_id=key.user_id if key else None,
-            received=self._clock(),
+            received=self._clock.wall(),
         )
 
 
 def _replacement(fault: Fault) -> HttpReply | None:
     if fault.code is not None:
-        return _wire(reply(str(fault.code), status=fault.status))
+        said = reply(str(fault.code), status=fault.status)
+        return _wire(refusal_in_a_row(str(fault.code), said.body["msg"]) if fault.row else said)
     if fault.body is not None:
         body = fault.body.encode() if isinstance(fault.body, str) else fault.body
         kind = fault.content_type or ("text/html" if body.lstrip().startswith(b"<") else _JSON)
@@ -94,7 +104,11 @@ def _replacement(fault: Fault) -> HttpReply | None:
 
 
 def _wire(answered: Reply) -> HttpReply:
-    return HttpReply(answered.status, {"Content-Type": _JSON}, json.dumps(answered.body).encode())
+    return HttpReply(answered.status, {"Content-Type": _JSON}, _compact(answered.body))
+
+
+def _compact(body: object) -> bytes:
+    return json.dumps(body, separators=(",", ":")).encode()
 
 
 def _page(status: int) -> bytes:

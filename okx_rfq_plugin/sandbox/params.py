@@ -1,4 +1,4 @@
-"""Reads parameters out of a request's JSON or query, and refuses what OKX's tables do not allow.
+"""Parameters of a request's JSON or query; what OKX's tables do not allow is refused.
 
 Source: the request tables under okx.com/docs-v5/en/#block-trading-rest-api, and 50014, 51000 in #error-code-rest-api.
 """
@@ -20,13 +20,13 @@ _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
 _FLAGS: dict[str | bool | None, bool] = {None: False, "": False, False: False, "false": False, True: True, "true": True}
 
 
-def read_json(body: bytes) -> Params:
-    """Decode a POST body, an object."""
+def read_json(body: bytes, kind: type[dict[str, Any]] | type[list[Any]] = dict) -> Any:
+    """Decode a POST body, an object or an array."""
     try:
         params = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         raise Refused("50002") from None
-    if not isinstance(params, dict):
+    if not isinstance(params, kind):
         raise Refused("50002")
     return params
 

@@ -1,4 +1,4 @@
-"""Holds one quote: how it is read from create-quote, how long it lives, how OKX shows it.
+"""One quote: how it is read from create-quote, how long it lives, how OKX shows it.
 
 Source: okx.com/docs-v5/en/#block-trading-rest-api-create-quote and #block-trading-rest-api-get-quotes
 """

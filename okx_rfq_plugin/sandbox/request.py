@@ -1,4 +1,4 @@
-"""Holds a request as it came over the wire, and what a test may see of it."""
+"""A request as it came over the wire, and what a test may see of it."""
 
 from __future__ import annotations
 
@@ -89,6 +89,16 @@ def _size(request: Request) -> int:
     return len(request.path) + len(request.query) + len(request.body) + headers
 
 
-def full_path(path: str) -> str:
-    """Complete `rfq/rfqs` to `/api/v5/rfq/rfqs`, and leave a complete path alone."""
+def full_path(path: object) -> str:
+    """Return `/api/v5/rfq/rfqs` for `rfq/rfqs`, and a complete path as it is.
+
+    Raises:
+        TypeError, ValueError: for what is no path of a request.
+    """
+    if not isinstance(path, str) or not path:
+        raise TypeError(f"a path looks like 'rfq/cancel-all-rfqs', not {path!r}")
+    if "?" in path or "://" in path or any(letter.isspace() for letter in path):
+        raise ValueError(f"a path looks like 'rfq/cancel-all-rfqs', without host, query and blanks, not {path!r}")
+    if path.startswith(PREFIX[1:]):
+        return f"/{path}"
     return path if path.startswith("/") else PREFIX + path

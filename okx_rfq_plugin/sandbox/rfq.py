@@ -1,4 +1,4 @@
-"""Holds one RFQ: how it is read from create-rfq, how long it lives, how OKX shows it.
+"""One RFQ: how it is read from create-rfq, how long it lives, how OKX shows it.
 
 Source: okx.com/docs-v5/en/#block-trading-rest-api-create-rfq and #block-trading-rest-api-get-rfqs
 """
@@ -40,26 +40,31 @@ class Rfq(Entry):
 
     trader_code: str
     params: dict[str, Any]
+    filled_by: str = ""  # the trader code of the maker whose quote was executed
 
     def created_reply(self) -> dict[str, Any]:
         """Show it as create-rfq does: with the trader code even of an anonymous one, without `flowType`."""
         shown = {**self.shown(), "traderCode": self.trader_code}
         return {name: value for name, value in shown.items() if name != "flowType"}
 
-    def shown(self, *, to_maker: bool = False) -> dict[str, Any]:
+    def shown(self, *, maker: str | None = None, flow_type: str = "") -> dict[str, Any]:
         """Show it as `rfq/rfqs` does, to its creator or to a maker.
 
-        `flowType` is "" for takers; the docs name no value that makers see, so theirs is a word that is not OKX's.
+        Args:
+            maker: the trader code of the maker who looks; to one whose quote was not the one that was executed it is
+                "traded_away".
+            flow_type: what that maker sees as `flowType`, which is "" for takers; the docs name no value.
         """
+        traded_away = maker is not None and self.state == "filled" and self.filled_by not in ("", maker)
         return {
             "rfqId": self.id,
-            "clRfqId": "" if to_maker else self.client_id,
+            "clRfqId": self.client_id if maker is None else "",
             "tag": self.params["tag"],
             "traderCode": "" if self.params["anonymous"] else self.trader_code,
             "validUntil": str(self.valid_until),
             "allowPartialExecution": self.params["allowPartialExecution"],
-            "state": self.state,
-            "flowType": "sandbox" if to_maker else "",
+            "state": "traded_away" if traded_away else self.state,
+            "flowType": "" if maker is None else flow_type,
             "counterparties": list(self.params["counterparties"]),
             "legs": [dict(leg) for leg in self.params["legs"]],
             "cTime": str(self.created),

@@ -1,6 +1,6 @@
-"""Carries bytes: an aiohttp server in a thread and an event loop of its own.
+"""An aiohttp server in a thread and an event loop of its own.
 
-It knows HTTP and nothing of OKX: what is to become of a request it asks of the callables that it is given. aiohttp's
+It knows HTTP and nothing of OKX: it asks the callables that it is given what is to become of a request. aiohttp's
 own bounds hold: it answers 413 to a body of more than a mebibyte, unpacked, and 400 to a request line or a header of
 more than 8,190 bytes and to more than 128 headers.
 """
@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -51,6 +51,7 @@ class Server:
         port: int,
         handle: Callable[[Arrival], Outcome],
         fail: Callable[[Arrival], HttpReply],
+        delay: Callable[[float], Awaitable[None]],
     ) -> None:
         """Start listening.
 
@@ -59,11 +60,12 @@ class Server:
             port: 0 lets the system choose.
             handle: called on the server's own thread, for each request that has arrived whole; must not block.
             fail: called where that, or the `reply` of its outcome, raises: what is sent then.
+            delay: waits for the seconds of an outcome, on the server's event loop.
 
         Raises:
             OSError: where the port cannot be had.
         """
-        self._handle, self._fail = handle, fail
+        self._handle, self._fail, self._delay = handle, fail, delay
         started: Future[int] = Future()
         self._thread = threading.Thread(
             target=self._run, args=(host, port, started), name="okx-rfq-sandbox", daemon=True
@@ -115,9 +117,9 @@ class Server:
         try:
             outcome = self._handle(arrival)
             # aiohttp lets a handler finish when its client has gone: a client's timeout does not undo its request.
-            await asyncio.sleep(outcome.delay)
+            await self._pass(outcome.delay)
             reply = outcome.reply()
-            await asyncio.sleep(outcome.late)
+            await self._pass(outcome.late)
         except Exception:  # whatever it is, no client ever sees a traceback
             reply = self._fail(arrival)
         if reply is None:
@@ -127,6 +129,10 @@ class Server:
         if reply.headers.get("Connection") == "close":  # aiohttp does not heed the header alone
             response.force_close()
         return response
+
+    async def _pass(self, seconds: float) -> None:
+        if seconds:
+            await self._delay(seconds)
 
 
 def _drop(transport: asyncio.BaseTransport | None) -> None:

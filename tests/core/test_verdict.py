@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import ccxt
 import pytest
 
-from okx_rfq_plugin._core.endpoints import CANCEL_ALL_QUOTES, CANCEL_ALL_RFQS, CANCEL_BATCH_RFQS, RFQS, Endpoint
+from okx_rfq_plugin._core.endpoints import (
+    CANCEL_ALL_AFTER,
+    CANCEL_ALL_QUOTES,
+    CANCEL_ALL_RFQS,
+    CANCEL_BATCH_RFQS,
+    RFQS,
+    Endpoint,
+)
 from okx_rfq_plugin._core.verdict import Meaning, Reply, Verdict, classify, describe
 
 
@@ -45,6 +53,7 @@ def test_an_attempt_is_told_in_words(reply: Reply | None, error: Any, words: str
 
 
 UNKNOWN = Verdict(Meaning.UNKNOWN, ccxt.BadResponse)
+SUCCESS = {"code": "0", "msg": "", "data": [{"ts": "1697026383085"}]}
 
 # A reply, what ccxt raised, whether anything may have left the machine, and the verdict.
 JUDGED: list[tuple[Reply | None, Any, bool, Verdict]] = [
@@ -64,10 +73,10 @@ JUDGED: list[tuple[Reply | None, Any, bool, Verdict]] = [
         True,
         Verdict(Meaning.DONE, ccxt.BadResponse, "0"),
     ),
-    (Reply(299, {"code": "0"}), None, True, Verdict(Meaning.DONE, ccxt.BadResponse, "0")),
-    (Reply(300, {"code": "0"}), None, True, Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "0")),
-    (Reply(199, {"code": "0"}), None, True, Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "0")),
-    (Reply(200, {"code": "0"}), ccxt.ExchangeError("?"), True, Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "0")),
+    (Reply(299, SUCCESS), None, True, Verdict(Meaning.DONE, ccxt.BadResponse, "0")),
+    (Reply(300, SUCCESS), None, True, Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "0")),
+    (Reply(199, SUCCESS), None, True, Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "0")),
+    (Reply(200, SUCCESS), ccxt.ExchangeError("?"), True, Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "0")),
     (Reply(200, {"code": "1" * 9}), None, True, Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "1" * 9)),
     (Reply(200, {"code": "1" * 10}), None, True, UNKNOWN),
     (Reply(200, {"code": "1"}), None, True, Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "1")),
@@ -103,7 +112,12 @@ ELSEWHERE: list[tuple[Endpoint, Reply | None, Verdict]] = [
     (CANCEL_BATCH_RFQS, rows("2", "0", "70000"), Verdict(Meaning.DONE, ccxt.BadResponse, "2", some=True)),
     (CANCEL_BATCH_RFQS, rows("2", "0", "50011"), Verdict(Meaning.RATE_LIMITED, ccxt.RateLimitExceeded, "2", some=True)),
     (CANCEL_BATCH_RFQS, rows("1", "70000", "50011"), Verdict(Meaning.RATE_LIMITED, ccxt.RateLimitExceeded, "1")),
-    (CANCEL_BATCH_RFQS, rows("1", "51000", "50001"), Verdict(Meaning.UNAVAILABLE, ccxt.ExchangeNotAvailable, "1")),
+    (CANCEL_BATCH_RFQS, rows("1", "51000", "50005"), Verdict(Meaning.UNAVAILABLE, ccxt.ExchangeNotAvailable, "1")),
+    (CANCEL_BATCH_RFQS, rows("1", "51000", "50001"), Verdict(Meaning.UNKNOWN, ccxt.ExchangeNotAvailable, "1")),
+    (CANCEL_BATCH_RFQS, rows("1", "50000", "59999"), Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "1")),
+    (CANCEL_BATCH_RFQS, rows("0"), Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "0")),
+    (CANCEL_BATCH_RFQS, rows("2", "0", "0_1"), Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "2", some=True)),
+    (CANCEL_BATCH_RFQS, rows("2", "0", "70200 "), Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "2", some=True)),
     (CANCEL_BATCH_RFQS, rows("1", "59999"), Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "1")),
     (CANCEL_BATCH_RFQS, rows("1"), Verdict(Meaning.UNKNOWN, ccxt.BadResponse, "1")),
     (CANCEL_BATCH_RFQS, rows("50011", "0"), Verdict(Meaning.RATE_LIMITED, ccxt.RateLimitExceeded, "50011", some=True)),
@@ -133,6 +147,44 @@ ELSEWHERE: list[tuple[Endpoint, Reply | None, Verdict]] = [
 def test_an_attempt_is_judged_by_what_was_called(endpoint: Endpoint, reply: Reply | None, verdict: Verdict) -> None:
     """The rows of a batch have the last word; what is read has to be readable, row by row."""
     assert verdict == classify(endpoint, reply, None)
+
+
+# What is no success for want of something that OKX documents, or for something that it does not.
+NO_SUCCESS: list[Any] = [
+    *[{**SUCCESS, "code": code} for code in (0, "00", "0_1", "0 ", " 0", "+0", "-0", 0.0, False, None, ["0"])],
+    *[
+        {**SUCCESS, "data": data}
+        for data in (None, [], {}, "", "ts", {"ts": "1697026383085"}, [None], [[]], [{}], ["ts"])
+    ],
+    *[
+        {**SUCCESS, "data": [{"ts": ts}]}
+        for ts in (None, "", "now", 1697026383085, True, ["1697026383085"], "1.5", "-1")
+    ],
+    *[
+        {**SUCCESS, "data": [{"ts": "1697026383085", "sCode": code}]}
+        for code in ("-1", "70200 ", " 0", "", "1", "70208", "0_1", 0, 1.5, 0.0, True, False, None, [], ["0"], {})
+    ],
+    {**SUCCESS, "data": [{"ts": "1697026383085"}, {"sCode": "70208"}]},
+    {**SUCCESS, "data": [{"ts": "1697026383085"}, "and more"]},
+    {"code": "0"},
+    {"code": "0", "msg": ""},
+]
+
+
+@pytest.mark.parametrize("endpoint", [CANCEL_ALL_RFQS, CANCEL_ALL_QUOTES], ids=lambda endpoint: endpoint.path)
+@pytest.mark.parametrize("body", NO_SUCCESS, ids=json.dumps)
+def test_what_is_like_a_success_is_none(endpoint: Endpoint, body: Any) -> None:
+    """A success is the very code, the rows that OKX documents, and no row that says anything but success."""
+    assert UNKNOWN.meaning is classify(endpoint, Reply(200, body), None).meaning
+
+
+@pytest.mark.parametrize("status", [200, 500])
+@pytest.mark.parametrize("row", [{"ts": "1"}, {"triggerTime": "1"}, {"triggerTime": "soon", "ts": "1"}, {}])
+def test_a_countdown_without_its_times_is_no_success(row: dict[str, str], status: int) -> None:
+    """Both times are documented, and a success has them."""
+    body = {"code": "0", "msg": "", "data": [row]}
+
+    assert UNKNOWN.meaning is classify(CANCEL_ALL_AFTER, Reply(status, body), None).meaning
 
 
 def test_what_is_known_of_an_attempt_does_not_change() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from okx_rfq_plugin.sandbox import Sandbox
 
-BUSY = (429, {"code": "50011", "data": [], "msg": "Too Many Requests"})
+BUSY = (429, {"msg": "Too Many Requests", "code": "50011"})
 
 # Method, path, requests, seconds: as OKX's page of each endpoint has them.
 PUBLISHED = [
@@ -27,6 +27,19 @@ PUBLISHED = [
     ("GET", "rfq/quotes", 2, 2),
     ("GET", "rfq/counterparties", 5, 2),
     ("GET", "account/config", 5, 2),
+    ("GET", "account/balance", 10, 2),
+    ("GET", "asset/balances", 6, 1),
+    ("GET", "asset/currencies", 6, 1),
+    ("GET", "rfq/trades", 5, 2),
+    ("GET", "rfq/public-trades", 5, 2),
+    ("POST", "rfq/execute-quote", 2, 3),
+    ("GET", "rfq/maker-instrument-settings", 5, 2),
+    ("POST", "rfq/maker-instrument-settings", 5, 2),
+    ("GET", "rfq/mmp-config", 5, 2),
+    ("POST", "rfq/mmp-config", 1, 10),
+    ("POST", "rfq/mmp-reset", 5, 2),
+    ("GET", "system/status", 1, 5),
+    ("GET", "public/instruments?instType=SPOT", 20, 2),
     ("GET", "public/time", 10, 2),
 ]
 

@@ -324,15 +324,29 @@ def test_spot_mode_is_shown_and_served(sandbox: Sandbox, wire: Any) -> None:
 
 
 def test_unknown_path(wire: Any) -> None:
-    """A path that OKX does not have gets 404, in OKX's frame."""
-    assert (404, {"code": "404", "data": [], "msg": "Not Found"}) == wire.send("GET", "rfq/nothing")
+    """It gets 404, and a text that says what answers, what it serves, and how to script the rest."""
+    status, body = wire.send("GET", "account/bills?limit=1")
+
+    assert (404, "404") == (status, body["code"])
+    assert "Not found: GET /api/v5/account/bills. This is the sandbox of okx-rfq-plugin" in body["msg"]
+    assert "It serves account/balance, account/config, asset/balances" in body["msg"]
+    assert 'sandbox.reply("account/bills", {"code": "0", "msg": "", "data": []})' in body["msg"]
+
+
+def test_what_the_text_for_an_unknown_path_says_works(sandbox: Sandbox, wire: Any) -> None:
+    """The call that it shows scripts the reply."""
+    call = wire.send("GET", "account/bills")[1]["msg"].partition("in your test: ")[2].rstrip(".")
+
+    eval(call, {"sandbox": sandbox})  # noqa: S307 - our own text
+
+    assert (200, {"code": "0", "msg": "", "data": []}) == wire.send("GET", "account/bills")
 
 
 def test_wrong_method(wire: Any) -> None:
     """The wrong method gets 50115 with HTTP 405."""
     status, body = wire.send("GET", "rfq/cancel-all-rfqs")
 
-    assert (405, {"code": "50115", "data": [], "msg": "Invalid request method."}) == (status, body)
+    assert (405, {"msg": "Invalid request method.", "code": "50115"}) == (status, body)
 
 
 def test_public_time_needs_no_key(wire: Any, clock: Any) -> None:

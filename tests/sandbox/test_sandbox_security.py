@@ -87,7 +87,7 @@ def test_keys_learn_nothing_of_each_other(
     def call(method: str, path: str, body: object = None, **changed: Any) -> Any:
         status, answered = wire.send(method, path, body, **changed)
         texts.append(f"{status} {answered}")
-        return (answered["data"] or [{}])[0]
+        return (answered.get("data") or [{}])[0]
 
     with caplog.at_level(logging.DEBUG):
         rfq = call("POST", "rfq/create-rfq", sent)
@@ -129,7 +129,7 @@ def test_inner_failure_is_logged_and_not_shown(caplog: pytest.LogCaptureFixture,
     with Sandbox(clock=lambda: 1 / 0) as sandbox:
         status, answered = new_wire(sandbox).raw("GET", "/api/v5/public/time")
 
-    assert (500, b'{"code": "50026", "data": [], "msg": "System error. Try again later"}') == (status, answered)
+    assert (500, b'{"code":"50026","data":[],"msg":"System error. Try again later"}') == (status, answered)
     (record,) = caplog.records
     assert ("okx_rfq_plugin.sandbox", "ERROR") == (record.name, record.levelname)
     assert "GET /api/v5/public/time: the sandbox failed" == record.getMessage()

@@ -1,0 +1,66 @@
+"""What the endpoints of block trading do that only one of them does: create, list, count down.
+
+Source: okx.com/docs-v5/en/#block-trading-rest-api-create-rfq and so on for each.
+"""
+
+from __future__ import annotations
+
+from .calls import Call, page
+from .codes import Reply, reply
+from .params import bad, required, whole
+from .quote import QUOTE
+from .rfq import RFQ
+
+COUNTDOWN = range(10, 121)  # seconds
+
+
+def create_rfq(call: Call) -> Reply:
+    """POST rfq/create-rfq."""
+    return reply(data=[call.desk.open(call.key.account, call.params, call.now).created_reply()])
+
+
+def create_quote(call: Call) -> Reply:
+    """POST rfq/create-quote."""
+    return reply(data=[call.desk.quote(call.key.account, call.params, call.now).created_reply()])
+
+
+def cancel_all_after(call: Call) -> Reply:
+    """POST rfq/cancel-all-after: cancel all quotes when the countdown is over, unless it is set anew before.
+
+    Both times are in seconds, as in OKX's example, though its other times are in milliseconds. OKX may take some
+    seconds to cancel them all: here it takes none.
+    """
+    required(call.params, "timeOut")
+    seconds = whole(call.params, "timeOut", range(COUNTDOWN.stop), 0)
+    if seconds and seconds not in COUNTDOWN:
+        bad("timeOut")
+    book = call.desk.book(QUOTE, call.key.account)
+    book.active(call.now)  # a countdown that is over by now has done its work
+    book.cancel_at = call.now + seconds * 1000 if seconds else None
+    now = call.now // 1000
+    return reply(data=[{"triggerTime": str(now + seconds if seconds else 0), "ts": str(now)}])
+
+
+def rfqs(call: Call) -> Reply:
+    """GET rfq/rfqs: created and received ones."""
+    flow_type = call.desk.switches.maker_flow_type
+    visible = call.desk.rfqs(call.key.account, call.now)
+    code = call.trader_code
+    return page(
+        RFQ,
+        call,
+        visible,
+        lambda rfq, received: rfq.shown(maker=code, flow_type=flow_type) if received else rfq.shown(),
+    )
+
+
+def quotes(call: Call) -> Reply:
+    """GET rfq/quotes: created and received ones."""
+    visible = call.desk.quotes(call.key.account, call.now)
+    return page(QUOTE, call, visible, lambda quote, received: quote.shown(to_taker=received), also_by=(RFQ,))
+
+
+def counterparties(call: Call) -> Reply:
+    """GET rfq/counterparties: the bot of demo trading, and the sandbox's other users."""
+    makers = call.desk.makers(call.key.account)
+    return reply(data=[{"traderName": code, "traderCode": code, "type": "LP"} for code in makers])
