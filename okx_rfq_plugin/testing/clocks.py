@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import time
 import weakref
@@ -19,7 +20,9 @@ _TURNS = 3  # rounds of a loop with nothing to run before its tasks count as wai
 _MOST_TURNS = 5_000  # then time moves all the same: a task that polls would keep it for ever
 
 _clocks: weakref.WeakValueDictionary[int, VirtualClock] = weakref.WeakValueDictionary()
-_held: ContextVar[tuple[object, ...]] = ContextVar("okx_rfq_busy", default=())
+_held: ContextVar[tuple[_Busy, ...]] = ContextVar("okx_rfq_busy", default=())
+_arrived: ContextVar[str] = ContextVar("okx_rfq_arrived", default="")  # on a sandbox's thread: which request it handles
+_numbers = itertools.count(1)
 
 
 async def _one_turn() -> None:
@@ -84,7 +87,7 @@ class VirtualClock(Clock):
         self._time = float(int(real_monotonic()))  # whole seconds, so that sums of waits stay exact
         self._lock = threading.RLock()  # a signal handler may come on any line
         self._sleepers: dict[int, _Sleeper] = {}
-        self._busy: dict[object, None] = {}
+        self._busy: dict[str, _Busy] = {}
         self._events = 0
         self._reads = 0
         self._read_at = 0.0
@@ -130,7 +133,7 @@ class VirtualClock(Clock):
 
         Who reads them again and again, with no wait in between, waits for them to pass: so they do.
         """
-        if not self._busy:
+        if not self._is_busy():
             self._read()
         return self.microseconds() // 1000
 
@@ -167,8 +170,8 @@ class VirtualClock(Clock):
         began = self._time
         sleeper, held = self._lie_down(seconds, waker)
         try:
-            if not self._busy and not self._quiet.others():
-                while not sleeper.awake and not self._busy:  # nobody else can go on
+            if not self._is_busy() and not self._quiet.others():
+                while not sleeper.awake and not self._is_busy():  # nobody else can go on
                     self._move()
             if not sleeper.awake:
                 self._start_mover()
@@ -195,6 +198,59 @@ class VirtualClock(Clock):
         """Context manager around a request on the wire: the time stands still meanwhile."""
         return _Busy(self)
 
+    # Requests that the sandbox holds back
+
+    async def delay(self, seconds: float) -> None:
+        """Hold back, on a sandbox's event loop, the request that it handles: part of its `SandboxClock`."""
+        request = self._busy.get(_arrived.get())
+        if request is not None:
+            request.held_back += 1
+        waker = AsyncWaker()
+        sleeper = self._wait_for(seconds, waker)
+        try:
+            await asyncio.wait((waker.future,))
+        finally:
+            if request is not None:
+                request.held_back -= 1
+            self._sleepers.pop(id(sleeper), None)
+            self._happened()
+            self._look_after()
+
+    def arrived(self, name: str) -> None:
+        """Note, on a sandbox's event loop, which request it is about to handle."""
+        _arrived.set(name)
+
+    def wire_name(self) -> str:
+        """Return by what name this thread's or task's request is known to the sandbox; "" where none is on the wire."""
+        return next((request.name for request in _held.get() if request.name in self._busy), "")
+
+    def wait_for_reply(self, seconds: float, waker: Waker) -> bool:
+        """Wait until woken; return False where the time came first."""
+        sleeper = self._wait_for(seconds, waker)
+        try:
+            waker.lock.acquire()
+        finally:
+            self._sleepers.pop(id(sleeper), None)
+            self._happened()
+        return not sleeper.released
+
+    async def await_reply(self, seconds: float, waker: AsyncWaker) -> bool:
+        """Async version of `wait_for_reply`."""
+        sleeper = self._wait_for(seconds, waker)
+        try:
+            await asyncio.wait((waker.future,))
+        finally:
+            self._sleepers.pop(id(sleeper), None)
+            self._happened()
+        return not sleeper.released
+
+    def _wait_for(self, seconds: float, waker: Waker | AsyncWaker) -> _Sleeper:
+        sleeper = _Sleeper(round(self._time + seconds, 6), waker)
+        self._sleepers[id(sleeper)] = sleeper
+        self._happened()
+        self._start_mover()
+        return sleeper
+
     def pause(self, milliseconds: float) -> None:
         """Wait as ccxt's `exchange.sleep()` does, in virtual time."""
         self.sleep(milliseconds / 1000, Waker())
@@ -205,18 +261,21 @@ class VirtualClock(Clock):
 
     # Who waits, and who does not
 
-    def _lie_down(self, seconds: float, waker: Waker | AsyncWaker) -> tuple[_Sleeper, tuple[object, ...]]:
-        held = _held.get()  # a `fetch` that waits in the middle of its own request
-        for token in held:
-            self._busy.pop(token, None)
+    def _is_busy(self) -> bool:
+        # What the sandbox holds back until some moment does not keep the time from getting there.
+        return any(not request.held_back for request in list(self._busy.values()))
+
+    def _lie_down(self, seconds: float, waker: Waker | AsyncWaker) -> tuple[_Sleeper, tuple[_Busy, ...]]:
+        # A `fetch` that waits in the middle of its own request.
+        held = tuple(request for request in _held.get() if self._busy.pop(request.name, None))
         sleeper = _Sleeper(round(self._time + seconds, 6), waker)
         self._sleepers[id(sleeper)] = sleeper
         self._happened()
         return sleeper, held
 
-    def _get_up(self, sleeper: _Sleeper, held: tuple[object, ...], began: float) -> None:
-        for token in held:
-            self._busy[token] = None
+    def _get_up(self, sleeper: _Sleeper, held: tuple[_Busy, ...], began: float) -> None:
+        for request in held:
+            self._busy[request.name] = request
         self._sleepers.pop(id(sleeper), None)
         waited = round(self._time - began, 6)
         if waited > 0:
@@ -279,7 +338,7 @@ class VirtualClock(Clock):
     def _consider(self, loop: Any, turns: int) -> None:
         """Move, if this loop has nothing left to run, and nobody else has."""
         rounds = self._considered.get(loop, 0)
-        if self._busy or not self._sleepers:
+        if self._is_busy() or not self._sleepers:
             self._considered.pop(loop, None)  # the end of the request, or the next sleeper, has it considered again
             return
         ready = getattr(loop, "_ready", None)
@@ -306,36 +365,43 @@ class VirtualClock(Clock):
         """Move whenever nobody has been able to go on for some milliseconds of real time."""
         self._quiet.restart()
         while True:
-            quiet = self._quiet.wait(self._events, busy=bool(self._busy))
+            quiet = self._quiet.wait(self._events, busy=self._is_busy())
             with self._lock:
                 if not self._sleepers:
                     self._mover = None
                     return
             awake = any(sleeper.awake for sleeper in list(self._sleepers.values()))
-            if quiet and not self._busy and (not awake or self._quiet.stuck):
+            if quiet and not self._is_busy() and (not awake or self._quiet.stuck):
                 self._move()
                 self._quiet.restart()
 
 
 class _Busy:
-    """One request on the wire."""
+    """One request on the wire; the innermost of several around the same one does nothing."""
 
     def __init__(self, clock: VirtualClock) -> None:
+        self.name = str(next(_numbers))
+        self.held_back = 0
         self._clock = clock
+        self._counts = False
 
     def __enter__(self) -> None:
-        self._clock._happened()
-        self._clock._busy[self] = None
-        self._token = _held.set((*_held.get(), self))
+        self._counts = not self._clock.wire_name()
+        if self._counts:
+            self._clock._happened()
+            self._clock._busy[self.name] = self
+            self._token = _held.set((*_held.get(), self))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if not self._counts:
+            return
         try:
             _held.reset(self._token)
         except ValueError:  # closed in another context than it was opened in, as generators may be
-            _held.set(tuple(token for token in _held.get() if token is not self))
-        self._clock._busy.pop(self, None)
+            _held.set(tuple(request for request in _held.get() if request is not self))
+        self._clock._busy.pop(self.name, None)
         self._clock._happened()
         self._clock._look_after()
 

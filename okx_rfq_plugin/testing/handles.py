@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
+
+from multidict import CIMultiDict
 
 from okx_rfq_plugin.plugins import get_plugin_manager
 from okx_rfq_plugin.sandbox import Request, Sandbox
@@ -13,6 +16,7 @@ from okx_rfq_plugin.testing import serving
 from okx_rfq_plugin.testing.clocks import NotedClock, VirtualClock
 from okx_rfq_plugin.testing.patches import Patches
 from okx_rfq_plugin.testing.sleeping import patch_sleep
+from okx_rfq_plugin.testing.wire import WIRE
 
 
 class FixtureClock:
@@ -91,7 +95,23 @@ class FixtureSandbox(Sandbox):
     def __init__(self, virtual: VirtualClock) -> None:
         self._virtual = virtual
         self.idle: Callable[[], None] | None = None  # raises, where a test replays and nobody asks this sandbox
-        super().__init__(clock=virtual.wall)
+        super().__init__(clock=virtual)
+        receive = self._front.receive
+
+        def named(arrival: Any) -> Any:
+            virtual.arrived(arrival.headers.get(WIRE, ""))
+            if WIRE in arrival.headers:
+                headers = CIMultiDict(arrival.headers)
+                headers.popall(WIRE)
+                arrival = replace(arrival, headers=headers)
+            return receive(arrival)
+
+        self._front.receive = named  # type: ignore[method-assign]  # what the clock has to know is no one else's business
+
+    @property
+    def may_hold_back(self) -> bool:
+        """Whether a fault in line delays a reply."""
+        return any("delay=" in words or "late=" in words for words in self.unused)
 
     def exchange(self, *args: Any, **kwargs: Any) -> Any:
         """Same as `Sandbox.exchange`; the caller closes it where ccxt wants that."""

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import io
+import threading
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -12,10 +15,12 @@ import aiohttp
 import requests
 from yarl import URL
 
+from okx_rfq_plugin._core.clock import AsyncWaker, Waker
 from okx_rfq_plugin.testing import family
+from okx_rfq_plugin.testing.clocks import VirtualClock
 from okx_rfq_plugin.testing.family import Asking
 from okx_rfq_plugin.testing.interactions import Failure, Reply
-from okx_rfq_plugin.testing.wire import Sent, let_through
+from okx_rfq_plugin.testing.wire import WIRE, Sent, let_through
 
 if TYPE_CHECKING:
     from okx_rfq_plugin.testing.stage import Plan, Stage
@@ -59,13 +64,19 @@ def send_by_requests(
                 clock.pause(sent.timeout * 1000)
             raise _error(_REQUESTS, plan.answer, request=request)
         return _requests_response(adapter, request, plan.answer)
+    clock = getattr(asked.exchange, family.CLOCK, None)
     if plan.url is not None:
         request = request.copy()
         request.url = plan.url
+        if isinstance(clock, VirtualClock) and (name := clock.wire_name()):
+            request.headers[WIRE] = name
         kwargs = {**kwargs, "proxies": {}}
     with _sending(asked, plan):
         try:
-            response = send(adapter, request, *args, **kwargs)
+            if plan.held_back and sent.timeout and isinstance(clock, VirtualClock):
+                response = _send_within(clock, sent.timeout, lambda: send(adapter, request, *args, **kwargs), request)
+            else:
+                response = send(adapter, request, *args, **kwargs)
             if plan.heard is not None:
                 body = response.content
         except requests.exceptions.RequestException as error:
@@ -98,12 +109,18 @@ async def send_by_aiohttp(
                 await clock.apause(timeout * 1000)
             raise _error(_AIOHTTP, plan.answer)
         return _aiohttp_response(method, url, plan.answer)
+    clock = getattr(asked.exchange, family.CLOCK, None)
     if plan.url is not None:
         str_or_url = URL(plan.url, encoded=True)
         kwargs = {**kwargs, "proxy": None}
+        if isinstance(clock, VirtualClock) and (name := clock.wire_name()):
+            kwargs["headers"] = {**sent.headers, WIRE: name}
     with _sending(asked, plan):
         try:
-            response = await ask(session, method, str_or_url, **kwargs)
+            sending = ask(session, method, str_or_url, **kwargs)
+            if plan.held_back and timeout and isinstance(clock, VirtualClock):
+                sending = _ask_within(clock, timeout, sending)
+            response = await sending
             if plan.heard is not None:
                 body = await response.read()
         except (aiohttp.ClientError, asyncio.TimeoutError) as error:
@@ -112,6 +129,40 @@ async def send_by_aiohttp(
     if plan.heard is not None:
         plan.heard(Reply(response.status, response.reason or "", dict(response.headers), body))
     return response
+
+
+def _send_within(clock: VirtualClock, seconds: float, send: Callable[[], Any], request: Any) -> Any:
+    """Send on another thread, and leave it behind where the virtual time comes first: a reply can be held back."""
+    waker, context = Waker(), contextvars.copy_context()
+    done: list[tuple[Any, BaseException | None]] = []
+
+    def run() -> None:
+        try:
+            done.append((context.run(send), None))
+        except BaseException as error:
+            done.append((None, error))
+        waker.wake()
+
+    threading.Thread(target=run, name="okx-rfq-wire", daemon=True).start()
+    if not clock.wait_for_reply(seconds, waker) and not done:
+        raise requests.exceptions.ReadTimeout(f"Read timed out. (read timeout={seconds})", request=request)
+    response, error = done[0]
+    if error is not None:
+        raise error
+    return response
+
+
+async def _ask_within(clock: VirtualClock, seconds: float, sending: Coroutine[Any, Any, Any]) -> Any:
+    """Async version of `_send_within`."""
+    waker, task = AsyncWaker(), asyncio.ensure_future(sending)
+    task.add_done_callback(lambda _: waker.wake())
+    try:
+        await clock.await_reply(seconds, waker)
+        if not task.done():
+            raise aiohttp.SocketTimeoutError(f"Timeout on reading data from socket after {seconds} s")
+        return task.result()
+    finally:
+        task.cancel()
 
 
 def _sending(asked: Asking, plan: Plan) -> AbstractContextManager[None]:

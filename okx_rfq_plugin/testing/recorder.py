@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from okx_rfq_plugin.testing.family import CLOCK, Asking
 from okx_rfq_plugin.testing.interactions import CassetteRequest, Failure, Interaction, Reply
 from okx_rfq_plugin.testing.making import admit
 from okx_rfq_plugin.testing.scrub import Scrubber
-from okx_rfq_plugin.testing.stage import Plan, Stage, is_served, request_of, target
+from okx_rfq_plugin.testing.stage import Heard, Plan, Stage, is_served, request_of, target
 from okx_rfq_plugin.testing.wire import Sent
 
 _NOTES = {
@@ -58,7 +58,7 @@ class Recorder:
                 admit(sandbox, keys, demo=_is_demo(sent))
         if stage.clock is not None and getattr(asked.exchange, CLOCK, None) is None:
             stage.clock.catch_up()  # it waits on the machine's clock, which the sandbox's is not to lag behind
-        return Plan(url=stage.in_sandbox(asked, sent), heard=self._note(asked, sent))
+        return stage.to_sandbox(asked, sent, self._note(asked, sent))
 
     def keep_out(self, exchange: Any) -> None:
         """Search the file for the secrets of this exchange, too."""
@@ -110,7 +110,7 @@ class Recorder:
             )
         return Plan(free=True, heard=self._note(asked, sent))
 
-    def _note(self, asked: Asking, sent: Sent) -> Callable[[Reply | Failure], None]:
+    def _note(self, asked: Asking, sent: Sent) -> Heard:
         with self._lock:
             number = len(self.requests)
             self.requests.append(request_of(asked, sent))

@@ -14,8 +14,8 @@ from okx_rfq_plugin.testing.interactions import CassetteRequest, Failure, Reply
 from okx_rfq_plugin.testing.wire import Sent, is_loopback
 
 if TYPE_CHECKING:
-    from okx_rfq_plugin.sandbox import Sandbox
     from okx_rfq_plugin.testing.clocks import VirtualClock
+    from okx_rfq_plugin.testing.handles import FixtureSandbox
 
 SERVED = "_okx_rfq_served"  # of an exchange: a fixture has made it
 
@@ -26,6 +26,9 @@ _ADVICE = (
 )
 
 
+Heard = Callable[[Reply | Failure], None]
+
+
 class Refused(BaseException):
     """A request was not sent. No Exception: a strategy's `except Exception` lets it through."""
 
@@ -34,14 +37,15 @@ class Refused(BaseException):
 class Plan:
     """What becomes of a request.
 
-    It is answered by `answer`; or sent to `url`, or as it is, `free` to leave the machine; `heard` is told what came
-    back.
+    It is answered by `answer`; or sent to `url`, or as it is, `free` to leave the machine; `held_back` where its reply
+    may come late in virtual time; `heard` is told what came back.
     """
 
     answer: Reply | Failure | None = None
     url: str | None = None
     free: bool = False
-    heard: Callable[[Reply | Failure], None] | None = None
+    held_back: bool = False
+    heard: Heard | None = None
 
 
 class Tape(Protocol):
@@ -57,7 +61,7 @@ class Stage:
     def __init__(self, refuse: Callable[[str], NoReturn] | None = None) -> None:
         self.violations: list[str] = []
         self.tape: Tape | None = None
-        self.sandbox: Sandbox | None = None
+        self.sandbox: FixtureSandbox | None = None
         self.clock: VirtualClock | None = None
         self._refuse = refuse
 
@@ -77,16 +81,17 @@ class Stage:
         if self.tape is not None:
             return self.tape.plan(self, asked, sent, local=local)
         if is_served(asked.exchange) and self.sandbox is not None:
-            return Plan(url=self.in_sandbox(asked, sent))
+            return self.to_sandbox(asked, sent)
         if local:
             return Plan()
         self.refuse(f"{sent.method} {_shown(asked.url or sent.url)} was not sent by {_named(asked)}. {_ADVICE}")
 
-    def in_sandbox(self, asked: Asking, sent: Sent) -> str:
-        """Return a request's address in the sandbox."""
+    def to_sandbox(self, asked: Asking, sent: Sent, heard: Heard | None = None) -> Plan:
+        """Return the plan to send a request to the sandbox, wherever it was meant for."""
         assert self.sandbox is not None  # noqa: S101 - for the type checker: asked for where there is one
         parts = urlsplit(target(asked, sent))
-        return f"{self.sandbox.url}{parts.path}" + (f"?{parts.query}" if parts.query else "")
+        url = f"{self.sandbox.url}{parts.path}" + (f"?{parts.query}" if parts.query else "")
+        return Plan(url=url, held_back=self.sandbox.may_hold_back, heard=heard)
 
     def refuse_host(self, asked: Asking, host: str) -> NoReturn:
         """Refuse what was about to leave by another library, or after a redirect."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from okx_rfq_plugin.testing.stage import Stage
 
 _let_through: ContextVar[bool] = ContextVar("okx_rfq_let_through", default=False)
+WIRE = "X-Okx-Rfq-Wire"  # a header that names a request to the fixtures' sandbox, which takes it off again
 _lock = threading.Lock()
 _stages: list[Stage] = []
 _patches = Patches()
