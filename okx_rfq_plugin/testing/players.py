@@ -25,6 +25,7 @@ from okx_rfq_plugin.testing.wire import WIRE, Sent, let_through
 if TYPE_CHECKING:
     from okx_rfq_plugin.testing.stage import Plan, Stage
 
+_PATIENCE = 60.0  # seconds of real time: in virtual time, only what is held back comes late
 _CLOSED = "Remote end closed connection without response"
 # What was lost, and what the two libraries raise then; the first that fits counts.
 _REQUESTS: tuple[tuple[Failure, type[BaseException]], ...] = (
@@ -71,6 +72,8 @@ def send_by_requests(
         if isinstance(clock, VirtualClock) and (name := clock.wire_name()):
             request.headers[WIRE] = name
         kwargs = {**kwargs, "proxies": {}}
+        if isinstance(clock, VirtualClock):
+            kwargs["timeout"] = _PATIENCE
     with _sending(asked, plan):
         try:
             if plan.held_back and sent.timeout and isinstance(clock, VirtualClock):
@@ -113,6 +116,8 @@ async def send_by_aiohttp(
     if plan.url is not None:
         str_or_url = URL(plan.url, encoded=True)
         kwargs = {**kwargs, "proxy": None}
+        if isinstance(clock, VirtualClock):
+            kwargs["timeout"] = aiohttp.ClientTimeout(total=_PATIENCE)
         if isinstance(clock, VirtualClock) and (name := clock.wire_name()):
             kwargs["headers"] = {**sent.headers, WIRE: name}
     with _sending(asked, plan):

@@ -24,15 +24,16 @@ class NotSent(pytest.fail.Exception):
     """Fails the test where a request was refused. No Exception: a strategy's `except Exception` lets it through."""
 
     okx_rfq_not_sent = True  # for the core: nothing has left the machine
+    _noted = False
 
-    # A cancel that this stops notes that RFQs may still be active: not these, which are a test's.
+    # A cancel that this stops notes that RFQs may still be active. Those of a test are not.
     @property
     def __notes__(self) -> list[str]:
-        return []
+        return ["Nothing was sent."] if self._noted else []
 
     @__notes__.setter
     def __notes__(self, notes: list[str]) -> None:
-        pass
+        self._noted = True
 
 
 def _refuse(words: str) -> NoReturn:
