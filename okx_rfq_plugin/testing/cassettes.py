@@ -135,7 +135,10 @@ class _Reader:
         self._kept: list[Any] = []  # so that no id is used twice
 
     def read(self) -> Cassette:
-        top = self._build(self._parse())
+        try:
+            top = self._build(self._parse())
+        except RecursionError:
+            self._fail(None, "it is nested too deeply")
         if not isinstance(top, dict):
             self._fail(1, f"a cassette is a mapping with `interactions`, not {_kind(top)}")
         version = top.get("version", _VERSION)
@@ -179,8 +182,6 @@ class _Reader:
             mark = getattr(error, "problem_mark", None)
             words = getattr(error, "problem", None) or str(error).partition("\n")[0]
             self._fail(mark.line + 1 if mark else None, f"it is no YAML: {words}")
-        except RecursionError:
-            self._fail(None, "it is nested too deeply")
         if node is None:
             self._fail(None, "it is empty")
         return node
