@@ -7,8 +7,8 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from okx_rfq_plugin._core.policy import RetryPolicy
     from okx_rfq_plugin._core.records import CancelFailure, ExchangeSnapshot, Receipt
-    from okx_rfq_plugin._core.retry import RetryPolicy
     from okx_rfq_plugin._core.rfqs import OpenRfq, RfqLeg
     from okx_rfq_plugin.hookspecs import hookimpl
     from okx_rfq_plugin.installer import install, uninstall
@@ -44,7 +44,7 @@ _ROOM_OF = {
     "ExchangeSnapshot": "_core.records",
     "OpenRfq": "_core.rfqs",
     "Receipt": "_core.records",
-    "RetryPolicy": "_core.retry",
+    "RetryPolicy": "_core.policy",
     "RfqExchange": "protocols",
     "RfqLeg": "_core.rfqs",
     "cancel_on_exit": "on_exit",

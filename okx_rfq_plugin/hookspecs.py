@@ -1,4 +1,4 @@
-"""This file names the hooks through which other packages serve, wrap or watch a cancel."""
+"""The hooks through which other packages serve, wrap, watch or refuse."""
 
 from __future__ import annotations
 
@@ -18,16 +18,24 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec(firstresult=True)
 def serves_rfqs(exchange_class: type) -> bool | None:
-    """Say whether this plugin can cancel the RFQs of such exchanges; asked by `install()`."""
+    """Return True if this plugin can cancel the RFQs of such exchanges; asked by `install()`."""
+
+
+@hookspec
+def exchange_installed(exchange: Any) -> None:
+    """Called at the end of `install()` and when an installed exchange is unpickled or copied.
+
+    `exchange` is what the method was put on: an object, or a class. An implementation that raises is logged.
+    """
 
 
 @hookspec(firstresult=True)
 def cancel_all_rfqs(exchange: Any, params: dict[str, Any], confirm: bool) -> Receipt | Awaitable[Receipt] | None:
     """Cancel every active RFQ of the exchange's account, or return None to leave it to the next plugin.
 
-    With `confirm` go on until none is left, and say so in the receipt; a plugin that takes no `confirm` is asked all
-    the same. Called on the caller's own thread or task. Returns the receipt, on async exchanges an awaitable of it. The
-    package's own implementation for OKX is `tryfirst`; whoever wants to come before it must say so too.
+    With `confirm` go on until none is left, and say so in the receipt. Called on the caller's own thread or task.
+    Returns the receipt, on async exchanges an awaitable of it. The package's own implementation for OKX is `tryfirst`;
+    a plugin that is to come before it must be so too.
     """
 
 
@@ -49,30 +57,29 @@ def cancel_all_quotes_after(
 
 
 @hookspec
-def rfq_cancel_retrying(exchange: ExchangeSnapshot, attempt: int, error: Exception, wait: float) -> None:
-    """Told when attempt number `attempt` (from 1) did not end it and the next follows in `wait` seconds."""
+def rfq_creating(exchange: Any, path: str, params: dict[str, Any]) -> None:
+    """Called before a create is signed: an implementation that raises refuses it, and nothing is sent.
+
+    `path` is "rfq/create-rfq" or "rfq/create-quote", `params` what the user gave. Called on the caller's own thread or
+    task, after ccxt's queue, at the last moment; it must not wait. Raise `ccxt.OperationRejected` for a refusal that
+    ccxt's users expect.
+    """
+
+
+# Observers: each plugin hears on a thread of its own, in order, after the fact. `method` is "cancel_all_rfqs" or
+# "cancel_all_quotes".
 
 
 @hookspec
-def rfqs_canceled(exchange: ExchangeSnapshot, receipt: Receipt) -> None:
-    """Told when a cancel has returned its receipt."""
+def rfq_cancel_retrying(exchange: ExchangeSnapshot, method: str, attempt: int, error: Exception, wait: float) -> None:
+    """Called if attempt number `attempt` (from 1) did not end a cancel and the next follows in `wait` seconds."""
 
 
 @hookspec
-def rfq_cancel_failed(exchange: ExchangeSnapshot, error: BaseException) -> None:
-    """Told when a cancel has raised; `error.cancel_failure` says what may be true."""
+def rfqs_canceled(exchange: ExchangeSnapshot, method: str, receipt: Receipt) -> None:
+    """Called when a cancel has returned its receipt."""
 
 
 @hookspec
-def quote_cancel_retrying(exchange: ExchangeSnapshot, attempt: int, error: Exception, wait: float) -> None:
-    """Same as `rfq_cancel_retrying`, for `cancel_all_quotes`."""
-
-
-@hookspec
-def quotes_canceled(exchange: ExchangeSnapshot, receipt: Receipt) -> None:
-    """Same as `rfqs_canceled`, for `cancel_all_quotes`."""
-
-
-@hookspec
-def quote_cancel_failed(exchange: ExchangeSnapshot, error: BaseException) -> None:
-    """Same as `rfq_cancel_failed`, for `cancel_all_quotes`."""
+def rfq_cancel_failed(exchange: ExchangeSnapshot, method: str, error: BaseException) -> None:
+    """Called when a cancel has raised; `error.cancel_failure` says what may be true."""

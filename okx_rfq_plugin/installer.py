@@ -1,4 +1,4 @@
-"""This file puts `cancel_all_rfqs` on an exchange object or class, and takes it off again."""
+"""Put `cancel_all_rfqs` on an exchange object or class, and take it off again."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from ccxt.base.errors import NotSupported
 
 from okx_rfq_plugin._core import members
 from okx_rfq_plugin._core.creates import create_members
-from okx_rfq_plugin._core.lane import lane_members
-from okx_rfq_plugin._core.retry import POLICY, RetryPolicy
+from okx_rfq_plugin._core.policy import POLICY, RetryPolicy
+from okx_rfq_plugin._core.request import passing_members
 from okx_rfq_plugin.methods import FEATURES, methods_of
 from okx_rfq_plugin.plugins import get_plugin_manager
 
@@ -39,11 +39,12 @@ def install(target: T, *, policy: RetryPolicy | None = None) -> T:
     if not get_plugin_manager().hook.serves_rfqs(exchange_class=cls):
         raise NotSupported(f"okx_rfq_plugin: no plugin cancels RFQs for {target!r}; ccxt's okx classes are served")
     if isinstance(target, type):
-        members.put(cls, _face)
-    else:
-        _put_on_object(target)
+        members.put(cls, rfq_members)
+    elif not members.is_generated(type(target)):
+        target.__class__ = members.subclass_with(type(target), rfq_members)
     if policy is not None:
         setattr(cls if isinstance(target, type) else target, POLICY, policy)
+    get_plugin_manager().installed(target)
     return target
 
 
@@ -53,9 +54,8 @@ def uninstall(target: T) -> T:
     if isinstance(holder, type):
         if members.carries(holder):
             members.take_off(holder)
-    elif members.is_generated(type(holder), _face):
+    elif members.is_generated(type(holder)):
         holder.__class__ = type(holder).__base__
-        _flagged[id(holder)] = holder
     if POLICY in getattr(holder, "__dict__", ()):
         delattr(holder, POLICY)
     for exchange in [flagged for flagged in _flagged.values() if not hasattr(flagged, "cancel_all_rfqs")]:
@@ -65,48 +65,67 @@ def uninstall(target: T) -> T:
     return target
 
 
-def _put_on_object(exchange: Any) -> None:
-    if not members.is_generated(type(exchange), _face):
-        exchange.__class__ = members.subclass_with(type(exchange), _face)
-    _flag(exchange)
-
-
-# Objects that say `has["cancelAllRfqs"]` and so on, by id: so that they do not go on when nothing is left behind it.
+# Objects whose `has` was told, by id: so that it can be untold when nothing is left behind it.
 _flagged: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 
 
-def _flag(exchange: Any) -> None:
-    exchange.has.update(dict.fromkeys(FEATURES, True))
-    _flagged[id(exchange)] = exchange
+class _Has:
+    """ccxt's `has`, with the features of this package: of every object of the class, whenever it was made."""
+
+    def __init__(self, next_in_line: members.NextInLine) -> None:
+        self._next_in_line = next_in_line
+
+    def __get__(self, exchange: Any, cls: type) -> Any:
+        if exchange is None:
+            return self._next_in_line(cls, "has")
+        has = exchange.__dict__["has"] if "has" in exchange.__dict__ else self._next_in_line(exchange, "has")
+        if isinstance(has, dict) and id(exchange) not in _flagged:
+            has.update(dict.fromkeys(FEATURES, True))
+            _flagged[id(exchange)] = exchange
+        return has
+
+    def __set__(self, exchange: Any, value: Any) -> None:
+        exchange.__dict__["has"] = value
+        _flagged.pop(id(exchange), None)
 
 
-def _face(owner: type, next_in_line: members.NextInLine) -> dict[str, Any]:
+def rfq_members(owner: type, next_in_line: members.NextInLine) -> dict[str, Any]:
     """Make the members of an installed class."""
     get_plugin_manager()  # third parties are scanned here, also where a pickle brings the exchange, and not in a cancel
 
-    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        next_in_line(self, "__init__")(*args, **kwargs)
-        _flag(self)
-
     def __reduce_ex__(self: Any, protocol: Any) -> Any:
-        policy = getattr(owner, POLICY, None)
-        return members.reduce_by(_rebuilt, policy, next_in_line(self, "__reduce_ex__")(protocol))
+        return _reduced(type(self), owner, next_in_line(self, "__reduce_ex__")(protocol))
 
     return {
-        "__init__": __init__,
         "__reduce_ex__": __reduce_ex__,
+        "has": _Has(next_in_line),
         **methods_of(owner),
-        **lane_members(owner, next_in_line),
-        **create_members(owner, next_in_line),
+        **passing_members(owner, next_in_line),
+        **create_members(owner, next_in_line, _asked),
     }
 
 
-def _rebuilt(policy: RetryPolicy | None, make: Any, args: Any) -> Any:
-    """Make the object that a copy or a pickle stands for; where its class does not carry the method, it does itself."""
+def _asked(exchange: Any, path: str, params: dict[str, Any]) -> None:
+    get_plugin_manager().creating(exchange, path, params)
+
+
+def _reduced(cls: type, owner: Any, reduced: Any) -> Any:
+    # A generated class has no name by which another process could find it: its base travels. A class that carries the
+    # methods here may not do so there: then the object does.
+    if isinstance(reduced, str):
+        return reduced
+    make, args, *state = reduced
+    args = tuple(members.plain(arg) if isinstance(arg, type) else arg for arg in args)
+    own = members.is_generated(cls)
+    return (_rebuilt, (None if own else getattr(owner, POLICY, None), own, make, args), *state)
+
+
+def _rebuilt(policy: RetryPolicy | None, own: bool, make: Any, args: Any) -> Any:
+    """Make the object that a copy or a pickle stands for."""
     exchange = make(*args)
-    if members.first_carrier(type(exchange)) is None:
-        exchange.__class__ = members.subclass_with(type(exchange), _face)
+    if own or members.first_carrier(type(exchange)) is None:
+        exchange.__class__ = members.subclass_with(members.plain(type(exchange)), rfq_members)
         if policy is not None:
             setattr(exchange, POLICY, policy)
-    _flagged[id(exchange)] = exchange
+    get_plugin_manager().installed(exchange)
     return exchange

@@ -1,4 +1,4 @@
-"""This file is the package's own plugin for OKX, and holds the two loops that send, which differ by `await` alone."""
+"""The package's own plugin: serves OKX through the core."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from ccxt.base.errors import BaseError
-from tenacity import AsyncRetrying, Retrying
 
-from okx_rfq_plugin._core.call import Call, Report
-from okx_rfq_plugin._core.clock import SYSTEM, AsyncWaker, Waker
+from okx_rfq_plugin._core import steps, wording
+from okx_rfq_plugin._core.call import Call, Report, attach
+from okx_rfq_plugin._core.clock import SYSTEM
+from okx_rfq_plugin._core.effects import Steps, drive, drive_async
 from okx_rfq_plugin._core.endpoints import CANCEL_ALL_QUOTES, CANCEL_ALL_RFQS
-from okx_rfq_plugin._core.tasks import CancelAll, Countdown, OpenRfqs
 from okx_rfq_plugin.hookspecs import hookimpl
+
+CLOCK = "_okx_rfq_clock"  # where an exchange object keeps a clock of its own; tests put a virtual one there
 
 
 def _unheard(method: str, exchange: Any, attempt: int, error: BaseError, wait: float) -> None:
@@ -20,7 +22,7 @@ def _unheard(method: str, exchange: Any, attempt: int, error: BaseError, wait: f
 
 
 class OkxRfqs:
-    """The package's own plugin: serves OKX, for objects of ccxt, ccxt.async_support and ccxt.pro."""
+    """Serves objects of ccxt, ccxt.async_support and ccxt.pro that have OKX's implicit methods."""
 
     def __init__(self, report: Report = _unheard) -> None:
         self.clock = SYSTEM
@@ -34,79 +36,68 @@ class OkxRfqs:
     @hookimpl(tryfirst=True)
     def cancel_all_rfqs(self, exchange: Any, params: dict[str, Any], confirm: bool) -> Any:
         """Cancel, on the caller's thread or task; return what the hook promises."""
-        return self._serve(CancelAll, exchange, CANCEL_ALL_RFQS, params, confirm=confirm)
+        return self._serve(
+            exchange, wording.CANCEL_RFQS, lambda call: steps.cancel_all(call, CANCEL_ALL_RFQS, params, confirm=confirm)
+        )
 
     @hookimpl(tryfirst=True)
     def fetch_open_rfqs(self, exchange: Any, params: dict[str, Any]) -> Any:
         """Read, on the caller's thread or task."""
-        return self._serve(OpenRfqs, exchange, params)
+        return self._serve(exchange, wording.READ_RFQS, lambda call: steps.open_rfqs(call, params))
 
     @hookimpl(tryfirst=True)
     def cancel_all_quotes(self, exchange: Any, params: dict[str, Any]) -> Any:
         """Cancel, on the caller's thread or task."""
-        return self._serve(CancelAll, exchange, CANCEL_ALL_QUOTES, params)
+        return self._serve(
+            exchange, wording.CANCEL_QUOTES, lambda call: steps.cancel_all(call, CANCEL_ALL_QUOTES, params)
+        )
 
     @hookimpl(tryfirst=True)
     def cancel_all_quotes_after(self, exchange: Any, timeout: int, params: dict[str, Any]) -> Any:
         """Set the countdown, on the caller's thread or task."""
-        return self._serve(Countdown, exchange, timeout, params)
+        if self.serves_rfqs(type(exchange)):
+            steps.check_countdown(exchange, timeout)
+        return self._serve(exchange, wording.SET_COUNTDOWN, lambda call: steps.countdown(call, timeout, params))
 
-    def _serve(self, task: Callable[..., Call], exchange: Any, *args: Any, **kwargs: Any) -> Any:
+    def _serve(self, exchange: Any, words: wording.Words, steps_of: Callable[[Call], Steps[Any]]) -> Any:
         if not self.serves_rfqs(type(exchange)):
             return None
-        clock = getattr(exchange, "_okx_rfq_clock", None) or self.clock
-        call = task(exchange, clock, self._report, *args, **kwargs)
-        return _run(call) if exchange.synchronous else _run_async(call)
+
+        def begin() -> Call:
+            return Call(exchange, getattr(exchange, CLOCK, None) or self.clock, words, self._report)
+
+        return (_run if exchange.synchronous else _run_async)(begin, steps_of)
 
 
 okx = OkxRfqs()
 
 
-def _run(call: Call) -> Any:
-    with call:
-        for _ in call.steps():
-            _attempt(call)
-            if call.goes_on:
-                Retrying(sleep=call.pause, **call.retrying)(_attempt, call)
-        return call.conclude()
+# Facts are attached twice: an interrupt may strike while those of another exception are.
 
 
-def _attempt(call: Call) -> None:
-    while (sleep := call.wait(Waker)) is not None:
-        call.clock.sleep(*sleep)
-    if not call.sends:
-        return
+def _run(begin: Callable[[], Call], steps_of: Callable[[Call], Steps[Any]]) -> Any:
+    call = None
     try:
-        with call.clock.busy(), call.attempt():
-            call.send()
-    finally:
-        if (session := call.take_session()) is not None:
-            session.close()
-    if call.asks_time:
-        with call.clock.busy(), call.reading_time() as correct:
-            correct(call.read_time())
+        try:
+            call = begin()
+            return drive(steps_of(call))
+        except BaseException as error:
+            attach(call, error)
+            raise
+    except BaseException as error:
+        attach(call, error)
+        raise
 
 
-async def _run_async(call: Call) -> Any:
-    with call:
-        for _ in call.steps():
-            await _attempt_async(call)
-            if call.goes_on:
-                await AsyncRetrying(sleep=call.pause_async, **call.retrying)(_attempt_async, call)
-        return call.conclude()
-
-
-async def _attempt_async(call: Call) -> None:
-    while (sleep := call.wait(AsyncWaker)) is not None:
-        await call.clock.asleep(*sleep)
-    if not call.sends:
-        return
+async def _run_async(begin: Callable[[], Call], steps_of: Callable[[Call], Steps[Any]]) -> Any:
+    call = None
     try:
-        with call.clock.busy(), call.attempt():
-            await call.send()
-    finally:
-        if (session := call.take_session()) is not None:
-            await session.close()
-    if call.asks_time:
-        with call.clock.busy(), call.reading_time() as correct:
-            correct(await call.read_time())
+        try:
+            call = begin()
+            return await drive_async(steps_of(call))
+        except BaseException as error:
+            attach(call, error)
+            raise
+    except BaseException as error:
+        attach(call, error)
+        raise

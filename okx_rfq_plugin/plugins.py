@@ -1,113 +1,27 @@
-"""This file loads the plugins, asks them to cancel, and tells the observers among them from a thread of their own."""
+"""The plugin manager: loads plugins, and asks them to cancel."""
 
 from __future__ import annotations
 
-import atexit
-import copy
 import importlib.metadata
 import logging
 import os
-import queue
 import threading
 from typing import Any
 
 import pluggy
-from ccxt.base.errors import BadRequest, BaseError, NotSupported
+from ccxt.base.errors import BadRequest, NotSupported
 
 from okx_rfq_plugin import hookspecs
-from okx_rfq_plugin._core.records import ExchangeSnapshot, refusal
+from okx_rfq_plugin._core.logs import log
+from okx_rfq_plugin._core.records import CancelFailure, refusal
+from okx_rfq_plugin.observers import Observers
 
-EXIT_GRACE = 2.0  # seconds that observers are given when the process ends
 NO_AUTOLOAD = "OKX_RFQ_DISABLE_PLUGIN_AUTOLOAD"
 _OWN_ENTRY_POINT = "okx_rfq_plugin.okx:okx"
 
-# What observers hear of a method: before each wait, at a good end, at a bad one.
-_OBSERVED = {
-    "cancel_all_rfqs": ("rfq_cancel_retrying", "rfqs_canceled", "rfq_cancel_failed"),
-    "cancel_all_quotes": ("quote_cancel_retrying", "quotes_canceled", "quote_cancel_failed"),
-}
-
-logger = logging.getLogger("okx_rfq_plugin")
-
-
-class Observers:
-    """Tells observers, in order, on one daemon thread: whoever tells does not wait, and no observer stops another."""
-
-    _queue: queue.SimpleQueue[Any]
-    _thread: threading.Thread | None
-
-    def __init__(self, hooks: pluggy.HookRelay) -> None:
-        self._hooks = hooks
-        self._forget()
-        atexit.register(self.drain)
-        # Windows has no fork.
-        getattr(os, "register_at_fork", dict)(after_in_child=self._forget)
-
-    def tell(self, hook: str, exchange: Any, **facts: Any) -> None:
-        """Put one event in line for the implementations of a hook; never raises."""
-        try:
-            if getattr(self._hooks, hook).get_hookimpls():
-                facts["exchange"] = ExchangeSnapshot.of(exchange)
-                self._queue.put((hook, _copied(facts)))
-                self.start()
-        except Exception:
-            logger.exception("the observers could not be told of %s", hook)
-
-    def retrying(self, method: str, exchange: Any, attempt: int, error: BaseError, wait: float) -> None:
-        """Tell of a wait before the next attempt."""
-        if method in _OBSERVED:
-            self.tell(_OBSERVED[method][0], exchange, attempt=attempt, error=_plain(error), wait=wait)
-
-    def ended(self, method: str, exchange: Any, receipt: Any) -> None:
-        """Tell of a receipt."""
-        if method in _OBSERVED:
-            self.tell(_OBSERVED[method][1], exchange, receipt=receipt)
-
-    def failed(self, method: str, exchange: Any, error: BaseException) -> None:
-        """Tell of a failure."""
-        if method in _OBSERVED:
-            self.tell(_OBSERVED[method][2], exchange, error=_plain(error))
-
-    def start(self) -> None:
-        """Start the thread, if it does not run yet: once a process, and once more in a forked one."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="okx-rfq-observers", daemon=True)
-            self._thread.start()
-
-    def drain(self, timeout: float = EXIT_GRACE) -> bool:
-        """Wait until all that was told has been delivered, `timeout` seconds at most; say whether it was."""
-        if self._thread is None:
-            return True
-        delivered = threading.Event()
-        self._queue.put(delivered)
-        return delivered.wait(timeout)
-
-    def _forget(self) -> None:
-        self._queue = queue.SimpleQueue()
-        self._thread = None
-
-    def _run(self) -> None:
-        while True:
-            event = self._queue.get()
-            if isinstance(event, threading.Event):
-                event.set()
-            else:
-                self._deliver(*event)
-
-    def _deliver(self, hook: str, facts: dict[str, Any]) -> None:
-        # Not by one call of the hook: there an implementation that raises would keep the rest from hearing.
-        for implementation in reversed(getattr(self._hooks, hook).get_hookimpls()):
-            if implementation.wrapper or implementation.hookwrapper:
-                continue
-            try:
-                own = _copied(facts)
-                implementation.function(*(own[name] for name in implementation.argnames))
-            except BaseException:
-                logger.exception("observer %s failed in %s", implementation.plugin_name, hook)
-
 
 class RfqPluginManager(pluggy.PluginManager):
-    """pluggy's manager with the hooks, the package's own implementation for OKX, and the observers' thread.
+    """pluggy's manager with the hooks, the package's own implementation for OKX, and the observers.
 
     `failures` says why a third party's plugin was left out, under its name `distribution:entry point`.
     """
@@ -131,28 +45,51 @@ class RfqPluginManager(pluggy.PluginManager):
                     self._admit(entry_point.load(), name)
                 except (Exception, SystemExit) as error:
                     self.failures[name] = f"{type(error).__name__}: {error}"
-                    logger.exception("plugin %s could not be loaded and is left out", name)
-        self.observers.start()  # not first inside a cancel, which may run in a signal handler
+                    log(logging.ERROR, "plugin %s could not be loaded and is left out", name, exc_info=True)
 
     def serve(self, method: str, exchange: Any, params: Any, **arguments: Any) -> Any:
-        """Have a method of the package served by whoever serves this exchange, and tell the observers how it ended."""
+        """Have a method of the package served by the plugin that serves this exchange, and tell the observers."""
+        asked, served = False, None
         try:
-            served = self._served(method, exchange, params, arguments)
+            _check(method, exchange, params)
+            asked = True
+            served = getattr(self.hook, method)(exchange=exchange, params=params, **arguments)
+            if served is None:
+                raise refusal(NotSupported, exchange, method, "no plugin serves this exchange any more")
+            self.observers.ended(method, exchange, served)
+            return served
         except BaseException as error:
+            _complete(error, in_doubt=asked)
             self.observers.failed(method, exchange, error)
             raise
-        self.observers.ended(method, exchange, served)
-        return served
 
     async def serve_async(self, method: str, exchange: Any, params: Any, **arguments: Any) -> Any:
-        """Same as serve, for ccxt.async_support."""
+        """Async version of `serve`."""
+        asked, served = False, None
         try:
-            served = await self._served(method, exchange, params, arguments)
+            _check(method, exchange, params)
+            asked = True
+            served = getattr(self.hook, method)(exchange=exchange, params=params, **arguments)
+            if served is None:
+                raise refusal(NotSupported, exchange, method, "no plugin serves this exchange any more")
+            served = await served
+            self.observers.ended(method, exchange, served)
+            return served
         except BaseException as error:
+            _complete(error, in_doubt=asked)
             self.observers.failed(method, exchange, error)
             raise
-        self.observers.ended(method, exchange, served)
-        return served
+
+    def creating(self, exchange: Any, path: str, params: dict[str, Any]) -> None:
+        """Ask the plugins whether something may be created; what one raises refuses it."""
+        self.hook.rfq_creating(exchange=exchange, path=path, params=params)
+
+    def installed(self, exchange: Any) -> None:
+        """Tell the plugins that the methods are on an exchange."""
+        try:
+            self.hook.exchange_installed(exchange=exchange)
+        except Exception:
+            log(logging.ERROR, "a plugin failed in exchange_installed", exc_info=True)
 
     def _admit(self, plugin: object, name: str) -> None:
         try:
@@ -162,14 +99,17 @@ class RfqPluginManager(pluggy.PluginManager):
             self.unregister(name=name)
             raise
 
-    def _served(self, method: str, exchange: Any, params: Any, arguments: dict[str, Any]) -> Any:
-        if not isinstance(params, dict):
-            reason = f"params must be a dict, not {type(params).__name__}"
-            raise refusal(BadRequest, exchange, method, reason)
-        served = getattr(self.hook, method)(exchange=exchange, params=params, **arguments)
-        if served is None:
-            raise refusal(NotSupported, exchange, method, "no plugin serves this exchange any more")
-        return served
+
+def _check(method: str, exchange: Any, params: Any) -> None:
+    if not isinstance(params, dict):
+        raise refusal(BadRequest, exchange, method, f"params must be a dict, not {type(params).__name__}")
+
+
+def _complete(error: BaseException, *, in_doubt: bool) -> None:
+    # The core's exceptions have their facts; others end here between the core and the caller, or come from a plugin.
+    if not hasattr(error, "cancel_failure"):
+        facts = CancelFailure(code=None, attempts=int(in_doubt), elapsed=0.0, may_be_canceled=in_doubt)
+        error.cancel_failure = facts  # type: ignore[attr-defined]  # an exception takes any attribute
 
 
 _manager: RfqPluginManager | None = None
@@ -201,31 +141,6 @@ def _third_parties() -> list[importlib.metadata.EntryPoint]:
     try:
         declared = importlib.metadata.entry_points(group=hookspecs.PROJECT)
     except Exception:
-        logger.exception("the installed packages could not be scanned for plugins; none is loaded")
+        log(logging.ERROR, "the installed packages could not be scanned for plugins; none is loaded", exc_info=True)
         return []
     return [entry_point for entry_point in declared if entry_point.value != _OWN_ENTRY_POINT]
-
-
-def _copied(facts: dict[str, Any]) -> dict[str, Any]:
-    # Each observer has its own, and the caller's stay as they are.
-    return {
-        name: _clone(fact, str(fact)) if isinstance(fact, BaseException) else copy.deepcopy(fact)
-        for name, fact in facts.items()
-    }
-
-
-def _plain(error: BaseException) -> BaseException:
-    # The words of a ccxt error are this package's own here; what others say may hold anything, so that the note that
-    # this package has put on it stands for it.
-    return _clone(error, str(error) if isinstance(error, BaseError) else getattr(error, "__notes__", [""])[-1])
-
-
-def _clone(error: BaseException, words: str) -> BaseException:
-    # Class, words and facts; no traceback, which would hold the live exchange.
-    try:
-        clone = type(error).__new__(type(error), words)
-    except TypeError:  # a class that wants more than words
-        clone = Exception(f"{type(error).__name__}: {words}")
-    if hasattr(error, "cancel_failure"):
-        clone.cancel_failure = error.cancel_failure  # type: ignore[attr-defined]  # an exception takes any attribute
-    return clone

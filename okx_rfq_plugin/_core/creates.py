@@ -1,66 +1,84 @@
-"""This file keeps RFQs and quotes that were asked for before a cancel from being created after it."""
+"""Creates: RFQs and quotes that were asked for before a cancel are not created after it."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
 from ccxt.base.errors import OperationRejected
 
 from okx_rfq_plugin._core import members
-from okx_rfq_plugin._core.account import key_of
 from okx_rfq_plugin._core.endpoints import CANCEL_ALL_QUOTES, CANCEL_ALL_RFQS, Endpoint
+from okx_rfq_plugin._core.identity import key_of
+from okx_rfq_plugin._core.request import note_signed
+
+# Asked before a create is signed: the exchange, OKX's path, the params. What it raises refuses the create.
+Asked = Callable[[Any, str, dict[str, Any]], None]
 
 _CANCEL_OF = {CANCEL_ALL_RFQS.create: "cancel_all_rfqs", CANCEL_ALL_QUOTES.create: "cancel_all_quotes"}
+_MOST_KEYS = 10_000  # accounts whose last cancel is remembered
 
-_cancels: dict[tuple[bytes, str], object] = {}  # what stands for the last cancel of what an account creates
-_asked: ContextVar[tuple[tuple[bytes, str], object] | None] = ContextVar("okx_rfq_create_asked", default=None)
+_count = itertools.count(1)
+_cancels: dict[tuple[bytes, str], int] = {}  # number of the last cancel of what an account creates
+_asked_at: ContextVar[int | None] = ContextVar("okx_rfq_create_asked_at", default=None)
 
 
 def note_cancel(key: bytes, endpoint: Endpoint) -> None:
-    """Refuse, from now on, what the account of this `key_of` has asked to create and still waits in ccxt's queue."""
+    """Refuse from now on what the account of this `key_of` has asked to create and has not signed yet."""
     if endpoint.create is not None:
-        _cancels[key, endpoint.create] = object()
+        if len(_cancels) >= _MOST_KEYS:
+            for known in sorted(_cancels, key=lambda known: _cancels.get(known, 0))[: _MOST_KEYS // 2]:
+                _cancels.pop(known, None)
+        _cancels[key, endpoint.create] = next(_count)
 
 
-def create_members(owner: type, next_in_line: members.NextInLine) -> dict[str, Any]:
-    """Make the members that note when a create was asked for, and refuse it if a cancel came while it waited."""
+def create_members(owner: type, next_in_line: members.NextInLine, asked: Asked) -> dict[str, Any]:
+    """Make the members that note when a create was asked for, and refuse it if a cancel came before it was signed."""
 
-    def fetch2(self: Any, path: str, *args: Any, **kwargs: Any) -> Any:
-        call = next_in_line(self, "fetch2")
-        if path not in _CANCEL_OF:
-            return call(path, *args, **kwargs)
-        return (_create if self.synchronous else _create_async)(self, call, path, args, kwargs)
+    def fetch2(self: Any, own: Any, path: str, *args: Any, **kwargs: Any) -> Any:
+        return creating(self, own, path, args, kwargs)
 
-    # ccxt signs a request when it has come to the head of the queue.
-    def sign(self: Any, path: str, *args: Any, **kwargs: Any) -> Any:
-        asked = _asked.get()
-        if asked is not None and path == asked[0][1] and asked[1] is not _cancels.get(asked[0]):
-            raise OperationRejected(
-                f"{self.id} {path}: nothing was sent, for {_CANCEL_OF[path]}() was called while this waited in ccxt's"
-                " queue. Create it again if you still want it."
-            )
-        return next_in_line(self, "sign")(path, *args, **kwargs)
+    def sign(self: Any, own: Any, path: str, *args: Any, **kwargs: Any) -> Any:
+        signing(self, path, args, kwargs, asked)
+        signed = own(path, *args, **kwargs)
+        note_signed(self, path, signed)
+        return signed
 
-    return {"fetch2": fetch2, "sign": sign}
+    return {each.__name__: members.around(owner, each.__name__, each, next_in_line) for each in (fetch2, sign)}
 
 
-def _now(exchange: Any, path: str) -> tuple[tuple[bytes, str], object]:
-    key = key_of(exchange), path
-    return key, _cancels.get(key)
-
-
-def _create(exchange: Any, call: Any, path: str, args: Any, kwargs: Any) -> Any:
-    token = _asked.set(_now(exchange, path))
+def creating(exchange: Any, own: Any, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Send any request; remember when it was asked for if it creates something."""
+    if path not in _CANCEL_OF:
+        return own(path, *args, **kwargs)
+    if not exchange.synchronous:
+        return _creating_async(own, path, args, kwargs)
+    token = _asked_at.set(next(_count))
     try:
-        return call(path, *args, **kwargs)
+        return own(path, *args, **kwargs)
     finally:
-        _asked.reset(token)
+        _asked_at.reset(token)
 
 
-async def _create_async(exchange: Any, call: Any, path: str, args: Any, kwargs: Any) -> Any:
-    token = _asked.set(_now(exchange, path))
+async def _creating_async(own: Any, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    token = _asked_at.set(next(_count))
     try:
-        return await call(path, *args, **kwargs)
+        return await own(path, *args, **kwargs)
     finally:
-        _asked.reset(token)
+        _asked_at.reset(token)
+
+
+def signing(exchange: Any, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], asked: Asked) -> None:
+    """Refuse a create that a cancel has overtaken in ccxt's queue, or that a plugin refuses; others pass."""
+    if path not in _CANCEL_OF:
+        return
+    asked_at = _asked_at.get()
+    if asked_at is not None and _cancels.get((key_of(exchange), path), 0) > asked_at:
+        raise OperationRejected(
+            f"{exchange.id} {path}: nothing was sent, because {_CANCEL_OF[path]}() was called while this waited in"
+            " ccxt's queue. Create it again if you still want it."
+        )
+    params = kwargs["params"] if "params" in kwargs else args[2] if len(args) > 2 else {}
+    asked(exchange, path, params)

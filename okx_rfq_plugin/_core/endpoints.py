@@ -54,4 +54,4 @@ RFQS = Endpoint("private_get_rfq_rfqs", "rfq/rfqs", fields=("rfqId", "state"))
 CANCEL_ALL_AFTER = Endpoint(
     "private_post_rfq_cancel_all_after", "rfq/cancel-all-after", sends=1, window=1.0, proof=("triggerTime", "ts")
 )
-PUBLIC_TIME = "public/time"  # the path alone: ccxt's fetch_time asks for it
+PUBLIC_TIME = Endpoint("fetch_time", "public/time", fields=("ts",))  # ccxt's method reads the reply

@@ -1,8 +1,10 @@
-"""This file puts members on a class that others own, takes them off again, and gives one object a class of its own."""
+"""Put members on a class that others own, take them off again, and make subclasses for single objects."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import functools
+import inspect
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, NamedTuple
 
 # Returns what `obj.name` would be without the member: looked up at each call, never a method remembered from before.
@@ -10,10 +12,11 @@ NextInLine = Callable[[Any, str], Any]
 # Makes the members for the class that they are put on.
 Maker = Callable[[type, NextInLine], dict[str, Any]]
 
-_SHELF = "_okx_rfq_shelf"
+_PUT = "_okx_rfq_put"
+_CACHE = "_okx_rfq_subclass_"
 
 
-class _Shelf(NamedTuple):
+class _Put(NamedTuple):
     """What was put on a class, what made it, and what stood there before."""
 
     make: Maker | None
@@ -22,27 +25,51 @@ class _Shelf(NamedTuple):
     generated: bool
 
 
-_EMPTY = _Shelf(None, {}, {}, False)
+_NOTHING = _Put(None, {}, {}, False)
 
 
 def put(owner: type, make: Maker, *, generated: bool = False) -> None:
-    """Put members on a class, once; what stood under their names is kept on a shelf."""
-    if not carries(owner):
-        displaced: dict[str, Any] = {}
+    """Put members on a class, once; what stood under their names is kept."""
+    if carries(owner):
+        return
+    displaced: dict[str, Any] = {}
 
-        def next_in_line(obj: Any, name: str) -> Any:
-            if name not in displaced:
-                return getattr(super(owner, obj), name)
-            member = displaced[name]
-            return member.__get__(obj, type(obj)) if hasattr(member, "__get__") else member
+    def next_in_line(obj: Any, name: str) -> Any:
+        if name not in displaced:
+            return getattr(super(owner, obj), name)
+        member = displaced[name]
+        return member.__get__(obj, type(obj)) if hasattr(member, "__get__") else member
 
-        members = make(owner, next_in_line)
-        if generated:
-            members["__reduce_ex__"] = _reducer(make, next_in_line)
-        displaced.update({name: owner.__dict__[name] for name in members if name in owner.__dict__})
-        for name, member in members.items():
-            setattr(owner, name, member)
-        setattr(owner, _SHELF, _Shelf(make, members, displaced, generated))
+    members = make(owner, next_in_line)
+    displaced.update({name: owner.__dict__[name] for name in members if name in owner.__dict__})
+    record = _Put(make, members, displaced, generated)
+    # Recorded first: a thread that comes second, or an uninstall after an interrupt, finds all there is to take off.
+    setattr(owner, _PUT, record)
+    for name, member in members.items():
+        setattr(owner, name, member)
+
+
+def around(owner: type, name: str, body: Callable[..., Any], next_in_line: NextInLine) -> Callable[..., Any]:
+    """Return a member that calls `body(self, own, *args, **kwargs)`, `own` being the method next in line.
+
+    It looks like the method that it stands in front of: name, signature, source, and a coroutine function if that is
+    one. `body` then returns an awaitable.
+    """
+    original = getattr(owner, name)
+    looks = functools.partial(functools.wraps, original, ("__name__", "__qualname__", "__doc__"))
+    if inspect.iscoroutinefunction(original):
+
+        @looks()
+        async def member_async(self: Any, *args: Any, **kwargs: Any) -> Any:
+            return await body(self, next_in_line(self, name), *args, **kwargs)
+
+        return member_async
+
+    @looks()
+    def member(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return body(self, next_in_line(self, name), *args, **kwargs)
+
+    return member
 
 
 def take_off(owner: type) -> None:
@@ -50,100 +77,105 @@ def take_off(owner: type) -> None:
 
     What somebody else has put in the place of a member since stays.
     """
-    shelf = _shelf(owner)
-    delattr(owner, _SHELF)
-    for name, member in shelf.members.items():
+    record = _put_on(owner)
+    for name, member in record.members.items():
         if owner.__dict__.get(name) is member:
-            _restore(owner, name, shelf.displaced)
-    snake_of = {id(member): name for name, member in reversed(shelf.members.items())}
+            _restore(owner, name, record.displaced)
+    snake_of = {id(member): name for name, member in reversed(record.members.items())}
     for cls in _family(owner):
         for name, value in list(vars(cls).items()):
-            if id(value) in snake_of and name not in _shelf(cls).members:
+            if id(value) in snake_of and name not in _put_on(cls).members:
                 delattr(cls, name)
                 current = getattr(cls, snake_of[id(value)], None)
                 if current is not None:
                     setattr(cls, name, current)
+    delattr(owner, _PUT)
 
 
 def carries(cls: type) -> bool:
-    """Say whether members were put on this very class."""
-    return _SHELF in cls.__dict__
+    """Return whether members were put on this very class."""
+    return _PUT in cls.__dict__
 
 
 def is_generated(cls: type, make: Maker | None = None) -> bool:
-    """Say whether `subclass_with` has made this class, and with these members."""
-    shelf = _shelf(cls)
-    return shelf.generated and make in (None, shelf.make)
+    """Return whether `subclass_with` made this class, and with these members."""
+    record = _put_on(cls)
+    return record.generated and make in (None, record.make)
 
 
 def first_carrier(cls: type) -> type | None:
-    """Return the class in line on which members stand, the nearest one; None where there is none."""
+    """Return the nearest class in line that members stand on; None if there is none."""
     return next((base for base in cls.__mro__ if carries(base)), None)
 
 
-def definitions(obj: Any, name: str) -> Iterator[Any]:
-    """Give what stands under a name on an object and on its classes, without what was put there by this file."""
-    for holder in (obj, *type(obj).__mro__):
-        shelf = _shelf(holder) if isinstance(holder, type) else _EMPTY
-        found = shelf.displaced if name in shelf.members else vars(holder)
-        if name in found:
-            yield found[name]
+def come_from(obj: Any, names: Collection[str], package: str) -> bool:
+    """Return whether all that stands under these names, on an object and on its classes, is of a package.
 
-
-def definer(cls: type, name: str) -> type:
-    """Return the class in line that decides about a name of its objects."""
-    return next(base for base in cls.__mro__ if name in base.__dict__)
+    What `put` put there does not count.
+    """
+    if not vars(obj).keys().isdisjoint(names):
+        return False
+    for cls in type(obj).__mro__:
+        found, record = vars(cls), _put_on(cls)
+        for name in names:
+            member = record.displaced.get(name) if name in record.members else found.get(name)
+            if member is not None and str(getattr(member, "__module__", "")).partition(".")[0] != package:
+                return False
+    return True
 
 
 def subclass_with(base: type, make: Maker) -> type:
     """Return the one subclass of `base`, under its name, that carries these members; for single objects."""
-    known = _generated.get((base, make))
-    if known is None:
-        names: dict[str, Any] = {"__module__": base.__module__, "__qualname__": base.__qualname__}
-        subclass: Any = type(base.__name__, (base,), names)
-        put(subclass, make, generated=True)
-        known = _generated.setdefault((base, make), subclass)  # of two threads one wins
-    return known
+    return _cached(base, make.__name__, lambda: _carrier(base, make))
 
 
-_generated: dict[tuple[type, Maker], type] = {}
+def subclass_of(base: type, key: str, namespace: dict[str, Any]) -> type:
+    """Return the one subclass of `base` with this namespace, under its name; `key` tells namespaces apart."""
+    return _cached(base, key, lambda: _derive(base, namespace))
 
 
 def plain(cls: type) -> type:
-    """Return the class that its owner knows: below one that `subclass_with` has made, its base."""
+    """Return the class that its owner knows: below one that this module made, its base."""
     while is_generated(cls):
         cls = cls.__base__  # type: ignore[assignment]  # a generated class has one
     return cls
 
 
-def reduce_by(rebuild: Callable[..., Any], extra: Any, reduced: Any) -> Any:
-    """Return what pickle or copy needs so that `rebuild(extra, make, args)` makes the object, instead of `make(*args)`.
+class _Cached:
+    """A subclass, kept on its base: both go together when nobody uses them. It is left behind by a copy or a pickle."""
 
-    A generated class has no name by which another process could find it: its base travels.
-    """
-    if isinstance(reduced, str):
-        return reduced
-    make, args, *state = reduced
-    args = tuple(plain(arg) if isinstance(arg, type) else arg for arg in args)
-    return (rebuild, (extra, make, args), *state)
+    def __init__(self, cls: type | None = None) -> None:
+        self.cls = cls
+
+    def __reduce__(self) -> Any:
+        return _Cached, ()
 
 
-def _reducer(make: Maker, next_in_line: NextInLine) -> Any:
-    def __reduce_ex__(self: Any, protocol: Any) -> Any:
-        return reduce_by(_rebuilt, make, next_in_line(self, "__reduce_ex__")(protocol))
-
-    return __reduce_ex__
-
-
-def _rebuilt(make_members: Maker, make: Any, args: Any) -> Any:
-    obj = make(*args)
-    obj.__class__ = subclass_with(type(obj), make_members)
-    return obj
+def _cached(base: type, key: str, make: Callable[[], type]) -> type:
+    name = _CACHE + key
+    kept: Any = base.__dict__.get(name)
+    if kept is None or kept.cls is None:
+        kept = _Cached(make())
+        setattr(base, name, kept)
+    cls: type = kept.cls
+    return cls
 
 
-def _shelf(cls: type) -> _Shelf:
-    shelf: _Shelf = cls.__dict__.get(_SHELF, _EMPTY)
-    return shelf
+def _derive(base: type, namespace: dict[str, Any]) -> type:
+    names = {"__module__": base.__module__, "__qualname__": base.__qualname__, **namespace}
+    cls: type = type(base)(base.__name__, (base,), names)
+    return cls
+
+
+def _carrier(base: type, make: Maker) -> type:
+    cls = _derive(base, {})
+    put(cls, make, generated=True)
+    return cls
+
+
+def _put_on(cls: type) -> _Put:
+    record: _Put = cls.__dict__.get(_PUT, _NOTHING)
+    return record
 
 
 def _restore(owner: type, name: str, displaced: dict[str, Any]) -> None:

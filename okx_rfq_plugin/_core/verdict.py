@@ -120,8 +120,10 @@ def classify(endpoint: Endpoint, reply: Reply | None, error: BaseError | None, *
     code = None if reply is None else _code(reply.body, "code")
     meaning, raises = _UNKNOWN
     if reply is None:
-        if isinstance(error, _NEVER_SENT) or not (sent or error is None or isinstance(error, OperationFailed)):
+        if isinstance(error, _NEVER_SENT) or (not sent and error is not None):
             meaning, raises = Meaning.REJECTED, ExchangeError
+            if isinstance(error, OperationFailed):  # no connection: another attempt may have one
+                meaning, raises = Meaning.UNAVAILABLE, OperationFailed
     elif code is None:
         if reply.status in _THROTTLED_STATUSES:
             meaning, raises = Meaning.RATE_LIMITED, RateLimitExceeded

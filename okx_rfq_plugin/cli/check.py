@@ -130,23 +130,16 @@ def _ask_for_config(exchange: Any) -> Answer:
 
 def _ask(exchange: Any, path: str, method: str, field: str) -> Answer:
     """Ask one question, once; every row of a good answer to it has this field."""
-    from ccxt.base.errors import BaseError
-
+    from okx_rfq_plugin._core.clock import SYSTEM
+    from okx_rfq_plugin._core.effects import Send
     from okx_rfq_plugin._core.endpoints import Endpoint
-    from okx_rfq_plugin._core.lane import Attempt, express
-    from okx_rfq_plugin._core.verdict import Meaning, classify, describe, rows_of
+    from okx_rfq_plugin._core.outcome import Attempt
+    from okx_rfq_plugin._core.request import Request
+    from okx_rfq_plugin._core.verdict import Meaning, describe, rows_of
 
-    raised: list[Any] = []
-
-    def over(attempt: Attempt, error: BaseException | None) -> bool:
-        raised.append(error)
-        return isinstance(error, BaseError)
-
-    with express(exchange, path, timeout=_PATIENCE, over=over) as attempt:
-        getattr(exchange, method)({"maxRetriesOnFailure": 0})
-    (error,) = raised
-    reply = next(reversed(attempt.replies), None)
-    meaning = classify(Endpoint(method, path, fields=(field,)), reply, error, sent=not attempt.unsent).meaning
+    endpoint = Endpoint(method, path, fields=(field,))
+    outcome = Send(SYSTEM, Request(exchange, endpoint, {}, _PATIENCE, Attempt(reads=True))).perform()
+    meaning, reply, error = outcome.verdict.meaning, outcome.reply, outcome.error
     if meaning is Meaning.DONE and reply is not None and (rows := rows_of(reply)):
         return Answer(rows[0])
     reason = reason_of(error)

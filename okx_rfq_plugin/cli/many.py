@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import ccxt.async_support
 
-from okx_rfq_plugin._core.retry import RetryPolicy
+from okx_rfq_plugin._core.policy import RetryPolicy
 from okx_rfq_plugin.cli.accounts import Account
 from okx_rfq_plugin.cli.outcomes import facts_of
 from okx_rfq_plugin.cli.worlds import World

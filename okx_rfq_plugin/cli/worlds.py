@@ -142,7 +142,7 @@ def connected(world: World, *, deadline: float = 30.0) -> Iterator[Place]:
 
 @contextmanager
 def _installed(exchange: Any, deadline: float) -> Iterator[Any]:
-    from okx_rfq_plugin._core.retry import RetryPolicy
+    from okx_rfq_plugin._core.policy import RetryPolicy
     from okx_rfq_plugin.installer import install
 
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from okx_rfq_plugin._core.retry import RetryPolicy
+from okx_rfq_plugin._core.policy import RetryPolicy
 from okx_rfq_plugin.installer import install
 from okx_rfq_plugin.testing import serving
 from okx_rfq_plugin.testing.clocks import NotedClock, VirtualClock

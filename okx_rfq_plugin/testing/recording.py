@@ -13,7 +13,7 @@ from typing import Any
 import ccxt
 
 from okx_rfq_plugin._core.clock import SYSTEM, Waker
-from okx_rfq_plugin._core.retry import RetryPolicy
+from okx_rfq_plugin._core.policy import RetryPolicy
 from okx_rfq_plugin.credentials import KEYS
 from okx_rfq_plugin.installer import install
 from okx_rfq_plugin.sandbox import Fault, Sandbox

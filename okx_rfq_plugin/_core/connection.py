@@ -1,0 +1,332 @@
+"""The connection of an attempt: which HTTP session sends it, and which of its failures certainly sent nothing.
+
+The rule: where the exchange's session is of ccxt's making, an attempt has a session of its own that is made in the same
+way, with a connection that nobody has used before. So it does not matter what state the exchange's own is in (forked,
+full, idle and dead, another or a closed loop, in use by the very frame that a signal has interrupted), and the reply
+can be nobody else's. Where the session is of the user's making, no other could be proved equal to it: that one is used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import functools
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+from ccxt.base.errors import BaseError, ExchangeError, NetworkError
+
+from okx_rfq_plugin._core import members
+
+_UNTRUSTED = (ssl.SSLCertVerificationError,)
+_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
+_SETTLED = 0.99  # of a request's total timeout: a connection that is not there by then has carried nothing
+
+
+def is_ccxts_own(exchange: Any, session: Any) -> bool:
+    """Return whether the exchange's HTTP session is what ccxt itself makes, with nothing of the user's on it."""
+    return _is_sync_plain(session) if exchange.synchronous else _is_async_plain(exchange, session)
+
+
+def new_session(exchange: Any, session: Any) -> Any:
+    """Return a session for one request, equal to the exchange's own as it is now; its user closes it."""
+    return _new_sync(session) if exchange.synchronous else _as_made_by_ccxt(exchange).session
+
+
+def new_socks_session(exchange: Any, url: str) -> Any:
+    """Return what `new_session` does, for ccxt's branch with a SOCKS proxy on async exchanges."""
+    return _as_made_by_ccxt(exchange, opened=False).get_socks_proxy_session(url)
+
+
+# Sync: requests
+
+
+def _is_sync_plain(session: Any) -> bool:
+    import requests
+
+    if session is None:
+        return True
+    if type(session) is not requests.Session or not vars(session).keys() <= {*session.__attrs__, "redirect_cache"}:
+        return False
+    plain = {*requests.adapters.HTTPAdapter.__attrs__, "proxy_manager", "poolmanager"}
+    return session.adapters.keys() == {"https://", "http://"} and all(
+        type(adapter) is requests.adapters.HTTPAdapter and vars(adapter).keys() <= plain
+        for adapter in session.adapters.values()
+    )
+
+
+def _new_sync(session: Any) -> Any:
+    import requests
+
+    new = requests.Session.__new__(requests.Session)
+    vars(new).update(vars(session))
+    new.cookies = requests.cookies.RequestsCookieJar()
+    adapter = _adapter_class()(pool_connections=1, pool_maxsize=1)
+    new.adapters = type(session.adapters)((prefix, adapter) for prefix in session.adapters)
+    return new
+
+
+@functools.cache
+def _adapter_class() -> Any:
+    import requests
+
+    class Adapter(requests.adapters.HTTPAdapter):
+        """requests' own, with the trusted certificates read once and not for each connection, which takes 20 ms."""
+
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+            super().init_poolmanager(*args, ssl_context=trusted(), **kwargs)
+
+        def proxy_manager_for(self, proxy: Any, **kwargs: Any) -> Any:
+            return super().proxy_manager_for(proxy, ssl_context=trusted(), **kwargs)
+
+        def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+            super().cert_verify(conn, url, verify, cert)
+            if verify is True and conn.conn_kw.get("ssl_context") is not None:
+                conn.ca_certs = None
+
+        def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+            host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+            if verify is not True:
+                pool["ssl_context"] = None  # other certificates, or none: as requests does it
+            return host, pool
+
+    return Adapter
+
+
+@functools.cache
+def trusted() -> ssl.SSLContext | None:
+    """Return the TLS settings of urllib3 with the certificates that requests trusts, read once; None without them."""
+    import urllib3
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+    context = urllib3.util.ssl_.create_urllib3_context()
+    try:
+        context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    except OSError:
+        return None
+    return context
+
+
+# Async: aiohttp
+
+
+def _is_async_plain(exchange: Any, session: Any) -> bool:
+    import aiohttp
+
+    if not exchange.own_session or not is_ccxts_code(exchange, "open"):
+        return False
+    return session is None or (
+        type(session) is aiohttp.ClientSession
+        and type(session.connector) in (aiohttp.TCPConnector, type(None))  # None once it is closed
+        and session.connector in (exchange.tcp_connector, None)
+        and vars(session).keys() <= session.ATTRS
+    )
+
+
+def _as_made_by_ccxt(exchange: Any, *, opened: bool = True) -> Any:
+    """Return a stand-in for the exchange on the running loop, with the session that ccxt's own `open` makes."""
+    made: Any = object.__new__(_silent(type(exchange)))
+    vars(made).update(vars(exchange))
+    vars(made).update(
+        session=None,
+        tcp_connector=None,
+        socks_proxy_sessions=None,
+        aiohttp_socks_connector=None,
+        asyncio_loop=asyncio.get_running_loop(),
+        closed_by_user=False,
+    )
+    if opened:
+        made.open()
+    return made
+
+
+def _silent(cls: type) -> type:
+    return members.subclass_of(cls, "_okx_rfq_silent", {"__del__": list})
+
+
+def is_ccxts_code(exchange: Any, *names: str) -> bool:
+    """Return whether methods of an exchange are ccxt's own, with nothing of the user's in front of them or below."""
+    return members.come_from(exchange, names, "ccxt")
+
+
+class OneRequest:
+    """The session that ccxt is handed for the one request of an attempt.
+
+    It follows no redirect: OKX documents none, and a redirect would take key, passphrase and signature to another host,
+    make a GET of a POST, and bring another page's answer back.
+
+    Args:
+        choose: returns the session to send by; asked when it is needed, once.
+        leaving: called when the HTTP library takes over.
+        failed: called with what the library raised.
+    """
+
+    def __init__(
+        self, choose: Callable[[], Any], leaving: Callable[[], None], failed: Callable[[BaseException], None]
+    ) -> None:
+        self._choose = choose
+        self._leaving = leaving
+        self._failed = failed
+
+    @functools.cached_property
+    def _session(self) -> Any:
+        return self._choose()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def request(self, *args: Any, **kwargs: Any) -> Any:
+        """Send, as `requests.Session.request` does."""
+        send = self._session.request
+        kwargs["allow_redirects"] = False
+        try:
+            return send(*args, **(self._leaving() or kwargs))
+        except Exception as error:
+            self._failed(error)
+            raise
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        """Send, as `aiohttp.ClientSession.get` does."""
+        return self._exchanging(self._session.get, args, kwargs)
+
+    def post(self, *args: Any, **kwargs: Any) -> Any:
+        """Send, as `aiohttp.ClientSession.post` does."""
+        return self._exchanging(self._session.post, args, kwargs)
+
+    @contextlib.asynccontextmanager
+    async def _exchanging(self, send: Any, args: Any, kwargs: Any) -> AsyncIterator[Any]:
+        kwargs = _bounded(kwargs)
+        try:
+            async with send(*args, **(self._leaving() or kwargs)) as response:
+                yield response
+        except Exception as error:
+            self._failed(error)
+            raise
+
+
+def _bounded(kwargs: dict[str, Any]) -> dict[str, Any]:
+    # A connection that takes the whole timeout fails as such, so that it is known that nothing was sent.
+    import aiohttp
+
+    timeout = kwargs.get("timeout")
+    total = getattr(timeout, "total", timeout)
+    if isinstance(total, (int, float)):
+        kwargs["timeout"] = aiohttp.ClientTimeout(total=total, connect=total * _SETTLED, sock_read=total)
+    return {**kwargs, "allow_redirects": False}
+
+
+# What failed
+
+
+def nothing_left(error: BaseException) -> bool:
+    """Return whether a request that the HTTP library ended with this error certainly never left this machine.
+
+    By the classes of requests, urllib3, aiohttp and python_socks for the time before a request: no address, no
+    connection, no proxy, no trust, no file descriptor, no valid URL or header.
+    """
+    return any(_before_request(each) for each in _chain(error))
+
+
+def leads_to(first: BaseException, last: BaseException) -> bool:
+    """Return whether the one error is what the other was raised for."""
+    return any(each is first for each in _chain(last))
+
+
+def is_final(error: BaseException) -> bool:
+    """Return whether no repetition mends it: a certificate that is not trusted, or settings that cannot work."""
+    return any(
+        isinstance(each, _UNTRUSTED)
+        or _names(each) & {"InvalidURL", "InvalidSchema", "InvalidHeader", "InvalidProxyURL", "MissingSchema"}
+        or (isinstance(each, OSError) and "CA certificate bundle" in str(each))
+        for each in _chain(error)
+    )
+
+
+def explain(error: BaseException) -> str:
+    """Return in plain words why nothing was sent; without what the HTTP library quotes."""
+    chain = list(_chain(error))
+    names = set().union(*map(_names, chain))
+    for words, matches in (
+        (
+            "the host's name could not be resolved",
+            names & {"gaierror", "NameResolutionError", "ClientConnectorDNSError"},
+        ),
+        ("too many files are open", any(getattr(each, "errno", None) in _NO_DESCRIPTORS for each in chain)),
+        ("the proxy could not be used", names & {"ProxyError", "ProxyConnectionError", "ClientHttpProxyError"}),
+        ("the proxy could not be reached", names & {"ClientProxyConnectionError", "ProxyTimeoutError"}),
+        ("the certificate of the other side is not trusted", any(isinstance(e, _UNTRUSTED) for e in chain)),
+        ("the file of trusted certificates cannot be read", any("CA certificate bundle" in str(e) for e in chain)),
+        ("the connection was refused", names & {"ConnectionRefusedError"}),
+        ("no connection was made in time", names & {"ConnectTimeoutError", "ConnectTimeout", "ConnectionTimeoutError"}),
+        ("no connection could be made", names & {"NewConnectionError", "ClientConnectorError"}),
+    ):
+        if matches:
+            return f"{words} ({type(error).__name__})"
+    return f"{error} ({type(error).__name__})"
+
+
+def as_ccxt_error(exchange: Any, error: BaseException) -> BaseError | None:
+    """Return the ccxt error for what an HTTP library raised and ccxt did not translate; None if it is neither's."""
+    kind: type[BaseError]
+    if any(isinstance(each, OSError) or _names(each) & {"ProxyError", "ClientError"} for each in _chain(error)):
+        kind = ExchangeError if is_final(error) else NetworkError
+    elif isinstance(error, ValueError) and nothing_left(error):
+        kind = ExchangeError
+    else:
+        return None
+    translated: BaseError = kind(f"{exchange.id} {type(error).__name__}")
+    translated.__cause__ = error
+    return translated
+
+
+_BEFORE = {
+    *(
+        "NewConnectionError",
+        "NameResolutionError",
+        "ConnectTimeoutError",
+        "ConnectTimeout",
+        "LocationParseError",
+    ),  # urllib3
+    *("InvalidURL", "InvalidSchema", "InvalidHeader", "InvalidProxyURL", "MissingSchema"),  # requests
+    *(
+        "ClientConnectorError",
+        "ClientConnectorCertificateError",
+        "ConnectionTimeoutError",
+        "ClientHttpProxyError",
+    ),  # aiohttp
+    *("ServerFingerprintMismatch", "NonHttpUrlClientError"),  # aiohttp
+    *("ProxyError", "ProxyConnectionError", "ProxyTimeoutError"),  # urllib3 and requests; python_socks
+}
+
+
+def _before_request(error: BaseException) -> bool:
+    if _names(error) & _BEFORE or isinstance(error, _UNTRUSTED):
+        return True
+    if isinstance(error, ssl.SSLError):
+        return any(frame == "do_handshake" for frame in _frames(error))
+    return isinstance(error, OSError) and (error.errno in _NO_DESCRIPTORS or "CA certificate bundle" in str(error))
+
+
+def _names(error: BaseException) -> set[str]:
+    return {cls.__name__ for cls in type(error).__mro__}
+
+
+def _frames(error: BaseException) -> Iterator[str]:
+    trace = error.__traceback__
+    while trace is not None:
+        yield trace.tb_frame.f_code.co_name
+        trace = trace.tb_next
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    # urllib3 keeps what led to it in `reason`, requests in its first argument, everybody else chains.
+    seen: set[int] = set()
+    waiting: list[Any] = [error]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, BaseException) and id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            waiting += [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]

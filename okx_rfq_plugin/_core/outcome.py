@@ -1,0 +1,59 @@
+"""What one attempt came to, and the doubt it leaves."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ccxt.base.errors import BaseError, NetworkError, RequestTimeout
+
+from okx_rfq_plugin._core.endpoints import Endpoint
+from okx_rfq_plugin._core.verdict import Meaning, Reply, Verdict
+
+
+class Outcome(NamedTuple):
+    """The judged result of one attempt; shared by all callers that the attempt serves."""
+
+    endpoint: Endpoint
+    verdict: Verdict
+    reply: Reply | None  # None if no reply to this request was seen
+    error: BaseError | None  # what ccxt raised, or would have raised
+    sent: bool  # False only if it is certain that no request left this machine
+    may_have_acted: bool  # whether OKX executed the request, or may have
+    secrets: tuple[str, ...] = ()  # signatures of the request; never to be shown
+
+    @property
+    def canceled(self) -> bool:
+        """Whether OKX confirmed that something was canceled."""
+        return self.verdict.some or (self.verdict.meaning is Meaning.DONE and not self.endpoint.gone)
+
+    @property
+    def broke_off(self) -> bool:
+        """Whether the connection broke before a reply came."""
+        lost = self.reply is None and self.sent
+        return lost and isinstance(self.error, NetworkError) and not isinstance(self.error, RequestTimeout)
+
+    @property
+    def shared(self) -> bool:
+        """Whether it counts for every caller of the flight: a rejection and a failure to send count for the leader."""
+        return self.sent and (self.verdict.by_name or self.verdict.meaning not in (Meaning.REJECTED, Meaning.CLOCK))
+
+
+class Attempt:
+    """One signed request, from before it leaves until its outcome is known: the home of the doubt.
+
+    `left` has one writer, the request, which sets it on the last line before the HTTP library is called. `outcome` has
+    one writer, the leader, and setting it is the moment at which the doubt ends.
+    """
+
+    __slots__ = ("_reads", "left", "outcome")
+
+    def __init__(self, *, reads: bool = False) -> None:
+        self._reads = reads
+        self.left = False
+        self.outcome: Outcome | None = None
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether OKX may have acted on it: it left and its outcome is unknown, or the outcome itself says so."""
+        outcome = self.outcome
+        return not self._reads and (self.left if outcome is None else outcome.may_have_acted)

@@ -1,0 +1,221 @@
+"""Single flight: callers that wait for OKX's limit share one attempt, which the first that gets a permit sends.
+
+    open ── a caller gets a permit ──> led ── handed to the HTTP library ──> left ── outcome, or interrupted ──> landed
+
+A caller boards the open flight, and so is served only by a request that had not left when it called. Callers depend on
+no thread, task or event loop but their own: each sleeps by itself, and a leader that does not come back in time is
+passed over.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from typing import NamedTuple, Protocol
+
+from okx_rfq_plugin._core.clock import Clock
+from okx_rfq_plugin._core.endpoints import Endpoint
+from okx_rfq_plugin._core.once import Once
+from okx_rfq_plugin._core.outcome import Attempt, Outcome
+from okx_rfq_plugin._core.rate_limit import Permit, RateLimiter
+
+_SHORTEST = 0.001  # seconds: no wait is shorter
+_STAGGER = 0.1  # seconds over which a crowd wakes, one millisecond per caller
+_MOST_GROUPS = 1_000  # remembered groups; above it all are forgotten, and callers share less for a moment
+
+
+class Wakes(Protocol):
+    """What ends a caller's sleep: `clock.Waker` or `clock.AsyncWaker`."""
+
+    def wake(self) -> None:
+        """End the sleep."""
+
+
+class Landing(NamedTuple):
+    """How a flight ended: with the leader's outcome, or None if the leader was interrupted."""
+
+    outcome: Outcome | None
+
+
+class Flight:
+    """One attempt to come, and the callers that share it."""
+
+    def __init__(self) -> None:
+        self.leader: Once[Caller] = Once()
+        self.landing: Once[Landing] = Once()
+        self.next: Once[Flight] = Once()
+        self.attempts: list[Attempt] = []  # one; more after a correction of the clock
+        self._wakers: list[Wakes] = []
+
+    @property
+    def landed(self) -> bool:
+        """Whether it is over."""
+        return self.landing.get() is not None
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether OKX may have acted on one of its attempts."""
+        return any(attempt.in_doubt for attempt in self.attempts)
+
+    @property
+    def waiting(self) -> int:
+        """How many callers sleep until it lands."""
+        return len(self._wakers)
+
+    def wake_at_landing(self, waker: Wakes) -> None:
+        """Wake a sleeper when it lands."""
+        # First into the list, then look; `land` does it in the other order, so no wake is lost.
+        self._wakers.append(waker)
+        if self.landed:
+            waker.wake()
+
+    def land(self, outcome: Outcome | None) -> None:
+        """End it, once, and wake every sleeper."""
+        self.landing.set(Landing(outcome))
+        while self._wakers:
+            self._wakers.pop().wake()
+
+
+class Group:
+    """Callers that may share an attempt, since they agree in account, way and code."""
+
+    def __init__(self, limiter: RateLimiter) -> None:
+        self.limiter = limiter
+        self._latest = Flight()
+
+    @staticmethod
+    def of(clock: Clock, endpoint: Endpoint, key: Hashable, sharing: Hashable) -> Group:
+        """Return the group of an `identity.key_of` and an `identity.sharing_of`, on this clock."""
+        known = (clock, endpoint.path, key, sharing)
+        group = _groups.get(known)
+        if group is None:
+            if len(_groups) >= _MOST_GROUPS:
+                _groups.clear()
+            group = _groups.setdefault(known, Group(RateLimiter.of(clock, endpoint, key)))
+        return group
+
+    def open_flight(self) -> Flight:
+        """Return the flight that has no leader yet."""
+        flight = self._latest
+        while flight.leader.get() is not None:
+            flight = self._latest = flight.next.set(Flight())
+        return flight
+
+
+class Caller:
+    """One caller's part in a group: it is served by a flight, or leads one.
+
+    Ask `wait()` until it returns 0. Then either `served` is there, the outcome of another caller's attempt, or `leads`
+    is True: send, then call `land`.
+
+    Args:
+        group: who may share with it.
+        clock: what it waits by.
+        flights: every flight boarded by this call; the caller appends its own, which makes a later doubt visible.
+        pause: seconds before it may lead.
+    """
+
+    lease_ends = math.inf  # while it leads: when the others go on without it
+
+    def __init__(self, group: Group, clock: Clock, flights: list[Flight], pause: float = 0.0) -> None:
+        self.served: Outcome | None = None
+        self.refused: Outcome | None = None  # an outcome that counted for its leader alone
+        self._group = group
+        self._clock = clock
+        self._flights = flights
+        self._permit: Permit | None = None
+        self.rest(pause)
+        self._board()
+
+    @property
+    def flight(self) -> Flight:
+        """The flight that it waits for, or leads."""
+        return self._flight
+
+    @property
+    def leads(self) -> bool:
+        """Whether it holds a permit, and is to send now."""
+        return self._permit is not None and self.is_leader
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether it leads a flight that has not landed."""
+        return self._flight.leader.get() is self and not self._flight.landed
+
+    @property
+    def follows(self) -> bool:
+        """Whether another caller's attempt is under way for it."""
+        return self._flight.leader.get() not in (None, self) and not self._flight.landed
+
+    def rest(self, pause: float) -> None:
+        """Do not lead before `pause` seconds have passed."""
+        self._called_at = self._clock.now()
+        self._not_before = self._called_at + pause
+
+    def wait(self, patience: float) -> float:
+        """Return the seconds until this is to be asked again; 0 if it is served or is to send.
+
+        Args:
+            patience: seconds that an attempt of this caller may take before its followers go on without it.
+        """
+        now = self._clock.now()
+        self._move_on(now)
+        if self.leads or self.served is not None:
+            return 0.0
+        leader = self._flight.leader.get()
+        if leader is not None and leader is not self:
+            return max(leader.lease_ends - now, _SHORTEST)
+        if now >= self._not_before and self._lead(now, patience):
+            return 0.0
+        # A crowd wakes one after the other: the first sends, and most of the rest sleep until they are served.
+        behind = min(self._flight.waiting * _SHORTEST, _STAGGER)
+        ready = self._group.limiter.available_at(self._called_at) + behind
+        return max(self._not_before, ready, now + _SHORTEST) - now
+
+    def keep(self, *, exceeded: bool = False) -> None:
+        """Give the permit back and stay leader: another attempt for the same callers follows."""
+        permit = self._permit
+        if permit is not None:
+            sent = bool(self._flight.attempts) and self._flight.attempts[-1].left
+            self._group.limiter.release(permit, self._clock.now(), sent=sent, exceeded=exceeded)
+            self._permit = None
+
+    def land(self, outcome: Outcome | None = None, *, exceeded: bool = False) -> None:
+        """End the flight if this caller leads it; without an outcome if the attempt was interrupted."""
+        if self._flight.leader.get() is self:
+            self.keep(exceeded=exceeded)
+            self._flight.land(outcome)
+
+    def _board(self) -> None:
+        flight = self._group.open_flight()
+        self._flights.append(flight)
+        self._flight = flight
+
+    def _lead(self, now: float, patience: float) -> bool:
+        permit = self._group.limiter.acquire(self._called_at, now)
+        if permit is None:
+            return False
+        self.lease_ends = now + patience
+        if self._flight.leader.set(self) is not self:  # another thread, or a signal handler, was faster
+            self._group.limiter.release(permit, now, sent=False)
+            return False
+        self._permit = permit
+        return True
+
+    def _move_on(self, now: float) -> None:
+        # On to the next flight, if this one landed without an outcome for this caller, or takes longer than it may.
+        while not self.is_leader and self.served is None:
+            leader = self._flight.leader.get()
+            if leader is None:
+                return
+            landing = self._flight.landing.get()
+            if landing is not None and landing.outcome is not None and landing.outcome.shared:
+                self.served = landing.outcome
+            elif landing is not None or now >= leader.lease_ends:
+                self.refused = (landing and landing.outcome) or self.refused
+                self._board()
+            else:
+                return
+
+
+_groups: dict[Hashable, Group] = {}

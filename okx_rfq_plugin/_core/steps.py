@@ -1,0 +1,329 @@
+"""The steps of each method: which requests follow each other, and what comes out. Nothing is sent or waited for here.
+
+Each method is a generator that yields effects and reads from top to bottom; `effects.drive` performs them.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from typing import Any
+
+from ccxt.base.errors import BadRequest, BadResponse, OperationFailed
+from tenacity import RetryCallState, Retrying
+
+from okx_rfq_plugin._core.call import Call
+from okx_rfq_plugin._core.creates import note_cancel
+from okx_rfq_plugin._core.effects import Send, Sleep, Steps
+from okx_rfq_plugin._core.endpoints import (
+    CANCEL_ALL_AFTER,
+    CANCEL_BATCH_RFQS,
+    PUBLIC_TIME,
+    RFQS,
+    Endpoint,
+)
+from okx_rfq_plugin._core.identity import sharing_of
+from okx_rfq_plugin._core.logs import log
+from okx_rfq_plugin._core.outcome import Attempt, Outcome
+from okx_rfq_plugin._core.records import Receipt, refusal
+from okx_rfq_plugin._core.request import Request
+from okx_rfq_plugin._core.rfqs import OpenRfq, is_own, parse_rfq
+from okx_rfq_plugin._core.single_flight import Caller, Group
+from okx_rfq_plugin._core.verdict import Meaning, rows_of
+from okx_rfq_plugin._core.wording import SET_COUNTDOWN, effort
+
+_PAGE = 100  # rows on a page of rfqs, and ids in a batch, at most
+_OPEN = ("active", "pending_fill")  # in this order: an RFQ goes from the one to the other
+_IMPOSSIBLE = 3  # attempts that OKX may find impossible at the moment before the RFQs are named
+_LOOKS = 2  # attempts to read what is left, before canceling is tried again
+_GRACE = 0.5  # seconds that an attempt may take beyond its timeout before its followers go on without it
+_WELL = (Meaning.DONE, Meaning.NOTHING_ACTIVE)
+
+_Ids = tuple["tuple[str, ...] | None", "tuple[str, ...] | None"]
+
+
+# One endpoint
+
+
+def ask(
+    call: Call,
+    endpoint: Endpoint,
+    params: dict[str, Any],
+    again: Callable[[Outcome], bool] | None = None,
+    *,
+    pause: float = 0.0,
+    aside: bool = False,
+    most: float = math.inf,
+) -> Steps[Outcome]:
+    """Call one endpoint until its answer stands: send, wait for OKX's limit, share, repeat.
+
+    Args:
+        call: the record that it belongs to.
+        endpoint: what is called.
+        params: as the user gives them.
+        again: whether an outcome calls for another attempt; by default what the call says.
+        pause: seconds before the first attempt.
+        aside: whether it only looks for the call's sake; then it neither counts as an attempt nor decides the outcome.
+        most: how many attempts it may take.
+    """
+    group = Group.of(call.clock, endpoint, call.key, sharing_of(call.exchange, params))
+    flights = call.flights if not endpoint.reads else []
+    caller = Caller(group, call.clock, flights, pause)
+    outcome = call.last  # stays, if it is too late for a first attempt
+    waits: list[float] = []
+    tried = 0
+    try:
+        for attempt in _retrying(call, waits.append, again or call.repeats, most):
+            if waits and caller.is_leader:
+                caller.rest(waits.pop())
+            elif waits:
+                caller = Caller(group, call.clock, flights, waits.pop())
+            bound = bool(tried or (call.attempts and not endpoint.reads))  # whether the deadline holds for the attempt
+            yield from _wait(call, caller, bound=bound)
+            served = caller.served
+            if served is None and call.late and not bound:
+                # Refused to another caller, and this one has no time for an attempt of its own.
+                served = caller.refused
+            if served is not None or caller.leads:
+                tried += 1
+                if not aside:
+                    call.begin(changes=not endpoint.reads)
+            if served is not None:
+                caller.land()
+                outcome = _own(served)
+                call.take(outcome, decides=not aside)
+            elif caller.leads:
+                outcome = yield from _lead(call, caller, endpoint, params, decides=not aside)
+            attempt.retry_state.set_result(outcome)
+    finally:
+        caller.land()
+    return outcome
+
+
+def _retrying(call: Call, sleep: Callable[[float], None], again: Callable[[Outcome], bool], most: float) -> Retrying:
+    """Make tenacity's loop for one endpoint, in its iterator form; `sleep` is told the seconds and does not wait."""
+
+    def last(state: RetryCallState) -> Outcome:
+        outcome: Outcome = state.outcome.result()  # type: ignore[union-attr]  # there is one when tenacity asks
+        return outcome
+
+    return Retrying(
+        sleep=sleep,
+        retry=lambda state: state.attempt_number < most and again(last(state)),
+        wait=lambda state: call.backoff(last(state)),
+        # tenacity's own stop_after_delay overshoots by a whole wait, and reads a clock of its own.
+        stop=lambda state: call.elapsed + state.upcoming_sleep >= call.policy.deadline,
+        before_sleep=lambda state: call.retrying(last(state), state.upcoming_sleep),
+        retry_error_callback=lambda state: None,
+    )
+
+
+def _wait(call: Call, caller: Caller, *, bound: bool) -> Steps[None]:
+    """Wait until the caller is served, is to send, or has no time left."""
+    own = (call.exchange.timeout or 0) / 1000 or call.timeout
+    while (seconds := caller.wait(min(call.timeout, own) + _GRACE)) > 0:
+        if (bound or caller.refused is not None) and not caller.follows:
+            if call.late:
+                caller.land()
+                return
+            seconds = min(seconds, call.policy.deadline - call.elapsed)
+        yield Sleep(call.clock, seconds, caller.flight, caller.follows)
+    if bound and caller.leads and call.late:
+        caller.land()
+
+
+def _lead(call: Call, caller: Caller, endpoint: Endpoint, params: dict[str, Any], *, decides: bool) -> Steps[Outcome]:
+    """Send one attempt for all callers of the flight; after a 50102 measure OKX's clock, and stay leader."""
+    attempt = Attempt(reads=endpoint.reads)
+    caller.flight.attempts.append(attempt)
+    outcome: Outcome = yield Send(call.clock, Request(call.exchange, endpoint, params, call.timeout, attempt))
+    call.take(outcome, decides=decides)
+    if outcome.verdict.meaning is Meaning.CLOCK and call.offset.can_be_corrected:
+        caller.keep()
+        asked = call.exchange.milliseconds()
+        request = Request(call.exchange, PUBLIC_TIME, {}, call.timeout, Attempt(reads=True))
+        read: Outcome = yield Send(call.clock, request)
+        if read.error is not None:
+            log(logging.DEBUG, "OKX's clock could not be read: %s", type(read.error).__name__)
+        call.offset.correct(asked, request.returned if read.error is None else None)
+        if call.offset.is_corrected:
+            return outcome
+    caller.land(outcome, exceeded=outcome.verdict.meaning is Meaning.RATE_LIMITED)
+    return outcome
+
+
+def _own(outcome: Outcome) -> Outcome:
+    """Return a shared outcome with a body of the caller's own, which it may change."""
+    reply = outcome.reply
+    return outcome if reply is None else outcome._replace(reply=reply._replace(body=copied(reply.body)))
+
+
+def copied(body: Any) -> Any:
+    """Copy what JSON can hold, nested to any depth."""
+    top: list[Any] = [body]
+    waiting: list[Any] = [top]
+    while waiting:
+        holder = waiting.pop()
+        for key, value in holder.items() if isinstance(holder, dict) else enumerate(holder):
+            if type(value) in (dict, list):
+                holder[key] = value.copy()
+                waiting.append(holder[key])
+    return top[0]
+
+
+# The methods
+
+
+def cancel_all(call: Call, endpoint: Endpoint, params: dict[str, Any], *, confirm: bool = False) -> Steps[Receipt]:
+    """Cancel all RFQs or quotes: at once, or by name if OKX cannot do that; with `confirm` until none is left."""
+
+    def again(outcome: Outcome) -> bool:
+        if confirm and outcome.verdict.meaning is Meaning.DONE and outcome.endpoint is endpoint:
+            return True
+        return call.repeats(outcome) and not (outcome.verdict.by_name and call.failures >= _IMPOSSIBLE)
+
+    note_cancel(call.key, endpoint)
+    last = yield from ask(call, endpoint, params, again)
+    by_name = last.verdict.by_name
+    while confirm or by_name:
+        rejected = last.verdict.meaning is Meaning.REJECTED
+        refused = rejected and not last.verdict.by_name
+        if refused and last.endpoint is endpoint:
+            break
+        call.remaining, call.filling = yield from _look(call, patient=rejected and last.verdict.by_name)
+        if refused or call.late or call.remaining == ():
+            break
+        if call.remaining and by_name:
+            what = f"{call.exchange.id} {call.words.method}()"
+            log(logging.WARNING, "%s: %s. Canceling %d by name.", what, call.reason(last), len(call.remaining))
+            last = yield from _cancel_by_name(call, call.remaining, again, last)
+        elif call.remaining or (by_name and not rejected):
+            pause = 0.0 if call.remaining else call.backoff(last)
+            last = yield from ask(call, endpoint, params, again, pause=pause)
+            by_name = last.verdict.by_name
+        else:
+            break
+    return _receipt(call, endpoint, confirm=confirm, by_name=by_name)
+
+
+def open_rfqs(call: Call, params: dict[str, Any]) -> Steps[list[OpenRfq]]:
+    """Read the account's own open RFQs, page by page; oldest first, as ccxt does."""
+    rows, whole = yield from _pages(call, params)
+    if rows is None or not whole:
+        # Code 0 and yet not all of it: the time was over before the last page.
+        raise call.failure(OperationFailed if call.last.verdict.meaning is Meaning.DONE else None)
+    own = [parse_rfq(call.exchange, row) for row in rows if is_own(row)]
+    return sorted(own, key=lambda rfq: (rfq["timestamp"] or 0, rfq["id"]))
+
+
+def countdown(call: Call, timeout: int, params: dict[str, Any]) -> Steps[dict[str, Any]]:
+    """Set OKX's countdown, at whose end it cancels all quotes."""
+    last = yield from ask(call, CANCEL_ALL_AFTER, {**params, "timeOut": str(int(timeout))})
+    if last.verdict.meaning is not Meaning.DONE or last.reply is None:
+        raise call.failure()
+    exchange = call.exchange
+    row = exchange.safe_dict(rows_of(last.reply), 0)
+    ends, timestamp = (_milliseconds(exchange.safe_integer_omit_zero(row, key)) for key in ("triggerTime", "ts"))
+    if timeout and ends is None:  # OKX's reply does not say that it runs
+        raise call.failure(BadResponse)
+    return {
+        "triggerTimestamp": ends,
+        "triggerDatetime": exchange.iso8601(ends),
+        "timestamp": timestamp,
+        "datetime": exchange.iso8601(timestamp),
+        "info": last.reply.body,
+    }
+
+
+def check_countdown(exchange: Any, timeout: Any) -> None:
+    """Refuse a timeout that OKX does not offer."""
+    if isinstance(timeout, bool) or timeout not in (0, *range(10, 121)):
+        text = f"the timeout is 0, or 10 to 120 whole seconds, not {timeout!r}"
+        raise refusal(BadRequest, exchange, SET_COUNTDOWN.method, text)
+
+
+def _receipt(call: Call, endpoint: Endpoint, *, confirm: bool, by_name: bool) -> Receipt:
+    last = call.last
+    if call.remaining is not None:
+        none_left = call.remaining == () and (last.verdict.meaning in _WELL or by_name)
+    else:
+        done = last.verdict.meaning is Meaning.DONE and last.endpoint is endpoint and not confirm
+        none_left = done or last.verdict.meaning is Meaning.NOTHING_ACTIVE
+    bodies = [each.reply.body for each in call.outcomes if each.reply and isinstance(each.reply.body, dict)]
+    if not bodies or not none_left:
+        # It went well, and yet some are listed, or may be.
+        raise call.failure(OperationFailed if last.verdict.meaning in _WELL else None)
+    canceled = [each.reply for each in call.outcomes if each.canceled and each.reply]
+    timestamp = None
+    if canceled:
+        timestamp = call.exchange.safe_integer(call.exchange.safe_dict(rows_of(canceled[-1]), 0), "ts")
+    receipt: Receipt = {
+        "status": "canceled" if canceled else "nothing_active",
+        "timestamp": timestamp,
+        "datetime": call.exchange.iso8601(timestamp),
+        "attempts": call.attempts,
+        "elapsed": call.elapsed,
+        "info": bodies[-1],
+    }
+    if confirm:
+        receipt["confirmed"] = True
+        receipt["remaining"] = []
+        receipt["filling"] = None if call.filling is None else list(call.filling)
+    what = f"{call.exchange.id} {call.words.method}()"
+    log(logging.INFO, "%s: %s after %s", what, receipt["status"], effort(call.attempts, receipt["elapsed"]))
+    return receipt
+
+
+def _look(call: Call, *, patient: bool) -> Steps[_Ids]:
+    """Return the ids of the own RFQs that are active, and of those being executed; None where that is not known."""
+    rows, whole = yield from _pages(call, {}, aside=True, looks=math.inf if patient else _LOOKS)
+    if rows is None:
+        return None, None
+    own = [(row["state"], row["rfqId"]) for row in rows if is_own(row)]
+    active, filling = (tuple(rfq_id for state, rfq_id in own if state == wanted) for wanted in _OPEN)
+    # A part can name some, and cannot say that there are no others.
+    return (active, filling) if whole else (active or None, None)
+
+
+def _cancel_by_name(
+    call: Call, ids: tuple[str, ...], again: Callable[[Outcome], bool], last: Outcome
+) -> Steps[Outcome]:
+    for start in range(0, len(ids), _PAGE):
+        last = yield from ask(call, CANCEL_BATCH_RFQS, {"rfqIds": list(ids[start : start + _PAGE])}, again)
+        if call.late or last.verdict.meaning is not Meaning.DONE:
+            break
+    return last
+
+
+def _pages(
+    call: Call, params: dict[str, Any], *, aside: bool = False, looks: float = math.inf
+) -> Steps[tuple[list[dict[str, Any]] | None, bool]]:
+    """Return what OKX lists as open, RFQs received as a maker included, and whether that is all of it.
+
+    None if OKX would not list it; a part if the time was over before the last page.
+
+    Source: okx.com/docs-v5/en/#block-trading-rest-api-get-rfqs
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    size = int(call.exchange.safe_integer(params, "limit", _PAGE))
+    for state in _OPEN:
+        older: dict[str, Any] = {}
+        while True:
+            asked = {**params, "state": state, **older}
+            outcome = yield from ask(call, RFQS, asked, aside=aside, most=looks)
+            if outcome.endpoint is not RFQS or outcome.verdict.meaning is not Meaning.DONE or outcome.reply is None:
+                return None, False
+            page = rows_of(outcome.reply) or []
+            rows.update({row["rfqId"]: row for row in page if row["state"] in _OPEN})
+            if len(page) < size:
+                break
+            if call.late:
+                return list(rows.values()), False
+            older = {"endId": page[-1]["rfqId"]}
+    return list(rows.values()), True
+
+
+def _milliseconds(time: int | None) -> int | None:
+    # OKX's page of this endpoint shows seconds, without a word on it; all its other times are milliseconds.
+    return time * 1000 if time is not None and time < 10**11 else time
