@@ -84,7 +84,7 @@ class VirtualClock(Clock):
 
     def __init__(self) -> None:
         self.waits: list[float] = []
-        self._time = float(int(real_monotonic()))  # whole seconds, so that sums of waits stay exact
+        self._time = real_monotonic()
         self._lock = threading.RLock()  # a signal handler may come on any line
         self._sleepers: dict[int, _Sleeper] = {}
         self._busy: dict[str, _Busy] = {}
@@ -107,7 +107,7 @@ class VirtualClock(Clock):
         """Begin afresh: no waits, the machine's time of day, and what was before is a minute ago."""
         with self._lock:
             self.waits = []
-            self._time += 60.0
+            self._time = int(self._time) + 61.0  # whole seconds, so that sums of waits stay exact
             self._day = int(time.time()) - self._time
             self._began = real_monotonic(), self._time
             self._quiet.begin()
@@ -150,7 +150,7 @@ class VirtualClock(Clock):
         if not 0 <= seconds < float("inf"):
             raise ValueError(f"time moves on by a finite number of seconds, 0 or more, not by {seconds!r}")
         with self._lock:
-            self._time = round(self._time + seconds, 6)
+            self._time += seconds
         self._happened()
         self._release_due()
 
@@ -245,7 +245,7 @@ class VirtualClock(Clock):
         return not sleeper.released
 
     def _wait_for(self, seconds: float, waker: Waker | AsyncWaker) -> _Sleeper:
-        sleeper = _Sleeper(round(self._time + seconds, 6), waker)
+        sleeper = _Sleeper(self._time + seconds, waker)
         self._sleepers[id(sleeper)] = sleeper
         self._happened()
         self._start_mover()
@@ -268,7 +268,7 @@ class VirtualClock(Clock):
     def _lie_down(self, seconds: float, waker: Waker | AsyncWaker) -> tuple[_Sleeper, tuple[_Busy, ...]]:
         # A `fetch` that waits in the middle of its own request.
         held = tuple(request for request in _held.get() if self._busy.pop(request.name, None))
-        sleeper = _Sleeper(round(self._time + seconds, 6), waker)
+        sleeper = _Sleeper(self._time + seconds, waker)
         self._sleepers[id(sleeper)] = sleeper
         self._happened()
         return sleeper, held
