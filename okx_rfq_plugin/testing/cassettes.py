@@ -45,7 +45,9 @@ class Cassette:
     @property
     def described(self) -> str:
         """When it was recorded, and who answered."""
-        return f"recorded {self.head.get('recorded', 'on a day unknown')} from {self.head.get('answered_by', 'unknown')}"
+        return (
+            f"recorded {self.head.get('recorded', 'on a day unknown')} from {self.head.get('answered_by', 'unknown')}"
+        )
 
 
 def find(name: str) -> Path:
@@ -97,7 +99,7 @@ _Dumper.add_representer(str, _as_block)
 def _plain(interaction: Interaction) -> dict[str, Any]:
     request, answer = interaction.request, interaction.answer
     uri = f"{_HOST}{request.path}" + (f"?{request.query}" if request.query else "")
-    plain = {
+    plain: dict[str, Any] = {
         "method": request.method,
         "uri": uri,
         "body": _readable(request.body.encode()) if request.body else None,
@@ -304,9 +306,11 @@ class _Reader:
     def _text(self, row: dict[str, Any], name: str, line: int | None) -> str:
         value = row.get(name)
         if not isinstance(value, str) or not value:
-            self._fail(self._line(row, name) or line, f"a request has a `{name}`, a text" + (
-                f", not {value!r}" if name in row else ", which is missing here"
-            ))
+            self._fail(
+                self._line(row, name) or line,
+                f"a request has a `{name}`, a text"
+                + (f", not {value!r}" if name in row else ", which is missing here"),
+            )
         return value
 
 

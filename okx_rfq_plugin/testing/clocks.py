@@ -91,7 +91,9 @@ class VirtualClock(Clock):
         self._events = 0
         self._reads = 0
         self._read_at = 0.0
-        self._considered: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # by loop, the rounds so far
+        self._considered: weakref.WeakKeyDictionary[Any, int] = (
+            weakref.WeakKeyDictionary()
+        )  # by loop, the rounds so far
         self._quiet = Quiet()
         self._mover: threading.Thread | None = None
         _clocks[id(self)] = self

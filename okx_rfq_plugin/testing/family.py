@@ -37,7 +37,7 @@ def asking() -> Asking | None:
 
 
 def asking_by(headers: Any) -> Asking | None:
-    """Return `asking()`, or where a request is signed as OKX wants it by an object that is not known, an unknown one."""
+    """Return `asking()`, or an unknown object where a request is signed as OKX wants it."""
     known = _asking.get()
     if known is None and isinstance(headers, Mapping):
         for name in headers:

@@ -54,8 +54,8 @@ class ExchangeMaker:
         """Make an exchange in demo mode, with `cancel_all_rfqs` on it.
 
         Args:
-            cls: an okx class of `ccxt` (by default `ccxt.okx`), `ccxt.async_support` or `ccxt.pro`, or one made from it.
-            credentials: `apiKey`, `secret` and `password`; the sandbox makes an account for those that it does not know.
+            cls: an okx class of `ccxt` (by default `ccxt.okx`), `ccxt.async_support` or `ccxt.pro`, or a subclass.
+            credentials: `apiKey`, `secret` and `password`; the sandbox makes an account for unknown ones.
             policy: how long a cancel goes on.
             config: further settings, as ccxt's constructor takes them.
         """

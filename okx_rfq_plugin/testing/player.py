@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -105,7 +106,7 @@ class Player:
         for placeholder, live in self._live.items():
             if placeholder != live:
                 inside = json.dumps(live)[1:-1]
-                text = re.sub(rf"(?<![\w-]){re.escape(placeholder)}(?![\w-])", lambda _, inside=inside: inside, text)
+                text = re.sub(rf"(?<![\w-]){re.escape(placeholder)}(?![\w-])", partial(_always, inside), text)
         self._delivered.update(
             word for word in re.findall(r"[\w-]+", text) if is_placeholder(word) and word not in self._live
         )
@@ -202,6 +203,10 @@ def replay(name: str | Path, *, match: Match = "body") -> Iterator[Replayed]:
         raise Refused("\n".join(stage.violations))
     if player.left_over:
         raise Refused(player.left_over)
+
+
+def _always(text: str, _: re.Match[str]) -> str:
+    return text
 
 
 def _content(body: str) -> Any:

@@ -86,7 +86,14 @@ def send_by_requests(
             _tell(plan, _REQUESTS, error)
             raise
     if plan.heard is not None:
-        plan.heard(Reply(response.status_code, response.reason or "", {str(name): str(value) for name, value in response.headers.items()}, body))
+        plan.heard(
+            Reply(
+                response.status_code,
+                response.reason or "",
+                {str(name): str(value) for name, value in response.headers.items()},
+                body,
+            )
+        )
     return response
 
 
@@ -132,7 +139,14 @@ async def send_by_aiohttp(
             _tell(plan, _AIOHTTP, error)
             raise
     if plan.heard is not None:
-        plan.heard(Reply(response.status, response.reason or "", {str(name): str(value) for name, value in response.headers.items()}, body))
+        plan.heard(
+            Reply(
+                response.status,
+                response.reason or "",
+                {str(name): str(value) for name, value in response.headers.items()},
+                body,
+            )
+        )
     return response
 
 

@@ -130,5 +130,3 @@ def _is_demo(sent: Sent) -> bool:
 
 def _forms(secret: str) -> set[str]:
     return {secret, json.dumps(secret)[1:-1], quote(secret, safe="")}
-
-

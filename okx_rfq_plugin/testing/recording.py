@@ -1,4 +1,4 @@
-"""Records the cassettes of this package: brings about each situation, and drives the plugin through it over real HTTP."""
+"""Records this package's cassettes: brings about each situation and drives the plugin through it over real HTTP."""
 
 from __future__ import annotations
 
@@ -140,7 +140,8 @@ def demo_credentials() -> dict[str, str]:
 @contextmanager
 def _sandbox_exchange(situation: Situation) -> Iterator[tuple[Any, Stage]]:
     clock = VirtualClock()
-    with FixtureSandbox(clock) as sandbox, opened(Stage()) as stage:
+    sandbox = FixtureSandbox(clock)
+    with sandbox, opened(Stage()) as stage:
         stage.clock, stage.sandbox = clock, sandbox
         permissions = ("read_only",) if situation.readonly else ("read_only", "trade")
         if situation.prepare is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -13,13 +14,15 @@ from okx_rfq_plugin.testing.interactions import CassetteRequest, Failure, Reply
 _KEPT_HEADERS = ("content-type",)
 # Names of things that everybody knows, though they end as the name of an id does.
 _PUBLIC = {"instid", "instfamilyid", "ccyid", "seqid", "prevseqid", "ruleid"}
-_WORDS = (
-    "addr", "address", "apikey", "areacode", "counterparties", "counterparty", "email", "id", "ids", "ip", "ips", "key", "label", "mail", "memo",
-    "mobile", "name", "nickname", "note", "passphrase", "password", "phone", "pwd", "remark", "secret", "sign", "signature", "subacct",
-    "subaccount", "tag", "token", "trader", "tradercode", "tradername", "txhash", "uid", "user", "username",
-)  # fmt: skip
-_ENDINGS = ("id", "ids", "uid", "acct", "addr", "address", "email", "ip", "key", "label", "name", "phone",
-            "secret", "token")  # fmt: skip
+_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        "addr address apikey areacode counterparties counterparty email id ids ip ips key label mail memo mobile name "
+        "nickname note passphrase password phone pwd remark secret sign signature subacct subaccount tag token trader "
+        "tradercode tradername txhash uid user username",
+    )
+)
+_ENDINGS = frozenset(re.findall(r"\w+", "id ids uid acct addr address email ip key label name phone secret token"))
 _NOT_NAMES = {"code", "scode", "msgcode", "statuscode", "ccyname", "instidcode", "errorcode", "subcode"}
 _TEXTS = (
     ("ip", re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])")),
@@ -66,8 +69,11 @@ class Scrubber:
             if len(value) >= _SHORTEST and value in text:
                 text = re.sub(rf"(?<![\w-]){re.escape(value)}(?![\w-])", self._placeholders[value], text)
         for kind, pattern in _TEXTS:
-            text = pattern.sub(lambda found, kind=kind: self._placeholder(kind, found[0]), text)
+            text = pattern.sub(partial(self._found, kind), text)
         return text
+
+    def _found(self, kind: str, found: re.Match[str]) -> str:
+        return self._placeholder(kind, found[0])
 
     def names_something(self, name: str) -> bool:
         """Return whether what stands under a name says who or what something is."""
@@ -76,7 +82,7 @@ class Scrubber:
             return True
         if normal in _PUBLIC or normal in _NOT_NAMES:
             return False
-        return normal in _WORDS or any(_ends(name, ending) for ending in _ENDINGS)
+        return normal in _WORDS or _last_word(name) in _ENDINGS
 
     def _body(self, body: bytes) -> bytes:
         try:
@@ -133,7 +139,7 @@ def _normal(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
-def _ends(name: str, ending: str) -> bool:
-    # At the end of a word of its own: `clOrdId` and `sub_account_id`, not `bid`, `paid` or `zip`.
+def _last_word(name: str) -> str:
+    # Of several: `clOrdId` and `sub_account_id`, not `bid`, `paid` or `zip`.
     words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)
-    return len(words) > 1 and words[-1].lower() == ending
+    return words[-1].lower() if len(words) > 1 else ""

@@ -58,7 +58,8 @@ def check_class(cls: Any) -> None:
     """
     if not isinstance(cls, type) or not is_okx(cls):
         raise TypeError(
-            f"cls is an okx class of ccxt, ccxt.async_support or ccxt.pro (okx, myokx, okxus), or one made from them, not {cls!r}"
+            "cls is an okx class of ccxt, ccxt.async_support or ccxt.pro (okx, myokx, okxus), or a subclass, "
+            f"not {cls!r}"
         )
 
 

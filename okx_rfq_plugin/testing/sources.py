@@ -44,7 +44,9 @@ class Source:
         return f"{self.cassette.path}: {self.cassette.described}, {days} days ago"
 
 
-def find_source(node: pytest.Item, marker: pytest.Mark | None, folder: Any, *, record: str | None, rewrite: bool) -> Source:
+def find_source(
+    node: pytest.Item, marker: pytest.Mark | None, folder: Any, *, record: str | None, rewrite: bool
+) -> Source:
     """Return who answers; a marker that cannot be followed fails the test, with what to do."""
     if marker is None:
         return Source("sandbox")
@@ -55,9 +57,7 @@ def find_source(node: pytest.Item, marker: pytest.Mark | None, folder: Any, *, r
             pytrace=False,
         )
     if not isinstance(folder, Path):
-        pytest.fail(
-            f"the fixture okx_rfq_cassette_dir returns a pathlib.Path, a folder, not {folder!r}", pytrace=False
-        )
+        pytest.fail(f"the fixture okx_rfq_cassette_dir returns a pathlib.Path, a folder, not {folder!r}", pytrace=False)
     path = folder / name.removesuffix(".yaml")
     path = path.with_name(path.name + ".yaml")
     from okx_rfq_plugin.testing.cassettes import CassetteError, find, read
@@ -85,12 +85,12 @@ def _arguments(node: Any, marker: pytest.Mark) -> tuple[str, Match]:
     args = marker.args or ((kwargs.pop("name"),) if "name" in kwargs else ())
     if kwargs or len(args) > 1 or (args and not isinstance(args[0], (str, Path))) or (args and not str(args[0])):
         pytest.fail(
-            f"@pytest.mark.{_MARKER} takes one name or path, as in {_MARKER}('canceled'), or none, and match=\"body\" or "
-            'match="path"',
+            f"@pytest.mark.{_MARKER} takes one name or path, as in {_MARKER}('canceled'), or none, "
+            'and match="body" or match="path"',
             pytrace=False,
         )
     if match not in ("body", "path"):
-        pytest.fail(f"@pytest.mark.{_MARKER}: match is \"body\" or \"path\", not {match!r}", pytrace=False)
+        pytest.fail(f'@pytest.mark.{_MARKER}: match is "body" or "path", not {match!r}', pytrace=False)
     return (str(args[0]) if args else _own_name(node)), match
 
 

@@ -1,4 +1,4 @@
-"""Decides, for one test, where the requests of okx objects go: to the sandbox, to a cassette, to loopback, or nowhere."""
+"""Where the requests of okx objects go in a test: to the sandbox, a cassette, loopback, or nowhere."""
 
 from __future__ import annotations
 

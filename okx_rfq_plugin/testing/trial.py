@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from okx_rfq_plugin.testing.recorder import Recorder
     from okx_rfq_plugin.testing.sources import Source
 
+    _Failed = BaseException  # pytest has no public name for the class
+else:
+    _Failed = pytest.fail.Exception
 
-class NotSent(pytest.fail.Exception):
+
+class NotSent(_Failed):
     """Fails the test where a request was refused. No Exception: a strategy's `except Exception` lets it through."""
 
     okx_rfq_not_sent = True  # for the core: nothing has left the machine
@@ -79,15 +83,15 @@ class Trial:
         _fail(f"the fixture okx_rfq_credentials: {words}")
 
     def check_sandbox(self, source: Source) -> None:
-        """Refuse a sandbox beside a cassette that comes with the package: nobody would ask it."""
+        """Refuse a sandbox beside a cassette of the package's own: nobody would ask it."""
         from okx_rfq_plugin.testing.cassettes import is_own
 
         if source.cassette is not None and (
             is_own(source.cassette.path) or source.cassette.head.get("answered_by") != "sandbox"
         ):
             _fail(
-                f"this test replays {source.cassette.path.name}, and asks for okx_rfq_sandbox: nobody would ask the "
-                "sandbox. Leave out the marker okx_rfq_cassette, or the sandbox; the requests that were replayed are in "
+                f"this test replays {source.cassette.path.name}, and asks for okx_rfq_sandbox: nobody would ask "
+                "that. Leave out the marker okx_rfq_cassette, or the sandbox; the requests that were replayed are in "
                 "okx_rfq_cassette_requests."
             )
         if source.world == "demo":
@@ -146,7 +150,7 @@ class Trial:
             self._ran, self._passed = True, passed
 
     def end(self) -> str | None:
-        """End the guard; fail with what was swallowed or never used, or return the path of a cassette that was written."""
+        """End the guard; fail with what was swallowed or never used, or return the path of a written cassette."""
         __tracebackhide__ = True
         wire.close_stage(self.stage)
         if self.stage.violations and not self._raised.intersection(self.stage.violations):

@@ -1,4 +1,4 @@
-"""The cassettes: what they say of themselves, what is not in them, that both twins replay them, and how they are made."""
+"""The cassettes: what they say of themselves, what is not in them, how they replay, and how they are made."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_find_names_what_there_is() -> None:
 
 def test_replay_outside_of_pytest_refuses_what_is_not_there(twin: Twin) -> None:
     """A request too many is a BaseException where it was made; what is left over is one at the end."""
-    with pytest.raises(Refused, match="does not hold what was asked for") as caught, replay("canceled") as tape:
+    with pytest.raises(Refused, match="does not hold what was asked for") as caught, replay("canceled") as tape:  # noqa: PT012 - the end of the replay is part of it
         exchange = tape.make_exchange(twin.module.okx)
         twin.run(exchange, exchange.cancel_all_rfqs, exchange.cancel_all_rfqs)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -101,11 +100,12 @@ WAYS = """
         "a fetch put on": lambda: with_fetch().fetch_time(),
         "a thread": on_a_thread,
         "signed by hand": signed_by_hand,
-        "from here to there": lambda: at("http://127.0.0.1:9").session.get("http://x.invalid", headers={"OK-ACCESS-KEY": "a"}),
+        "signed, by its session": lambda: BEFORE.session.get("http://x.invalid", headers={"OK-ACCESS-KEY": "a"}),
     }
 
     async def watch(exchange):
-        exchange.set_markets([{"id": "BTC-USDT", "symbol": "BTC/USDT", "base": "BTC", "quote": "USDT", "type": "spot", "spot": True}])
+        market = {"id": "BTC-USDT", "symbol": "BTC/USDT", "base": "BTC", "quote": "USDT", "type": "spot", "spot": True}
+        exchange.set_markets([market])
         await exchange.watch_ticker("BTC/USDT")
 
     async def dial(exchange):
@@ -120,7 +120,9 @@ WAYS = """
             ccxt.async_support.okx, lambda exchange: okx_rfq_plugin.install(exchange).cancel_all_rfqs(), {}
         ),
         "async myokx": (ccxt.async_support.myokx, lambda exchange: exchange.fetch_time(), {}),
-        "async proxy": (ccxt.async_support.okx, lambda exchange: exchange.fetch_time(), {"httpsProxy": "http://127.0.0.1:9"}),
+        "async proxy": (
+            ccxt.async_support.okx, lambda exchange: exchange.fetch_time(), {"httpsProxy": "http://127.0.0.1:9"}
+        ),
         "async aiohttp proxy": (
             ccxt.async_support.okx, lambda exchange: exchange.fetch_time(), {"aiohttp_proxy": "http://127.0.0.1:9"}
         ),
@@ -151,7 +153,7 @@ COUNT = 28
 
 
 @pytest.fixture
-def lookups(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
+def lookups(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Hosts other than loopback that anybody has looked up or connected to, below the guard."""
     found: list[object] = []
     look_up, connect = socket.getaddrinfo, socket.socket.connect
@@ -170,7 +172,7 @@ def lookups(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[object]]:
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     monkeypatch.setattr(socket.socket, "connect", connect_)
-    yield found
+    return found
 
 
 def check(result: pytest.RunResult, lookups: list[object]) -> None:
@@ -235,7 +237,9 @@ def test_a_refusal_is_no_exception(pytester: pytest.Pytester, lookups: list[obje
     )
 
     check(result, lookups)
-    result.stdout.fnmatch_lines(["E *POST https://www.okx.com/api/v5/rfq/cancel-all-rfqs was not sent by a ccxt.okx.okx*"])
+    result.stdout.fnmatch_lines(
+        ["E *POST https://www.okx.com/api/v5/rfq/cancel-all-rfqs was not sent by a ccxt.okx.okx*"]
+    )
 
 
 def test_others_are_not_touched(pytester: pytest.Pytester, lookups: list[object]) -> None:

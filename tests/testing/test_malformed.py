@@ -52,7 +52,11 @@ MALFORMED: dict[str, tuple[str | bytes, int | None, str]] = {
     "no interactions": ("version: 1\n", 1, "there are no `interactions`"),
     "interactions no list": ("version: 1\ninteractions: {a: 1}\n", 2, "`interactions` is a list, not a mapping"),
     "interaction no mapping": ("version: 1\ninteractions:\n- 7\n", 3, "an interaction is a mapping"),
-    "no request": ("interactions:\n- response: {}\n", 2, "an interaction has a mapping `request`, which is missing here"),
+    "no request": (
+        "interactions:\n- response: {}\n",
+        2,
+        "an interaction has a mapping `request`, which is missing here",
+    ),
     "request no mapping": ("interactions:\n- request: 1\n  response: {}\n", 2, "a mapping `request`, not 1"),
     "no response": (ROW.partition("  response")[0], 3, "a mapping `response`, which is missing here"),
     "no method": (but("    method: POST\n", ""), 3, "a request has a `method`, a text, which is missing here"),

@@ -84,7 +84,7 @@ def test_a_body_that_differs_is_a_miss_that_shows_both(path: Path, changed: dict
 
 def test_an_id_that_differs_is_a_miss(path: Path) -> None:
     """What OKX has named is to be canceled by that name, and what the strategy has named keeps its name."""
-    with pytest.raises(Refused, match="the body differs"), replay(path) as tape:
+    with pytest.raises(Refused, match="the body differs"), replay(path) as tape:  # noqa: PT012 - the end of the replay is part of it
         exchange = tape.make_exchange()
         create(exchange)
         exchange.private_get_rfq_rfqs({"clRfqId": "mine"})
@@ -112,7 +112,7 @@ def test_order_is_kept_across_paths(path: Path) -> None:
 
 def test_a_request_too_many_says_so() -> None:
     """With a cassette of the package's own there is nothing to record again."""
-    with pytest.raises(Refused) as caught, replay("canceled") as tape:
+    with pytest.raises(Refused) as caught, replay("canceled") as tape:  # noqa: PT012 - the end of the replay is part of it
         exchange = tape.make_exchange()
         exchange.cancel_all_rfqs()
         exchange.cancel_all_rfqs()
@@ -162,11 +162,15 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         )
         for body in bodies
     ]
-    cassettes.write(tmp_path / "deep" / "a.yaml", {}, [*rows, Interaction(request=rows[0].request, answer=Failure.TIMEOUT)])
+    cassettes.write(
+        tmp_path / "deep" / "a.yaml", {}, [*rows, Interaction(request=rows[0].request, answer=Failure.TIMEOUT)]
+    )
 
     read = cassettes.read(tmp_path / "deep" / "a.yaml").interactions
 
     assert [body if b"xx" not in body else None for body in bodies] == [
-        each.answer.body if b"xx" not in each.answer.body else None for each in read[:-1] if isinstance(each.answer, Reply)
+        each.answer.body if b"xx" not in each.answer.body else None
+        for each in read[:-1]
+        if isinstance(each.answer, Reply)
     ]
     assert ("timeout", "b=c") == (read[-1].outcome, read[-1].request.query)

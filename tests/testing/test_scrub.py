@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -18,16 +19,22 @@ def scrubbed(value: Any, *names: str) -> Any:
 
 
 # Names as OKX's pages have them, of every kind of endpoint.
-NAMES = """
-rfqId clRfqId quoteId clQuoteId blockTdId tradeId ordId clOrdId algoId algoClOrdId billId wdId depId transId clientId
-attachAlgoClOrdId reqId quoteReqId clQReqId strategyId traderCode traderName counterparties counterparty uid mainUid
-subUid subAcct subAccount apiKey secretKey secret passphrase password key sign signature token label address addr
-toAddr fromAddr txId email phone mobile ip ips areaCode memo nickName userName tag groupId sub_account_id posId
-""".split()
-KEPT = """
-instId instFamily instType ccy sz side px state code sCode msg sMsg ts cTime uTime validUntil tdMode posSide flowType
-type perm acctLv posMode bid ask paid zip lmtPx feeCcy tgtCcy ordType settleCcy ctVal valid
-""".split()
+NAMES = re.findall(
+    r"\w+",
+    """
+    rfqId clRfqId quoteId clQuoteId blockTdId tradeId ordId clOrdId algoId algoClOrdId billId wdId depId transId clientId
+    attachAlgoClOrdId reqId quoteReqId clQReqId strategyId traderCode traderName counterparties counterparty uid mainUid
+    subUid subAcct subAccount apiKey secretKey secret passphrase password key sign signature token label address addr
+    toAddr fromAddr txId email phone mobile ip ips areaCode memo nickName userName tag groupId sub_account_id posId
+    """,
+)
+KEPT = re.findall(
+    r"\w+",
+    """
+    instId instFamily instType ccy sz side px state code sCode msg sMsg ts cTime uTime validUntil tdMode posSide flowType
+    type perm acctLv posMode bid ask paid zip lmtPx feeCcy tgtCcy ordType settleCcy ctVal valid
+    """,
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -64,9 +71,10 @@ def test_a_query_is_scrubbed_by_the_same_rule() -> None:
     )
 
     assert "rfqId=1000000001&state=active&ccy=BTC,ETH&clRfqId=" == request.query
-    assert '{"rfqId":"1000000001"}' == scrubber.request(
-        CassetteRequest(method="POST", path="/", body='{"rfqId": "12345"}')
-    ).body
+    assert (
+        '{"rfqId":"1000000001"}'
+        == scrubber.request(CassetteRequest(method="POST", path="/", body='{"rfqId": "12345"}')).body
+    )
 
 
 @pytest.mark.parametrize(
