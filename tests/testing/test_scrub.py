@@ -22,8 +22,8 @@ def scrubbed(value: Any, *names: str) -> Any:
 NAMES = re.findall(
     r"\w+",
     """
-    rfqId clRfqId quoteId clQuoteId blockTdId tradeId ordId clOrdId algoId algoClOrdId billId wdId depId transId clientId
-    attachAlgoClOrdId reqId quoteReqId clQReqId strategyId traderCode traderName counterparties counterparty uid mainUid
+    rfqId clRfqId quoteId clQuoteId blockTdId tradeId ordId clOrdId algoId algoClOrdId billId wdId depId transId
+    clientId attachAlgoClOrdId reqId quoteReqId clQReqId strategyId traderCode traderName counterparties counterparty uid mainUid
     subUid subAcct subAccount apiKey secretKey secret passphrase password key sign signature token label address addr
     toAddr fromAddr txId email phone mobile ip ips areaCode memo nickName userName tag groupId sub_account_id posId
     """,
@@ -31,8 +31,8 @@ NAMES = re.findall(
 KEPT = re.findall(
     r"\w+",
     """
-    instId instFamily instType ccy sz side px state code sCode msg sMsg ts cTime uTime validUntil tdMode posSide flowType
-    type perm acctLv posMode bid ask paid zip lmtPx feeCcy tgtCcy ordType settleCcy ctVal valid
+    instId instFamily instType ccy sz side px state code sCode msg sMsg ts cTime uTime validUntil tdMode posSide
+    flowType type perm acctLv posMode bid ask paid zip lmtPx feeCcy tgtCcy ordType settleCcy ctVal valid
     """,
 )
 
