@@ -199,7 +199,9 @@ def test_the_factory(pytester: pytest.Pytester) -> None:
             assert (1, 7000, True) == (exchange.options["mine"], exchange.timeout, exchange.options["sandboxMode"])
             assert "nothing_active" == exchange.cancel_all_rfqs()["status"]
 
-        @pytest.mark.parametrize("cls", [ccxt.async_support.okx, ccxt.async_support.myokx, ccxt.pro.okx, ccxt.pro.okxus])
+        ASYNC = [ccxt.async_support.okx, ccxt.async_support.myokx, ccxt.pro.okx, ccxt.pro.okxus]
+
+        @pytest.mark.parametrize("cls", ASYNC)
         def test_async(okx_rfq_make_exchange, cls):
             async def main():
                 return await okx_rfq_make_exchange(cls).cancel_all_rfqs()

@@ -22,8 +22,9 @@ def scrubbed(value: Any, *names: str) -> Any:
 NAMES = re.findall(
     r"\w+",
     """
-    rfqId clRfqId quoteId clQuoteId blockTdId tradeId ordId clOrdId algoId algoClOrdId billId wdId depId transId
-    clientId attachAlgoClOrdId reqId quoteReqId clQReqId strategyId traderCode traderName counterparties counterparty uid mainUid
+    rfqId clRfqId quoteId clQuoteId blockTdId tradeId ordId clOrdId algoId algoClOrdId billId wdId depId
+    transId clientId attachAlgoClOrdId reqId quoteReqId clQReqId strategyId
+    traderCode traderName counterparties counterparty uid mainUid
     subUid subAcct subAccount apiKey secretKey secret passphrase password key sign signature token label address addr
     toAddr fromAddr txId email phone mobile ip ips areaCode memo nickName userName tag groupId sub_account_id posId
     """,
