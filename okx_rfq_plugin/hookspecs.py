@@ -49,6 +49,16 @@ def cancel_all_quotes_after(
 
 
 @hookspec
+def rfq_creating(exchange: Any, path: str, params: dict[str, Any]) -> None:
+    """Asked on the caller's thread before a signed create-rfq or create-quote leaves; raise to refuse it."""
+
+
+@hookspec
+def exchange_installed(exchange: Any) -> None:
+    """Told when the methods were put on an exchange object, or an object of an installed class was made."""
+
+
+@hookspec
 def rfq_cancel_retrying(exchange: ExchangeSnapshot, attempt: int, error: Exception, wait: float) -> None:
     """Told when attempt number `attempt` (from 1) did not end it and the next follows in `wait` seconds."""
 

@@ -44,6 +44,8 @@ def install(target: T, *, policy: RetryPolicy | None = None) -> T:
         _put_on_object(target)
     if policy is not None:
         setattr(cls if isinstance(target, type) else target, POLICY, policy)
+    if not isinstance(target, type):
+        get_plugin_manager().hook.exchange_installed(exchange=target)
     return target
 
 
@@ -87,6 +89,7 @@ def _face(owner: type, next_in_line: members.NextInLine) -> dict[str, Any]:
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         next_in_line(self, "__init__")(*args, **kwargs)
         _flag(self)
+        get_plugin_manager().hook.exchange_installed(exchange=self)
 
     def __reduce_ex__(self: Any, protocol: Any) -> Any:
         policy = getattr(owner, POLICY, None)

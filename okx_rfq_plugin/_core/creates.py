@@ -10,6 +10,7 @@ from ccxt.base.errors import OperationRejected
 from okx_rfq_plugin._core import members
 from okx_rfq_plugin._core.account import key_of
 from okx_rfq_plugin._core.endpoints import CANCEL_ALL_QUOTES, CANCEL_ALL_RFQS, Endpoint
+from okx_rfq_plugin.plugins import get_plugin_manager
 
 _CANCEL_OF = {CANCEL_ALL_RFQS.create: "cancel_all_rfqs", CANCEL_ALL_QUOTES.create: "cancel_all_quotes"}
 
@@ -40,7 +41,12 @@ def create_members(owner: type, next_in_line: members.NextInLine) -> dict[str, A
                 f"{self.id} {path}: nothing was sent, for {_CANCEL_OF[path]}() was called while this waited in ccxt's"
                 " queue. Create it again if you still want it."
             )
-        return next_in_line(self, "sign")(path, *args, **kwargs)
+        signed = next_in_line(self, "sign")(path, *args, **kwargs)
+        if path in _CANCEL_OF:
+            # After the signature has its timestamp: a process that is stopped in between signs nothing fresh.
+            params = args[2] if len(args) > 2 else kwargs.get("params", {})
+            get_plugin_manager().hook.rfq_creating(exchange=self, path=path, params=params)
+        return signed
 
     return {"fetch2": fetch2, "sign": sign}
 
