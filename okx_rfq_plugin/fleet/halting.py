@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from okx_rfq_plugin.fleet.clocks import Reading
 from okx_rfq_plugin.fleet.plan import Plan
-from okx_rfq_plugin.fleet.records import OKX_WINDOW, Latch, Member, View
+from okx_rfq_plugin.fleet.records import CERTAIN, OKX_WINDOW, Latch, Member, View
 from okx_rfq_plugin.fleet.sight import Sight
 
 LEAST_LEASE = 3.0  # seconds: the lease assumed of members that the store has lost and nobody has seen
@@ -31,8 +31,8 @@ class Halting:
         self.gave_up = False
         self.sight = Sight()
         self.plans = {account: Plan(now, last=False) for account in accounts}
-        self._first = True  # the plans are those of the cancel at once
-        self._wait, self._patience = wait, patience
+        self.waits = wait
+        self._patience, self._settled = patience, now
         self._begun = self._placed = now
 
     def placed(self, latch: Latch, now: Reading) -> None:
@@ -90,6 +90,11 @@ class Halting:
         """Members of accounts that are not among those to cancel for."""
         return [seen.member for seen in self.sight.seen.values() if seen.member.account not in self.accounts]
 
+    def certain_in(self, now: Reading) -> float:
+        """Return the seconds after which what was signed before every member obeyed cannot come alive any more."""
+        longer = max((plan.longer for plan in self.plans.values()), default=0.0)
+        return max(0.0, CERTAIN + longer + self.sight.patience - now.least_since(self._settled))
+
     def left(self, now: Reading) -> float:
         """Return the seconds until the last cancel that is planned; 0 where none is."""
         ends = [plan.steps[-1] - now.least_since(plan.since) for plan in self.plans.values() if plan.steps]
@@ -112,11 +117,11 @@ class Halting:
         return max((seen.beat.seen for seen in self.sight.seen.values() if seen.beat), default=0)
 
     def _settle(self, now: Reading, *, certain: bool) -> None:
-        self.certain, self.gave_up = certain, not certain
+        self.certain, self.gave_up, self._settled = certain, not certain, now
         unseen = max(self.sight.patience, LEAST_LEASE * 7 / 6) - now.least_since(self._placed)
         for account, earlier in list(self.plans.items()):
             longer = _longer(self.sight, account)
-            plan = Plan(now, longer=longer, last=self._wait, delay=max(0.0, unseen))
+            plan = Plan(now, longer=longer, last=self.waits, delay=max(0.0, unseen))
             plan.succeed(earlier)
             self.plans[account] = plan
 

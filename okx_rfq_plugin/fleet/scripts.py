@@ -66,7 +66,8 @@ return redis.call('HDEL', KEYS[1], ARGV[1])
 """
 
 # Cancels shared across processes. Each caller has a random ticket. `waiting` holds for each the ticket of the caller
-# who has set out with it, or "w"; `sent` holds when each request left or came back; `next` is who waits for OKX's window.
+# who has set out with it, or "w"; `sent` holds when each request left or came back; `next` is the caller who waits for
+# OKX's window.
 
 # KEYS: waiting, next, sent, done of this ticket. ARGV: ticket, sends, window in µs, ms that `next` is good for.
 # Returns {'done', what came of it}, {'wait'}, or {'send', each ticket that the request will serve}.

@@ -70,6 +70,13 @@ class Store:
         with self._mended():
             self._client.ping()
 
+    def ping_and_close(self) -> None:
+        """Whether it answers at all: StoreError where it does not."""
+        try:
+            self.ping()
+        finally:
+            self.close()
+
     def close(self) -> None:
         """Close the connection; the next call opens another."""
         with suppress(Exception):
