@@ -79,8 +79,12 @@ def _strategies(
     guards: list[subprocess.Popen[str]] = []
     strategies: list[_Strategy] = []
     try:
-        for credentials in users.values():
-            environment = {**guarded_environment(server.url), **{KEYS[name]: credentials[name] for name in KEYS}}
+        for name, credentials in users.items():
+            environment = {
+                **guarded_environment(server.url),
+                "OKX_RFQ_FLEET_NAME": name,
+                **{KEYS[key]: credentials[key] for key in KEYS},
+            }
             guard = ("guard", "--env", "sandbox", "--url", sandbox.url, "--")
             command = (*_COMMAND, *guard, sys.executable, "-c", _STRATEGY, sandbox.url)
             guards.append(_start(command, environment, stderr=subprocess.DEVNULL))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from okx_rfq_plugin.fleet.clocks import Reading
 from okx_rfq_plugin.fleet.plan import Plan
-from okx_rfq_plugin.fleet.records import CERTAIN, OKX_WINDOW, Latch, Member, View
+from okx_rfq_plugin.fleet.records import CERTAIN, Latch, Member, View
 from okx_rfq_plugin.fleet.sight import Sight
 
 LEAST_LEASE = 3.0  # seconds: the lease assumed of members that the store has lost and nobody has seen
@@ -127,5 +127,5 @@ class Halting:
 
 
 def _longer(sight: Sight, account: str) -> float:
-    beats = [seen.beat for seen in sight.seen.values() if seen.member.account == account]
-    return max((OKX_WINDOW if beat is None else beat.longer for beat in beats), default=0.0)
+    members = [seen.member for seen in sight.seen.values() if seen.member.account == account]
+    return max((member.longer for member in members), default=0.0)

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from okx_rfq_plugin.fleet import clocks
 from okx_rfq_plugin.fleet.fence import Fence
@@ -122,7 +123,8 @@ class Membership:
             sent = clocks.read()
             self._count += 1
             try:
-                latch = self._store.renew(self.record, Beat(self._count, known, self._how_far_ahead()))
+                self.record = replace(self.record, ahead=self._how_far_ahead())
+                latch = self._store.renew(self.record, Beat(self._count, known))
                 lost = self.fence.renewed(sent, latch)
                 self._ready.set()
                 if lost is not None:

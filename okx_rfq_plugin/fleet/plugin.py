@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import logging
 import os
+import sys
 import threading
 from typing import Any
 
@@ -17,7 +18,7 @@ from okx_rfq_plugin.fleet.membership import Membership
 from okx_rfq_plugin.hookspecs import hookimpl
 from okx_rfq_plugin.plugins import get_plugin_manager
 
-VARIABLE = "OKX_RFQ_FLEET"
+VARIABLE, NAME = "OKX_RFQ_FLEET", "OKX_RFQ_FLEET_NAME"
 LEASE = 3.0  # seconds
 PATIENCE = 2.0  # seconds that the first create of a process may wait until it is a member
 
@@ -111,9 +112,7 @@ class FleetPlugin:
     def _join_by_environment(self, exchange: Any, path: str, url: str) -> Joined:
         try:
             twin = sync_twin(exchange)
-            membership = Membership(
-                url, account_of(twin), name=f"process {os.getpid()}", lease=LEASE, ahead=ahead_of(twin)
-            )
+            membership = Membership(url, account_of(twin), name=_name(), lease=LEASE, ahead=ahead_of(twin))
         except Exception as error:
             reason = f"{VARIABLE} is set, and the fleet could not be joined ({type(error).__name__})"
             raise _refused(exchange, path, reason) from error
@@ -121,6 +120,10 @@ class FleetPlugin:
         joined = self.add(exchange, membership)
         atexit.register(_at_exit, membership)
         return joined
+
+
+def _name() -> str:
+    return os.environ.get(NAME) or os.path.basename(sys.argv[0]).lstrip("-") or "python"
 
 
 def _refused(exchange: Any, path: str, reason: str) -> OperationRejected:

@@ -24,6 +24,12 @@ class Member:
     account: str  # "demo:UID" or "live:UID", by OKX's own User ID
     lease: float  # seconds
     joined: float  # Unix seconds, by the member's clock: to be shown, never compared
+    ahead: float | None = None  # seconds that its signatures are ahead of OKX's clock; None where not known
+
+    @property
+    def longer(self) -> float:
+        """Seconds that its signatures may outlive OKX's 30 s, which judges by the time that they are dated with."""
+        return OKX_WINDOW if self.ahead is None else min(max(0.0, self.ahead), OKX_WINDOW)
 
     @property
     def patience(self) -> float:
@@ -59,12 +65,6 @@ class Beat(NamedTuple):
 
     number: int
     seen: int  # version of the latch that the member obeys, 0 for none
-    ahead: float | None  # seconds that its signatures are ahead of OKX's clock; None where not known
-
-    @property
-    def longer(self) -> float:
-        """Seconds that its signatures may outlive OKX's 30 s."""
-        return OKX_WINDOW if self.ahead is None else min(max(0.0, self.ahead), OKX_WINDOW)
 
 
 class View(NamedTuple):
@@ -95,8 +95,8 @@ def from_text(kind: type[T], text: str) -> T | None:
 def beat_from_text(text: str) -> Beat | None:
     """Read a heartbeat; None for what is none."""
     try:
-        number, seen, ahead = json.loads(text)
-        return Beat(int(number), int(seen), None if ahead is None else float(ahead))
+        number, seen = json.loads(text)
+        return Beat(int(number), int(seen))
     except (ValueError, TypeError):
         return None
 

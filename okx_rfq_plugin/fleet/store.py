@@ -103,9 +103,8 @@ class Store:
         if unknown:
             with self._mended():
                 texts = self._client.hmget(_MEMBERS, unknown)
-            for member_id, text in zip(unknown, texts, strict=True):
-                if (member := from_text(Member, text or "")) is not None:
-                    self._known[member_id] = member
+            members = [from_text(Member, text or "") for text in texts]
+            self._known |= {member.id: member for member in members if member is not None}
         self._known = {member_id: self._known[member_id] for member_id in beats if member_id in self._known}
         return View(epoch, from_text(Latch, latch), beats, dict(self._known))
 
@@ -129,7 +128,7 @@ class Store:
         """Show that a watcher watches, for the given number of milliseconds."""
         with self._mended(), self._client.pipeline(transaction=True) as pipe:
             pipe.hset(_WATCHERS, watcher.id, to_text(watcher))
-            pipe.set(_BEAT + watcher.id, "[0, 0, null]", px=ms)
+            pipe.set(_BEAT + watcher.id, "[0, 0]", px=ms)
             pipe.execute()
 
     def unwatch(self, watcher_id: str) -> None:

@@ -80,8 +80,7 @@ class Watch:
         if member.account not in self.accounts:
             self.uncovered[member.id] = member
             return Event("uncovered", member.account, member)
-        longer = OKX_WINDOW if seen.beat is None else seen.beat.longer
-        self._plan(member.account, now, longer)
+        self._plan(member.account, now, member.longer)
         self.owed.setdefault(member.account, []).append(member)
         return Event("lapsed", member.account, member)
 

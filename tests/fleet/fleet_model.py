@@ -126,7 +126,7 @@ class Host:
     beats: Iterator[int] = field(default_factory=lambda: count(1))
 
     def __post_init__(self) -> None:
-        self.member = Member(f"m{self.number}", f"m{self.number}", "host", 1, self.account, LEASE, 0.0)
+        self.member = Member(f"m{self.number}", f"m{self.number}", "host", 1, self.account, LEASE, 0.0, self.ahead)
 
     def clock(self) -> Reading:
         return Reading(self.mono, self.boot, self.wall)
@@ -240,7 +240,7 @@ class World:
                 host.renewal = None
         if host.renewal is None and self.now >= host.due:
             seen = 0 if host.fence.latch is None else host.fence.latch.version
-            beat = Beat(next(host.beats), seen, host.ahead)
+            beat = Beat(next(host.beats), seen)
             renewal = Renewal(host.clock(), self.now, beat, self.now + host.latency / 2, self.now + host.latency)
             host.renewal, host.due = renewal, self.now + LEASE / 3
             self._execute(host, renewal)
@@ -258,7 +258,9 @@ class World:
             if rfq.state == "sent" and self.now >= rfq.sent + rfq.delay:
                 taken = abs(self.now - rfq.dated) <= OKX_WINDOW
                 rfq.state = "active" if taken else "refused"
-                assert not (taken and self.halted_for_certain), "an RFQ came alive in a fleet that was halted for certain"
+                assert not (taken and self.halted_for_certain), (
+                    "an RFQ came alive in a fleet that was halted for certain"
+                )
 
     def _cancel(self, account: str) -> bool:
         if not self.okx_takes_cancels:
@@ -278,9 +280,9 @@ class World:
             clean = self._cancel(account)
             for event in watch.canceled(account, self.clock(), clean=clean):
                 self._check(event)
-                if event.kind == "finished" and event.member is not None and self.store.up:
-                    if self.store.forget(event.member.id):
-                        watch.forgotten(event.member)
+                finished = event.member if event.kind == "finished" and self.store.up else None
+                if finished is not None and self.store.forget(finished.id):
+                    watch.forgotten(finished)
 
     def _check(self, event: Event) -> None:
         self.events.append(event)
