@@ -89,7 +89,7 @@ end
 local by = redis.call('HGET', KEYS[1], ARGV[1])
 if by and wire[by] then return {'wait'} end
 redis.call('HSET', KEYS[1], ARGV[1], 'w')
-redis.call('PEXPIRE', KEYS[1], 60000)
+redis.call('PEXPIRE', KEYS[1], 90000)
 local leader = redis.call('GET', KEYS[2])
 if leader and leader ~= ARGV[1] then return {'wait'} end
 if busy >= tonumber(ARGV[2]) then
@@ -98,7 +98,7 @@ if busy >= tonumber(ARGV[2]) then
 end
 redis.call('DEL', KEYS[2])
 redis.call('HSET', KEYS[3], ARGV[1], string.format('%.0f', now) .. ' wire')
-redis.call('PEXPIRE', KEYS[3], 60000)
+redis.call('PEXPIRE', KEYS[3], 90000)
 local all, served = redis.call('HGETALL', KEYS[1]), {'send'}
 for i = 1, #all, 2 do
   if all[i + 1] == 'w' then

@@ -18,6 +18,7 @@ from okx_rfq_plugin.fleet.store import Store, StoreError
 BUDGET = 0.05  # seconds that a cancel waits for the store at a time, then it goes on as without it
 LONGEST = 2.5  # seconds that a cancel waits for others, OKX's window included
 _LOOK = 0.05  # seconds between two looks at how others are getting on
+_LOOKS = 3  # unanswered ones in a row, after which one who waits for OKX's window waits no longer
 _GOODBYE = 2.0  # seconds that closing may take
 
 Receipt = dict[str, Any]
@@ -110,11 +111,16 @@ def share(office: Office, now: Callable[[], float]) -> Generator[Step, Any, Rece
         The receipt of another's cancel, which set out after this caller came; None where it sent its own.
     """
     ticket, begun = secrets.token_hex(8), now()
+    unanswered = _LOOKS  # the first question has one chance
     leave = _end(office, ticket, {})
     while True:
         answer = yield "ask", lambda store: store.enter(office.group, ticket), leave
         if not answer:
-            break
+            unanswered += 1
+            if unanswered > _LOOKS:
+                break
+            continue
+        unanswered = 0
         if answer[0] == "done":
             receipt = office.unsealed(ticket, answer[1])
             if receipt is not None:

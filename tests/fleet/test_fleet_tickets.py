@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import ccxt
@@ -58,12 +60,12 @@ def test_the_outcome_reaches_those_who_came_before_it_set_out(here: Store) -> No
     here.enter(GROUP, "c")
     here._client.hdel("{okx-rfq-fleet}:sent:" + GROUP, "a", "b")  # as two seconds later
     assert ["send", "c"] == here.enter(GROUP, "c")
-    here.enter(GROUP, "d")
+    assert ["send", "d"] == here.enter(GROUP, "d")
 
     here.ended(GROUP, "c", {"c": "outcome"})
 
     assert ["done", "outcome"] == here.enter(GROUP, "c")
-    assert ["send", "d"] == here.enter(GROUP, "d")
+    assert ["wait"] == here.enter(GROUP, "d")
 
 
 def test_who_waits_sets_out_with_all_who_wait(here: Store) -> None:
@@ -117,6 +119,11 @@ def steps(office: Office, *answers: Any) -> list[str]:
 def test_without_an_answer_it_goes_on_as_without_the_store(office: Office) -> None:
     """It sends."""
     assert ["ask", "send"] == steps(office, None)
+
+
+def test_who_waits_for_the_window_gives_the_store_three_chances(office: Office) -> None:
+    """A look that is answered late is no reason to send; four in a row are."""
+    assert ["ask", "sleep", "ask", "ask", "ask", "ask", "send"] == steps(office, ["wait"], None, None, None, None)
 
 
 def test_who_sends_says_how_it_ended(office: Office) -> None:
@@ -210,14 +217,16 @@ def test_join_is_for_the_twin_it_says(twin: Any, store: EmbeddedServer, sandbox:
 
     async def mixed() -> None:
         async with join(exchange, store.url):
-            pass
+            pytest.fail("entered")
 
-    with pytest.raises(TypeError, match="synchronous"):
+    def enter() -> None:
         if twin.synchronous:
             asyncio.run(mixed())
-        else:
-            with join(exchange, store.url):
-                pass
+        with join(exchange, store.url):
+            pytest.fail("entered")
+
+    with pytest.raises(TypeError, match="synchronous"):
+        enter()
 
 
 def test_a_key_that_okx_does_not_know_cannot_join(store: EmbeddedServer, sandbox: Sandbox) -> None:
@@ -317,3 +326,17 @@ def test_the_budget_is_fifty_milliseconds() -> None:
     """As the page promises."""
     assert 0.05 == tickets.BUDGET
     assert okx_rfq_plugin.fleet.join is join  # type: ignore[attr-defined]  # a sub-package
+
+
+def test_the_example_of_the_page_runs(
+    store: EmbeddedServer, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only the addresses and the key are others."""
+    okx = ccxt.okx
+    page = (Path(__file__).parents[2] / "docs" / "fleet.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    monkeypatch.setattr(ccxt, "okx", lambda config: sandbox.exchange(okx))
+
+    exec(example.replace("rediss://store:6379/0", store.url), {})  # noqa: S102 - our own text
+
+    assert "demo:100001 None\n" == capsys.readouterr().out
