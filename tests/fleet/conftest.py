@@ -7,16 +7,13 @@ from collections.abc import Iterator
 import pytest
 from fleet_world import Proxy
 
+from okx_rfq_plugin.fleet.server import EmbeddedServer, ServerMissing
 from okx_rfq_plugin.sandbox import Sandbox
-
-pytest.importorskip("redis", reason="the extra `fleet` is not installed")
 
 
 @pytest.fixture
-def store() -> Iterator[object]:
-    """A server of its own."""
-    from okx_rfq_plugin.fleet.server import EmbeddedServer, ServerMissing
-
+def store() -> Iterator[EmbeddedServer]:
+    """A server of its own; Python 3.10, which the wheel is not for, needs one in OKX_RFQ_FLEET_SERVER or on the path."""
     try:
         server = EmbeddedServer()
         server.start()
@@ -33,8 +30,8 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def proxy(store: object) -> Iterator[Proxy]:
+def proxy(store: EmbeddedServer) -> Iterator[Proxy]:
     """Between a member and the store."""
-    proxy = Proxy(store.port)  # type: ignore[attr-defined]  # an EmbeddedServer, if there is any
+    proxy = Proxy(store.port)
     yield proxy
     proxy.close()
