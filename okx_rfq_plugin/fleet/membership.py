@@ -13,13 +13,14 @@ from dataclasses import replace
 
 from okx_rfq_plugin.fleet import clocks
 from okx_rfq_plugin.fleet.fence import Fence
-from okx_rfq_plugin.fleet.records import CERTAIN, Beat, Member
+from okx_rfq_plugin.fleet.records import CERTAIN, OKX_WINDOW, Beat, Member
 from okx_rfq_plugin.fleet.store import Latches, Store, StoreError
 
 logger = logging.getLogger("okx_rfq_plugin")
 
 _LOOK = 0.1  # seconds in which a thread notices that it is to end
 _PAUSE = 0.05  # seconds between two renewals where the store does not work
+_LONGEST_LIFE = 600.0 + 2 * OKX_WINDOW  # seconds after a signature, after which no RFQ of it is active
 _GOODBYE = 2.0  # seconds that leaving may take
 
 
@@ -93,7 +94,8 @@ class Membership:
     @property
     def owes(self) -> bool:
         """Whether something that was created here may be active: then to end is no sign-off."""
-        return self._created is not None
+        created = self._created
+        return created is not None and clocks.read().least_since(created) < _LONGEST_LIFE
 
     def leave(self, *, sign_off: bool) -> None:
         """End, with a sign-off or by letting the lease lapse, so that a watcher cancels."""

@@ -13,7 +13,7 @@ from okx_rfq_plugin.sandbox import Sandbox
 
 @pytest.fixture
 def store() -> Iterator[EmbeddedServer]:
-    """A server of its own; Python 3.10, which the wheel is not for, needs one in OKX_RFQ_FLEET_SERVER or on the path."""
+    """A server of its own; on Python 3.10, which the wheel is not for, the one that OKX_RFQ_FLEET_SERVER names."""
     try:
         server = EmbeddedServer()
         server.start()

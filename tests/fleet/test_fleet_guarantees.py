@@ -142,7 +142,7 @@ def test_no_interleaving_breaks_a_guarantee() -> None:
 @pytest.mark.exhaustive
 def test_no_interleaving_of_very_many_breaks_a_guarantee() -> None:
     """The same, longer and more often."""
-    run_state_machine_as_test(Desk, settings=settings(max_examples=1500, stateful_step_count=60, **SETTINGS))
+    run_state_machine_as_test(Desk, settings=settings(max_examples=400, stateful_step_count=60, **SETTINGS))
 
 
 @pytest.mark.parametrize("since_renewal", [0.0, 0.25, 0.5, 0.75])
