@@ -52,7 +52,9 @@ def run(say: Say) -> int:
     with EmbeddedServer() as server, Sandbox() as sandbox:
         say(f"A Valkey server and a sandbox on this machine, {server.url} and {sandbox.url}. OKX itself is not asked.")
         users = {name: sandbox.create_user() for name in ("alpha", "beta", "gamma")}
-        with _strategies(server, sandbox, users) as strategies, _watcher(server, sandbox, users) as watcher:
+        # The watcher is started first, and both start together.
+        with _watcher(server, sandbox, users) as watcher, _strategies(server, sandbox, users) as strategies:
+            _line(watcher)
             _show(say, sandbox, users, "Three guarded strategies on two hosts, and a watcher on a third:")
             dead, alive = ("alpha", "beta"), "gamma"
             say(f"SIGKILL for all on the first host: guards and strategies of {' and '.join(dead)}.", good=False)
@@ -117,7 +119,6 @@ def _watcher(
         command = (*_COMMAND, "fleet", "watch", "--store", server.url, "--accounts", str(file), "--json")
         watcher = _start(command, environment, stderr=subprocess.DEVNULL)
         try:
-            _line(watcher)
             yield watcher
         finally:
             watcher.terminate()
