@@ -20,6 +20,7 @@ from okx_rfq_plugin._core.records import ExchangeSnapshot, refusal
 EXIT_GRACE = 2.0  # seconds that observers are given when the process ends
 NO_AUTOLOAD = "OKX_RFQ_DISABLE_PLUGIN_AUTOLOAD"
 _OWN_ENTRY_POINT = "okx_rfq_plugin.okx:okx"
+_FLEET_ENTRY_POINT = "okx_rfq_plugin.fleet.environment:plugin"  # loaded only where a fleet is named
 
 # What observers hear of a method: before each wait, at a good end, at a bad one.
 _OBSERVED = {
@@ -203,7 +204,8 @@ def _third_parties() -> list[importlib.metadata.EntryPoint]:
     except Exception:
         logger.exception("the installed packages could not be scanned for plugins; none is loaded")
         return []
-    return [entry_point for entry_point in declared if entry_point.value != _OWN_ENTRY_POINT]
+    own = {_OWN_ENTRY_POINT} if os.environ.get("OKX_RFQ_FLEET") else {_OWN_ENTRY_POINT, _FLEET_ENTRY_POINT}
+    return [entry_point for entry_point in declared if entry_point.value not in own]
 
 
 def _copied(facts: dict[str, Any]) -> dict[str, Any]:
