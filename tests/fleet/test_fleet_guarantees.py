@@ -136,7 +136,7 @@ SETTINGS = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
 def test_no_interleaving_breaks_a_guarantee() -> None:
     """No order of renewals, pauses, faults, halts and resumes breaks what the page promises."""
-    run_state_machine_as_test(Desk, settings=settings(max_examples=60, stateful_step_count=40, **SETTINGS))
+    run_state_machine_as_test(Desk, settings=settings(max_examples=40, stateful_step_count=40, **SETTINGS))
 
 
 @pytest.mark.exhaustive
