@@ -14,6 +14,7 @@ _VERBS = {
     "check": "check",
     "guard": "guard",
     "sandbox": "sandbox",
+    "fleet": "fleet",
 }
 
 
