@@ -62,6 +62,7 @@ def seconds(context: click.Context, parameter: click.Parameter, value: float | N
 @click.pass_context
 def cancel_all(
     context: click.Context,
+    /,
     destination: Destination | None,
     accounts: list[Account] | None,
     yes: bool,

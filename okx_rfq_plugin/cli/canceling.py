@@ -25,6 +25,7 @@ from okx_rfq_plugin.cli.identity import (
 )
 from okx_rfq_plugin.cli.interrupts import Interrupts
 from okx_rfq_plugin.cli.outcomes import OK, exit_code, facts_of, sentence, summary
+from okx_rfq_plugin.cli.pausing import pause
 from okx_rfq_plugin.cli.question import DeclinedError, ask
 from okx_rfq_plugin.cli.terminal import (
     attempts_shown,
@@ -115,7 +116,7 @@ class One:
                 break
             if not options.quiet:
                 say_if_heard(f"{now()} {sentence(self.facts)} It begins again (--until-clear).")
-            _pause(WINDOW)
+            pause(WINDOW)
         if interrupts.reason:
             return
         if options.quotes:
@@ -144,7 +145,7 @@ class One:
         if needs_list(facts):
             if not self._options.quiet:
                 tell(f"{now()} Canceled, as OKX says. Reading which RFQs they were.")
-            _pause(WINDOW)
+            pause(WINDOW)
             facts["canceled"] = canceled_in(exchange.private_get_rfq_rfqs(list_request()), facts, exchange.nonce())
 
     def _fail(self, error: BaseException, interrupts: Interrupts) -> None:
@@ -258,7 +259,7 @@ def cancel_many(accounts: list[Account], options: Options, *, asks: bool) -> int
                     left = [each for each in accounts if _again(outcomes.get(each.name), options)]
                     if not left or interrupts.reason:
                         break
-                    _pause(WINDOW)
+                    pause(WINDOW)
                     if interrupts.reason:
                         break
         except BaseException as error:
@@ -297,10 +298,3 @@ def _count(destination: Destination) -> int:
     # By another object: ccxt's are not for two threads.
     with connected(destination, deadline=0.0) as place:  # once: what comes after the question is of no help
         return sum(rfq["status"] == "active" for rfq in place.exchange.fetch_open_rfqs())
-
-
-def _pause(seconds: float) -> None:
-    from okx_rfq_plugin import get_plugin_manager
-    from okx_rfq_plugin._core.clock import Waker
-
-    get_plugin_manager().get_plugin("okx").clock.sleep(seconds, Waker())

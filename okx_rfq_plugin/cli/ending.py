@@ -48,12 +48,15 @@ class Ending:
         self._clock = clock
         self._on_cancel = on_cancel
         self.codes: list[int] = []  # of every cancel, those beside the grace too
+        self._beside = 0  # cancels that have begun beside the grace, and not ended
         self.message = ""
 
     def early(self, deadline: float) -> None:
         """Cancel once, while the command is still there."""
+        self._beside += 1
         facts = self._canceler.cancel(deadline)
         self.codes.append(exit_code(facts))
+        self._beside -= 1
         self._say(f"At the signal: {facts['sentence']}")
 
     def run(self, survivors: Collection[Process] = ()) -> int:
@@ -82,20 +85,21 @@ class Ending:
 
     def _cancel(self, survivors: Collection[Process]) -> int:
         end = self._clock.now() + self._deadline
-        clear = refused = cancels = 0
-        creating = False
+        clear = refused = cancels = goods = 0
+        creating = found = False
         while True:
             left = max(0.0, end - self._clock.now())
             self._on_cancel(left)
             facts = self._canceler.cancel(left)
             cancels += 1
             code = exit_code(facts)
+            goods += code == OK
             self.codes.append(code)
             self._say(facts["sentence"])
             if code == OK and facts["status"] == "nothing_active":
-                clear, refused = clear + 1, 0
+                clear, refused, found = clear + 1, 0, True
             elif code == OK:
-                creating = cancels > 1 and self.codes[-2] == OK
+                creating, found = found, True
                 if creating:
                     self._say(f"Something still creates RFQs: {_suspects(survivors)}. It is canceled again.")
                 clear = refused = 0
@@ -104,10 +108,12 @@ class Ending:
                 refused = refused + 1 if code == CERTAINLY_NOT and facts["code"] is not None else 0
             if clear == 2:  # nothing has come to life in between
                 return OK
-            if refused == _REFUSALS or (cancels >= _LEAST and self._clock.now() >= end):
+            enough = (goods if code == OK else cancels) >= _LEAST
+            if refused == _REFUSALS or (enough and self._clock.now() >= end):
                 if creating and code == OK:
                     self.message = f"{_CREATES} It is {_suspects(survivors)}."
-                return NOT_CANCELED if set(self.codes) == {CERTAINLY_NOT} else MAY_BE_CANCELED
+                nothing = set(self.codes) == {CERTAINLY_NOT} and not self._beside
+                return NOT_CANCELED if nothing else MAY_BE_CANCELED
             if cancels == 1:
                 self._say(f"Again in {_ON_THE_WIRE:g} s, for what may have been on the wire.")
             self._clock.sleep(_ON_THE_WIRE, Waker())

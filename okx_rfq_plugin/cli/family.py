@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from okx_rfq_plugin.cli.processes import Process, below, end_all, is_supported, marked, table
+from okx_rfq_plugin.cli.processes import TWIN, Process, below, end_all, is_supported, marked, table
 
 
 class Family:
@@ -16,7 +16,8 @@ class Family:
     Args:
         guard: number of the guard's process.
         mark: in the environment of the command.
-        others: processes that the guard had before, or started beside; neither they nor theirs belong to it.
+        others: processes that the guard had before, or started beside; neither they nor theirs, nor what is in a
+            session of theirs, belong to it.
     """
 
     def __init__(self, guard: int, mark: str, others: Iterable[int] = ()) -> None:
@@ -24,7 +25,7 @@ class Family:
         self.others = set(others)
         self._guard = guard
         self._mark = mark
-        self._known: set[tuple[int, int]] = set()  # numbers and times of start
+        self.known: set[tuple[int, int]] = set()  # numbers and times of start of all that were ever seen
         self._sees = is_supported()
         self._signaled: set[tuple[int, int]] = set()
 
@@ -38,15 +39,20 @@ class Family:
             return set()
         processes = table()
         found = below((self._guard,), processes)
-        found |= {each for each in processes.values() if (each.pid, each.started) in self._known}
+        found |= {each for each in processes.values() if (each.pid, each.started) in self.known}
         if thoroughly:
             found |= marked(self._mark, processes)
         found |= below({each.pid for each in found}, processes)
         found -= below(self.others, processes)
         me = os.getpid()
-        found = {each for each in found if each.pid not in self.others and each.pid not in (me, self._guard)}
-        self._known |= {(each.pid, each.started) for each in found}
+        found = {each for each in found if not {each.pid, each.session} & self.others}
+        found = {each for each in found if each.pid not in (me, self._guard) and each.name != TWIN}
+        self.known |= {(each.pid, each.started) for each in found}
         return found
+
+    def is_orphaned(self) -> None:
+        """Know that the guard has gone: its number may be given to another process."""
+        self._guard = -1
 
     def lives(self) -> bool:
         """Return whether any of them does."""

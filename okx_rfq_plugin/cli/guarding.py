@@ -25,6 +25,7 @@ PREFIX = "okx-rfq guard: "
 _EARLY = 10.0  # seconds in which the cancel beside the grace may begin an attempt
 _RESERVED = {NOT_CANCELED, MAY_BE_CANCELED}
 _TAKEN = 1  # in the place of a command's own 203 or 204
+_SOON = 0.2  # seconds between two looks whether a new twin is ready
 _TWINS = 5  # that may be killed before no new one is started
 
 
@@ -84,10 +85,10 @@ class Guard:
                 return self._not_started(error)
             finally:
                 if self._child.pid:
-                    uncanceled = self._finish(code)
+                    final = self._finish(code)
             if self._twin is not None:
                 self._twin.dismiss()
-            return uncanceled or self._own(code)
+            return final
 
     def _prepare(self, *, adopts: bool) -> None:
         if is_supported():
@@ -138,7 +139,7 @@ class Guard:
         self._phase = "over"
         final = uncanceled or self._own(code)
         self._reports.state("ended", self._ending.message, code=final)
-        return uncanceled
+        return final
 
     def _own(self, code: int | None) -> int:
         if code in _RESERVED:
@@ -189,7 +190,8 @@ class Guard:
             self._heed(self._looked.pop(0))
         if (every := self._reports.beat_every) < math.inf:
             self._reports.beat()
-        return every
+        settled = self._twin is None or self._twin.settle()
+        return every if settled else min(every, _SOON)
 
     def _on_cancel(self, left: float) -> None:
         self._reports.beat(patience=left + 30.0)

@@ -13,6 +13,7 @@ from okx_rfq_plugin.cli.accounts import Account, accounts_options
 from okx_rfq_plugin.cli.cancel_all import seconds
 from okx_rfq_plugin.cli.destinations import Destination, connected, destination_options
 from okx_rfq_plugin.cli.outcomes import plain, reason_of
+from okx_rfq_plugin.cli.pausing import pause
 from okx_rfq_plugin.cli.terminal import attempts_shown, say, say_json, show_table, waiting_shown
 
 _EVERY = 2.0  # seconds between two looks: OKX's limit
@@ -54,7 +55,7 @@ def list_rfqs(
     ok = show_rfqs(destination, accounts, as_json=as_json, deadline=deadline)
     with suppress(KeyboardInterrupt):
         while watch:
-            _pause(_EVERY)
+            pause(_EVERY)
             if not as_json:
                 say(time.strftime("\n%H:%M:%S"))
             ok = show_rfqs(destination, accounts, as_json=as_json, deadline=deadline)
@@ -151,10 +152,3 @@ def _left(rfq: Mapping[str, Any], now: float) -> float | None:
 
 def _seconds(seconds: float | None) -> str:
     return "" if seconds is None else f"{seconds:.0f} s"
-
-
-def _pause(seconds: float) -> None:
-    from okx_rfq_plugin import get_plugin_manager
-    from okx_rfq_plugin._core.clock import Waker
-
-    get_plugin_manager().get_plugin("okx").clock.sleep(seconds, Waker())

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import ccxt.async_support
 
-from okx_rfq_plugin import RetryPolicy, get_plugin_manager, install
-from okx_rfq_plugin._core.clock import AsyncWaker
+from okx_rfq_plugin import RetryPolicy, install
 from okx_rfq_plugin.cli.accounts import Account
 from okx_rfq_plugin.cli.destinations import Destination
 from okx_rfq_plugin.cli.identity import (
@@ -28,6 +27,7 @@ from okx_rfq_plugin.cli.identity import (
 )
 from okx_rfq_plugin.cli.network import NothingSentError, Route, for_aiohttp, ssl_context
 from okx_rfq_plugin.cli.outcomes import facts_of, nothing_sent
+from okx_rfq_plugin.cli.pausing import async_pause
 
 if TYPE_CHECKING:
     from okx_rfq_plugin.cli.interrupts import Interrupts
@@ -175,7 +175,7 @@ async def _read_details(exchange: Any, facts: dict[str, Any]) -> None:
         return
     facts["canceled"] = None if needs_list(facts) or not facts.get("confirmed") else []
     if needs_list(facts):
-        await get_plugin_manager().get_plugin("okx").clock.asleep(WINDOW, AsyncWaker())
+        await async_pause(WINDOW)
         reply = await exchange.private_get_rfq_rfqs(list_request())
         facts["canceled"] = canceled_in(reply, facts, exchange.nonce())
 

@@ -76,7 +76,8 @@ def ssl_context(route: Route) -> Any:
 
     bundle = route.bundle or certifi.where()
     try:
-        return ssl.create_default_context(**{"capath" if os.path.isdir(bundle) else "cafile": bundle})
+        folder = os.path.isdir(bundle)
+        return ssl.create_default_context(cafile=None if folder else bundle, capath=bundle if folder else None)
     except (OSError, ssl.SSLError):
         raise NothingSentError(f"the CA bundle {bundle} ({route.named_by}) cannot be read as certificates") from None
 

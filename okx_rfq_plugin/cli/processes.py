@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 MARK = "OKX_RFQ_GUARD"  # in the environment of the command, and so of all that it starts
 
+TWIN = "okx-rfq-twin"  # the name of a guard's twin, which belongs to no command
 _CHILD_SUBREAPER, _IS_CHILD_SUBREAPER, _NAME = 36, 37, 15  # of Linux' prctl
 _LOOK = 0.01  # seconds between two looks at what was killed
 _PATIENCE = 5.0  # seconds for the killed to be gone
@@ -25,6 +26,7 @@ class Process(NamedTuple):
     started: int
     parent: int
     group: int
+    session: int
     name: str
 
     def __str__(self) -> str:
@@ -118,4 +120,4 @@ def _read(pid: int) -> Process | None:
     fields = rest.split()
     if len(fields) < 20 or fields[0] in "ZX":
         return None
-    return Process(pid, int(fields[19]), int(fields[1]), int(fields[2]), name)
+    return Process(pid, int(fields[19]), int(fields[1]), int(fields[2]), int(fields[3]), name)

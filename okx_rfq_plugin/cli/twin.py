@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from okx_rfq_plugin.cli.family import Family
-from okx_rfq_plugin.cli.processes import Process, call_this
+from okx_rfq_plugin.cli.processes import TWIN, Process, call_this
 
 DONE, STARTED = b"done\n", b"started\n"
 _READY = b"ready\n"
@@ -32,7 +32,8 @@ class Twin:
 
     def __init__(self, config: dict[str, Any]) -> None:
         self._config = config
-        self._writer = self._reader = -1
+        self._writers: list[int] = []  # of those too that were killed: an understudy may be left that listens
+        self._reader = -1
         self._started = False
         self.pid = 0
 
@@ -42,30 +43,40 @@ class Twin:
         Raises:
             OSError: it cannot be started.
         """
-        self._close()
-        near, self._writer = os.pipe()
+        if self._reader >= 0:
+            os.close(self._reader)
+        near, writer = os.pipe()
+        self._writers.append(writer)
         self._reader, far = os.pipe()
         # By the very path that this process imports from, wherever it was started.
         code = f"import sys; sys.path[:] = {sys.path!r}; from okx_rfq_plugin.cli.twin import main; main()"
+        command = [sys.executable, "-c", code]
+        streams = ((os.POSIX_SPAWN_DUP2, near, 0), (os.POSIX_SPAWN_DUP2, far, 1))
         try:
-            self.pid = os.posix_spawn(
-                sys.executable,
-                [sys.executable, "-c", code],
-                os.environ,
-                file_actions=((os.POSIX_SPAWN_DUP2, near, 0), (os.POSIX_SPAWN_DUP2, far, 1)),
-                setpgroup=0,
-            )
+            try:
+                self.pid = os.posix_spawn(command[0], command, os.environ, file_actions=streams, setsid=True)
+            except NotImplementedError:  # then it does so itself, a moment later
+                self.pid = os.posix_spawn(command[0], command, os.environ, file_actions=streams)
         finally:
             os.close(near)
             os.close(far)
-        self._write(json.dumps(self._config).encode() + b"\n")
-        if self._started:
-            self._write(STARTED)
+        words = json.dumps(self._config).encode() + b"\n" + (STARTED if self._started else b"")
+        with suppress(OSError):
+            os.write(writer, words)
 
     def wait(self, seconds: float = _PATIENCE) -> bool:
         """Return whether it is ready, as soon as it is, or has ended."""
         ready, _, _ = select.select((self._reader,), (), (), seconds)
         return bool(ready) and os.read(self._reader, len(_READY)) == _READY
+
+    def settle(self) -> bool:
+        """Send away the understudy of one that was killed, as soon as the new one is ready; return whether it is."""
+        if len(self._writers) > 1 and self.wait(0.0):
+            for writer in self._writers[:-1]:
+                _tell(writer, DONE)
+                os.close(writer)
+            del self._writers[:-1]
+        return len(self._writers) <= 1
 
     def command_starts(self) -> None:
         """Tell it that from now on there is something to end."""
@@ -83,23 +94,24 @@ class Twin:
         self._close()
 
     def _write(self, words: bytes) -> None:
-        with suppress(OSError):  # it has been killed
-            os.write(self._writer, words)
+        for writer in self._writers:
+            with suppress(OSError):  # it has been killed
+                os.write(writer, words)
 
     def _close(self) -> None:
-        for end in (self._writer, self._reader):
-            if end >= 0:
+        for end in (*self._writers, self._reader):
+            with suppress(OSError):
                 os.close(end)
-        self._writer = self._reader = -1
+        self._writers, self._reader = [], -1
 
 
 def main() -> None:
     """Be the twin: wait for the guard's word, or for its disappearance."""
+    call_this(TWIN)  # first of all: other twins know it by that name
     with suppress(OSError):
         os.setsid()
     for name in _IGNORED:
         signal.signal(getattr(signal, name), signal.SIG_IGN)
-    call_this("okx-rfq-twin")
     line = b""
     while not line.endswith(b"\n"):
         read = os.read(0, 1)
@@ -110,8 +122,11 @@ def main() -> None:
     _import_all(config)
     os.write(1, _READY)
     family = Family(config["guard"], config["mark"], [*config["others"], os.getpid()])
-    if _guard_disappeared(family):
-        _take_over(config, family)
+    spare = _stand_by(family)
+    if spare is not None:
+        family.is_orphaned()
+        _act(config, family)
+        _tell(spare, DONE)
 
 
 def _import_all(config: dict[str, Any]) -> None:
@@ -124,48 +139,75 @@ def _import_all(config: dict[str, Any]) -> None:
         from okx_rfq_plugin.cli import many  # noqa: F401
 
 
-def _guard_disappeared(family: Family) -> bool:
-    """Wait; return whether the guard has gone without a word while its command ran."""
+def _stand_by(family: Family) -> int | None:
+    """Wait until the guard has gone.
+
+    As soon as there is a command to end there is an understudy, too: a fork that comes to this very place where its
+    parent is killed.
+
+    Returns:
+        Where the understudy listens; None where there is nothing to do.
+    """
     started = False
+    spare = pid = -1
     rest = b""
+    told: set[tuple[int, int]] = set()
     while True:
+        if started and spare < 0:
+            spare, pid = _understudy(family)
+            told = set()
+            continue
+        for known in family.known - told:
+            _tell(spare, f"{known[0]} {known[1]}\n".encode())
+            told.add(known)
         if not select.select((0,), (), (), _LOOK)[0]:
             if started:
                 family.look()
+                if _has_ended(pid):
+                    os.close(spare)
+                    spare = -1
             continue
         read = os.read(0, 64)
         if not read:
-            return started
+            return spare if started else None
         rest += read
         started |= STARTED in rest
         if DONE in rest:
-            return False
+            _tell(spare, DONE)
+            return None
 
 
-def _take_over(config: dict[str, Any], family: Family) -> None:
-    """End the command and cancel; a process that was forked off before goes on where this one is killed."""
-    while _spare_is_needed():
-        pass
-    _act(config, family)
-
-
-def _spare_is_needed() -> bool:
-    """Fork a spare; return in the spare alone, and there only when its parent has been killed."""
+def _understudy(family: Family) -> tuple[int, int]:
+    """Fork; return the pipe to the new process and its number, and in that one, once its parent was killed, -1."""
     reader, writer = os.pipe()
-    if os.fork():
+    os.set_blocking(writer, False)
+    if pid := os.fork():
         os.close(reader)
-        os.set_inheritable(writer, False)
-        global _spare
-        _spare = writer
-        return False
+        return writer, pid
     os.close(writer)
-    if os.read(reader, len(DONE)) == DONE:
-        os._exit(0)
+    heard = b""
+    while read := os.read(reader, 4096):
+        heard += read
     os.close(reader)
-    return True
+    if DONE in heard:
+        os._exit(0)
+    for line in heard.splitlines():
+        number, _, ticks = line.partition(b" ")
+        if number.isdigit() and ticks.isdigit():
+            family.known.add((int(number), int(ticks)))
+    return -1, -1
 
 
-_spare = -1  # where the spare hears that all is done
+def _tell(writer: int, words: bytes) -> None:
+    with suppress(OSError):  # it was killed, or has been told much already
+        os.write(writer, words)
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
 
 
 def _act(config: dict[str, Any], family: Family) -> None:
@@ -182,7 +224,6 @@ def _act(config: dict[str, Any], family: Family) -> None:
     survivors = _end(family, say)
     code, message = _cancel(config, survivors, say, attempts_shown)
     reports.state("ended", message, code=code, ended=round(time.time(), 3))
-    os.write(_spare, DONE)
 
 
 def _end(family: Family, say: Callable[[str], None]) -> set[Process]:

@@ -94,7 +94,7 @@ def test_cancel_all_json_is_one_object() -> None:
 
 def test_nothing_active_is_success_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no RFQ was active, it says so and ends with 0."""
-    monkeypatch.setattr("okx_rfq_plugin.cli.worlds._LEGS", ())
+    monkeypatch.setattr("okx_rfq_plugin.cli.destinations._LEGS", ())
     result = run("cancel-all", "--env", "sandbox")
 
     assert result.exit_code == 0

@@ -89,9 +89,9 @@ def test_an_account_has_a_world_a_host_and_a_key(tmp_path: Path) -> None:
 
     assert ("desk", "demo", "myokx", None) == (
         account.name,
-        account.world.env,
-        account.world.exchange,
-        account.world.url,
+        account.destination.env,
+        account.destination.exchange,
+        account.destination.url,
     )
     assert {"apiKey": "dummy-key", "secret": "dummy-secret", "password": "dummy-passphrase"} == account.credentials
     assert "dummy" not in repr(account)
@@ -101,7 +101,7 @@ def test_the_host_is_okxs_own_by_default(tmp_path: Path) -> None:
     """Who says no `exchange` means www.okx.com."""
     (account,) = read_accounts(written(tmp_path, exchange=None))
 
-    assert "okx" == account.world.exchange
+    assert "okx" == account.destination.exchange
 
 
 WRONG = {

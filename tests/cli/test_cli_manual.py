@@ -28,7 +28,7 @@ def test_the_file_of_accounts_on_the_page_is_one(tmp_path: Path, monkeypatch: py
     file = tmp_path / "accounts.toml"
     file.write_text(example)
 
-    assert ["live", "sandbox"] == [account.world.env for account in read_accounts(file)]
+    assert ["live", "sandbox"] == [account.destination.env for account in read_accounts(file)]
 
 
 def test_the_page_names_every_key_of_the_json() -> None:
