@@ -75,7 +75,7 @@ def _usage(verb: str, error: Any) -> int:
     with suppress(OSError, ValueError):
         error.show(file=sys.stderr)
     if verb == "guard":
-        return _say("okx-rfq guard: Nothing was started, and nothing was canceled.", _NOT_STARTED)
+        return _say("okx-rfq guard: nothing was started, and nothing was canceled.", _NOT_STARTED)
     return int(error.exit_code)
 
 
@@ -86,7 +86,8 @@ def _complain(verb: str, reason: str, words: str = "") -> int:
     from okx_rfq_plugin.cli.outcomes import bound
 
     if verb == "guard":
-        return _say(f"okx-rfq guard: Nothing was started, and nothing was canceled: {reason}. {bound()}", _NOT_STARTED)
+        words = f"okx-rfq guard: {reason}: nothing was started, and nothing was canceled. {bound()}"
+        return _say(words, _NOT_STARTED)
     if verb in _CANCELS and called:
         doubt = f"RFQs MAY STILL BE ACTIVE: it is not known how far the cancel came ({reason}). {bound()}"
         return _say(doubt, _IN_DOUBT)

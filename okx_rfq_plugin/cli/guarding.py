@@ -119,8 +119,8 @@ class Guard:
     def _not_started(self, error: BaseException) -> int:
         if self._twin is not None:
             self._twin.dismiss()
-        reason = str(error) if isinstance(error, NotStartedError) else "it was interrupted"
-        message = f"Nothing was started, and nothing was canceled: {reason}. {bound()}"
+        reason = str(error) if isinstance(error, NotStartedError) else "interrupted"
+        message = f"{reason[0].upper()}{reason[1:]}: nothing was started, and nothing was canceled. {bound()}"
         say(message)
         self._reports.state("ended", message, code=NOT_CANCELED)
         self._phase = "over"

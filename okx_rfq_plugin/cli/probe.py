@@ -80,7 +80,7 @@ class Probe:
     def __init__(self, destination: Destination, credentials: dict[str, str], session: Any = None) -> None:
         self._destination = destination
         self.exchange = exchange = destination.exchange_for(credentials)
-        self._reply: Any = None
+        self.reply: Any = None  # the last one: HTTP status and body
         self._judge = exchange.handle_errors
         exchange.handle_errors = self._see
         exchange.enableRateLimit = False
@@ -94,23 +94,23 @@ class Probe:
         from okx_rfq_plugin._core.endpoints import Endpoint
         from okx_rfq_plugin._core.verdict import Meaning, classify, describe, rows_of
 
-        self._reply = error = None
+        self.reply = error = None
         try:
             getattr(self.exchange, method)({**(params or {}), "maxRetriesOnFailure": 0})
         except Exception as raised:
             error = raised
         known: Any = error if _is_ccxts(error) else None
-        meaning = classify(Endpoint(method, path, fields=(field,)), self._reply, known).meaning
-        if error is None and meaning is Meaning.DONE and self._reply is not None:
-            rows = rows_of(self._reply)
+        meaning = classify(Endpoint(method, path, fields=(field,)), self.reply, known).meaning
+        if error is None and meaning is Meaning.DONE and self.reply is not None:
+            rows = rows_of(self.reply)
             if rows is not None:
                 return Answer(rows)
         reason = reason_of(error)
-        words = describe(self._reply, known) if self._reply is not None or known is not None else f"{error}"
-        if self._reply is None:
+        words = describe(self.reply, known) if self.reply is not None or known is not None else f"{error}"
+        if self.reply is None:
             words = "no reply arrived"
         wrong = self._masked(plain(words) + (f": {reason}" if reason else ""))
-        return Answer([], wrong, meaning is Meaning.REJECTED and self._reply is not None)
+        return Answer([], wrong, meaning is Meaning.REJECTED and self.reply is not None)
 
     def time(self) -> Iterator[Finding]:
         """Compare the clocks, and sign by OKX's from now on."""
@@ -191,7 +191,7 @@ class Probe:
         from okx_rfq_plugin._core.verdict import Reply
 
         status, _, _, _, _, _, body, *_ = args
-        self._reply = Reply(status, body)
+        self.reply = Reply(status, body)
         return self._judge(*args, **kwargs)
 
     def _masked(self, words: str) -> str:

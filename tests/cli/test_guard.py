@@ -581,7 +581,7 @@ def test_a_job_of_a_shell(sandbox: Sandbox, environment: Any) -> None:
     terminal.process.wait(60)
 
     assert eventually(lambda: is_gone(job))
-    assert 2 == cancels(sandbox)
+    assert cancels(sandbox) >= 2
     assert [] == sandbox.rfqs("active")
 
 
@@ -604,5 +604,5 @@ def test_a_terminal_of_its_own(sandbox: Sandbox, environment: Any, ends: str) ->
         terminal.close()
 
     assert (131 if ends == "by a key" else 129) == terminal.process.wait(60)
-    assert 2 == cancels(sandbox)
+    assert cancels(sandbox) >= 2
     assert [] == sandbox.rfqs("active")
