@@ -122,7 +122,7 @@ class Ending:
 def _suspects(survivors: Collection[Process]) -> str:
     if survivors:
         return f"perhaps {_listed(survivors)}, which could not be ended"
-    return "another program of this account, or what was on the wire; none of the command's processes is left"
+    return "another program of this account, or what was on the wire; none of the command's processes was found alive"
 
 
 def _listed(survivors: Collection[Process]) -> str:

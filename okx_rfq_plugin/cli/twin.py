@@ -17,7 +17,8 @@ from okx_rfq_plugin.cli.processes import TWIN, Process, call_this
 
 DONE, STARTED = b"done\n", b"started\n"
 _READY = b"ready\n"
-_LOOK = 1.0  # seconds between two looks at what the command has started
+_LOOK = 0.2  # seconds between two looks at what the command has started, at least
+_SHARE = 0.02  # of a processor that they may take
 _PATIENCE = 60.0  # seconds for a new twin to be ready, on a machine that is busy
 _PREFIX = "okx-rfq guard (twin): "
 _IGNORED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTSTP", "SIGTTOU", "SIGTTIN", "SIGUSR1", "SIGUSR2", "SIGPIPE")
@@ -152,6 +153,7 @@ def _stand_by(family: Family) -> int | None:
     spare = pid = -1
     rest = b""
     told: set[tuple[int, int]] = set()
+    wait = _LOOK
     while True:
         if started and spare < 0:
             spare, pid = _understudy(family)
@@ -160,9 +162,11 @@ def _stand_by(family: Family) -> int | None:
         for known in family.known - told:
             _tell(spare, f"{known[0]} {known[1]}\n".encode())
             told.add(known)
-        if not select.select((0,), (), (), _LOOK)[0]:
+        if not select.select((0,), (), (), wait)[0]:
             if started:
+                began = time.monotonic()
                 family.look()
+                wait = max(_LOOK, (time.monotonic() - began) / _SHARE)
                 if _has_ended(pid):
                     os.close(spare)
                     spare = -1

@@ -17,7 +17,9 @@ from test_cli import run
 import okx_rfq_plugin
 from okx_rfq_plugin.sandbox import Fault, Sandbox
 
-CHECKS = ["versions", "plugins", "host", "clock", "key", "world", "permission", "account mode"]
+CHECKS = ["versions", "plugins", "host", "network", "clock", "key", "environment", "permission", "IP list"]
+CHECKS += ["account mode", "block trading"]
+OF_THE_KEY = ["environment", "permission", "IP list", "account mode", "block trading"]  # unknown without one
 
 
 @pytest.fixture
@@ -41,9 +43,10 @@ def test_all_is_well() -> None:
     lines = result.output.splitlines()
 
     assert 0 == result.exit_code
-    assert CHECKS == [line.removeprefix("ok    ").partition(":")[0] for line in lines]
+    assert CHECKS == [line.partition(" ")[2].strip().partition(":")[0] for line in lines]
+    assert {"ok"} == {line.partition(" ")[0] for line in lines if "IP list" not in line}
     assert f"ccxt {ccxt.__version__}" in lines[0]
-    assert "read_only, trade" in lines[6]
+    assert "read_only, trade" in lines[7]
 
 
 def test_json_is_one_object_a_line() -> None:
@@ -52,8 +55,8 @@ def test_json_is_one_object_a_line() -> None:
     findings = [json.loads(line) for line in result.stdout.splitlines()]
 
     assert CHECKS == [finding["check"] for finding in findings]
-    assert {("advice", "check", "ok", "seen")} == {tuple(sorted(finding)) for finding in findings}
-    assert {(True, "")} == {(finding["ok"], finding["advice"]) for finding in findings}
+    assert {("advice", "check", "ok", "seen", "state")} == {tuple(sorted(finding)) for finding in findings}
+    assert {(True, True), (False, True)} == {(finding["state"] == "ok", finding["ok"]) for finding in findings}
 
 
 def test_it_reads_only(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +87,8 @@ def test_a_key_of_the_other_world_is_told_where_it_belongs(okx: Sandbox, monkeyp
     """A live key in demo trading is recognized, by asking the other world."""
     code, wrong = checked(okx, monkeypatch, okx.create_user(demo=False))
 
-    assert (1, ["key"]) == (code, list(wrong))
+    assert (1, ["key", *OF_THE_KEY]) == (code, list(wrong))
+    assert {None} == {wrong[name]["ok"] for name in OF_THE_KEY}
     assert "The key is one for live trading: use --env live." == wrong["key"]["advice"]
     assert "OKX answered 50101" in wrong["key"]["seen"]
 
@@ -115,9 +119,10 @@ def test_a_host_that_refuses_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -
         gone = SimpleNamespace(url=okx.url)
     code, wrong = checked(gone, monkeypatch, okx.credentials)
 
-    assert (1, ["clock", "key"]) == (code, list(wrong))
+    assert (1, ["clock", "key", *OF_THE_KEY]) == (code, list(wrong))
+    assert {"UNKNOWN"} == {finding["state"] for finding in wrong.values()}
     assert "Connection refused" in wrong["clock"]["seen"]
-    assert "HTTPS_PROXY" in wrong["clock"]["advice"]
+    assert "the proxy" in wrong["clock"]["advice"]
     assert "Nothing is known of the key" in wrong["key"]["advice"]
 
 
@@ -138,8 +143,9 @@ def test_a_key_that_okx_has_not_judged_is_not_to_blame(
     okx.fault("account/config", fault)
     code, wrong = checked(okx, monkeypatch, okx.credentials)
 
-    assert (1, ["key"]) == (code, list(wrong))
-    assert "Nothing is known of the key. Check the network and HTTPS_PROXY, and try again." == wrong["key"]["advice"]
+    assert (1, ["key", *OF_THE_KEY]) == (code, list(wrong))
+    assert {"UNKNOWN"} == {finding["state"] for finding in wrong.values()}
+    assert "Nothing is known of the key. Check the network and the proxy, and try again." == wrong["key"]["advice"]
     assert 1 == [request.path for request in okx.requests].count("/api/v5/account/config")
 
 
@@ -161,8 +167,8 @@ def test_a_plugin_that_was_left_out_is_named(monkeypatch: pytest.MonkeyPatch) ->
     manager.unregister(plugin)
 
     assert 1 == result.exit_code
-    assert "ok    plugins: okx, other" in result.output
-    assert "WRONG plugin: desk-audit:audit is left out: ImportError: no module. Repair" in result.output
+    assert "ok      plugins: okx, other" in result.output
+    assert "WRONG   plugin: desk-audit:audit is left out: ImportError: no module. Repair" in result.output
 
 
 # sandbox
@@ -181,7 +187,7 @@ def test_a_sandbox_serves_until_it_is_told_to_end() -> None:
     assert 0 == ended.returncode
     for words, line in zip(("OKX answered 50001", "HTTP 502", "no reply"), ended.stderr.splitlines(), strict=True):
         assert words in line
-    assert "All RFQs are canceled" in ended.stdout
+    assert "All active RFQs are canceled" in ended.stdout
 
 
 def test_a_sandbox_on_a_terminal_says_how_to_use_it() -> None:
