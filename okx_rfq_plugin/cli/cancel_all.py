@@ -87,7 +87,8 @@ def cancel_all(
     chosen = Options(**options)
     if dry_run:
         context.exit(_rehearse(destination, accounts, chosen))
-    asks = _asks([account.destination for account in accounts or ()] or [destination], yes=yes)
+    reached = [account.destination for account in accounts or () if not account.wrong]
+    asks = _asks([destination] if accounts is None else reached, yes=yes)
     with _logged(log_file):
         if accounts is not None:
             code = cancel_many(accounts, chosen, asks=asks)

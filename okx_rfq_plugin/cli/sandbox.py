@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from okx_rfq_plugin.cli.terminal import say, say_json
 from okx_rfq_plugin.cli.destinations import furnish
+from okx_rfq_plugin.cli.terminal import say, say_json
 from okx_rfq_plugin.credentials import KEYS
 
 _STEPS = "a code of OKX's, an HTTP status (502), a delay (2.5s), or drop"

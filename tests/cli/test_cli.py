@@ -25,11 +25,16 @@ from okx_rfq_plugin.cli import okx_rfq
 from okx_rfq_plugin.sandbox import Sandbox
 
 BOUND = r"Whatever was created before \d\d:\d\d:\d\d expires by \d\d:\d\d:\d\d at the latest\."
+BOUND = r"Whatever was created before \d\d:\d\d:\d\d expires by \d\d:\d\d:\d\d at the latest\."
 VERBS = ("cancel-all", "cancel", "list", "check", "guard", "drill", "sandbox", "completion")
 
 
 # click mixed the two outputs before 8.2, unless told not to.
 APART: Any = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
+
+
+IDENTITY = ("account", "environment", "host", "uid", "key")
+CONFIRMED = ("confirmed", "remaining", "filling", "canceled")
 
 
 IDENTITY = ("account", "environment", "host", "uid", "key")

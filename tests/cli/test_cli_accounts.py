@@ -35,10 +35,16 @@ import okx_rfq_plugin
 from okx_rfq_plugin._core.clock import SYSTEM
 from okx_rfq_plugin.cli import many
 from okx_rfq_plugin.cli.accounts import read_accounts
+from okx_rfq_plugin.cli.interrupts import Interrupts
 from okx_rfq_plugin.cli.outcomes import summary
 from okx_rfq_plugin.sandbox import DROP, Sandbox
 
 CANCEL = "rfq/cancel-all-rfqs"
+
+
+def variable(name: str) -> str:
+    """Return how an account's variables begin; a shell passes on no name with a hyphen in it."""
+    return name.upper().replace("-", "_")
 
 
 class Desks:
@@ -47,12 +53,12 @@ class Desks:
     def __init__(self, sandbox: Sandbox, file: Path, count: int) -> None:
         self.sandbox, self.file = sandbox, file
         self.users = {f"desk-{number}": sandbox.create_user() for number in range(count)}
-        self.env = {f"{name.upper()}_{key}": user[key] for name, user in self.users.items() for key in VARIABLES}
+        self.env = {f"{variable(name)}_{key}": user[key] for name, user in self.users.items() for key in VARIABLES}
         for user in self.users.values():
             sandbox.create_rfq(credentials=user)
         tables = (
-            f'[{name}]\nenv = "sandbox"\nurl = "{sandbox.url}"\napi_key = "{name.upper()}_apiKey"\n'
-            f'api_secret = "{name.upper()}_secret"\npassphrase = "{name.upper()}_password"\n'
+            f'[{name}]\nenv = "sandbox"\nurl = "{sandbox.url}"\napi_key = "{variable(name)}_apiKey"\n'
+            f'api_secret = "{variable(name)}_secret"\npassphrase = "{variable(name)}_password"\n'
             for name in self.users
         )
         file.write_text("\n".join(tables))
@@ -97,7 +103,7 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(f"DESK_{name}", f"dummy-{name.lower()}")
 
 
-def test_an_account_has_a_world_a_host_and_a_key(tmp_path: Path) -> None:
+def test_an_account_has_an_environment_a_host_and_a_key(tmp_path: Path) -> None:
     """A table says all of it, the key by the names of variables; its repr shows no secret."""
     (account,) = read_accounts(written(tmp_path))
 
@@ -186,7 +192,7 @@ def test_a_key_from_a_file_needs_no_variable(tmp_path: Path, monkeypatch: pytest
 def test_an_incomplete_account_disarms_no_other(desks: Callable[[int], Desks]) -> None:
     """It is reported as failed, certainly not canceled; the others are canceled."""
     made = desks(3)
-    del made.env["DESK-1_secret"]
+    del made.env["DESK_1_secret"]
     ended = okx_rfq("cancel-all", "--accounts", str(made.file), env=made.env)
 
     assert (3, ["desk-1"]) == (ended.returncode, made.active())
@@ -226,7 +232,7 @@ def test_few_descriptors_are_enough_for_many(desks: Callable[[int], Desks]) -> N
     made = desks(100)
     command = shlex.join([*COMMAND, "cancel-all", "--accounts", str(made.file)])
     ended = subprocess.run(
-        ["/bin/sh", "-c", f"ulimit -n 128; exec {command}"],
+        ["sh", "-c", f"ulimit -n 128; exec {command}"],
         env=environment(**made.env),
         capture_output=True,
         text=True,
@@ -244,7 +250,7 @@ def test_closed_streams_change_nothing(closed: str, desks: Callable[[int], Desks
     made = desks(2)
     command = shlex.join([*COMMAND, "cancel-all", "--accounts", str(made.file)])
     ended = subprocess.run(
-        ["/bin/sh", "-c", f"exec {command} {closed}"],
+        ["sh", "-c", f"exec {command} {closed}"],
         env=environment(**made.env),
         timeout=PATIENCE,
         check=False,
@@ -284,7 +290,7 @@ def test_a_proxy_that_cannot_carry_them_is_refused(desks: Callable[[int], Desks]
 def test_each_account_has_a_line_and_the_worst_has_the_code(desks: Callable[[int], Desks]) -> None:
     """One JSON object an account, with its name; the exit code is that of the worst of them."""
     made = desks(3)
-    made.env["DESK-1_secret"] = "not-the-secret"
+    made.env["DESK_1_secret"] = "not-the-secret"
     ended = okx_rfq("cancel-all", "--accounts", str(made.file), "--json", env=made.env)
     lines = {line["account"]: line for line in map(json.loads, ended.stdout.splitlines())}
 
@@ -299,7 +305,7 @@ def test_each_account_has_a_line_and_the_worst_has_the_code(desks: Callable[[int
 def test_a_terminal_shows_a_bar_and_a_table(desks: Callable[[int], Desks]) -> None:
     """A bar while they run, then a table with the worst last, and a sentence that names who is not done."""
     made = desks(3)
-    made.env["DESK-0_secret"] = "not-the-secret"
+    made.env["DESK_0_secret"] = "not-the-secret"
     made.sandbox.fault(CANCEL, PATIENCE)
     with on_a_terminal("cancel-all", "--accounts", str(made.file), env=made.env) as running:
         running.until("2/3")
@@ -352,7 +358,8 @@ def test_accounts_without_their_turn_have_canceled_nothing(
         if len(told) == 1:
             signal.raise_signal(signal.SIGINT)
 
-    many.cancel_accounts(read_accounts_of(made), deadline=30, told=interrupt)
+    with Interrupts() as interrupts:
+        many.cancel_accounts(read_accounts_of(made), deadline=30, told=interrupt, interrupts=interrupts)
 
     certain = [name for name, facts in told.items() if facts.get("may_be_canceled") is False]
     assert made.users.keys() == told.keys()
@@ -414,7 +421,7 @@ def test_live_accounts_are_asked_about_once(desks: Callable[[int], Desks], tmp_p
     for name in made.users:
         user = made.users[name] = made.sandbox.create_user(demo=False)
         made.sandbox.create_rfq(credentials=user)
-        made.env |= {f"{name.upper()}_{key}": user[key] for key in VARIABLES}
+        made.env |= {f"{variable(name)}_{key}": user[key] for key in VARIABLES}
     made.file.write_text(re.sub('"sandbox"\nurl = .*', '"live"', made.file.read_text()))
     env = {**made.env, **in_okxs_place(tmp_path, made.sandbox)}
     cancel = ("cancel-all", "--accounts", str(made.file))

@@ -83,8 +83,8 @@ def test_spot_mode_has_no_block_trading(okx: Sandbox, monkeypatch: pytest.Monkey
     assert "Change the account mode" in wrong["account mode"]["advice"]
 
 
-def test_a_key_of_the_other_world_is_told_where_it_belongs(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A live key in demo trading is recognized, by asking the other world."""
+def test_a_key_of_the_other_environment_is_told_where_it_belongs(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A live key in demo trading is recognized, by asking the other environment."""
     code, wrong = checked(okx, monkeypatch, okx.create_user(demo=False))
 
     assert (1, ["key", *OF_THE_KEY]) == (code, list(wrong))
@@ -94,7 +94,7 @@ def test_a_key_of_the_other_world_is_told_where_it_belongs(okx: Sandbox, monkeyp
 
 
 def test_a_key_that_nobody_knows_is_to_be_checked(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where neither world takes it, the variables and the region are named; the key itself never is."""
+    """Where neither environment takes it, the variables and the region are named; the key itself never is."""
     unknown = {"apiKey": "dummy-unknown", "secret": "dummy-secret", "password": "dummy-passphrase"}
     okx.fault("account/config", Fault(body='{"code":"50111","msg":"Invalid OK-ACCESS-KEY dummy-unknown"}', status=401))
     _, wrong = checked(okx, monkeypatch, unknown)
@@ -139,7 +139,7 @@ def test_a_host_that_refuses_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -
 def test_a_key_that_okx_has_not_judged_is_not_to_blame(
     okx: Sandbox, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No answer about the key: nothing is known of it, and the other world is not asked."""
+    """No answer about the key: nothing is known of it, and the other environment is not asked."""
     okx.fault("account/config", fault)
     code, wrong = checked(okx, monkeypatch, okx.credentials)
 

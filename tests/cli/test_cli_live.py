@@ -1,4 +1,4 @@
-"""The command in real processes: on terminals, under signals, and in demo and live trading, with the sandbox in OKX's place."""
+"""The command in real processes: on terminals, under signals, and with the sandbox in OKX's place."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def cancels(okx: Sandbox) -> int:
     return sum(request.path.endswith(CANCEL) for request in okx.requests)
 
 
-# Worlds
+# Environments
 
 
 def test_a_live_cancel_is_sent_with_yes(okx: Sandbox, live: dict[str, str]) -> None:
@@ -67,7 +67,7 @@ def test_a_demo_cancel_is_not_asked_about(okx: Sandbox, tmp_path: Path) -> None:
     assert [] == okx.rfqs("active")
 
 
-def test_a_key_of_the_wrong_world_cancels_nothing(okx: Sandbox, live: dict[str, str]) -> None:
+def test_a_key_of_the_wrong_environment_cancels_nothing(okx: Sandbox, live: dict[str, str]) -> None:
     """Exit 3, and the last line says so."""
     ended = okx_rfq("cancel-all", "--env", "demo", env=live)
 
@@ -89,8 +89,8 @@ def test_no_secret_is_ever_shown(okx: Sandbox, live: dict[str, str]) -> None:
     assert not [name for name, value in live.items() if name.startswith("OKX_") and value in shown]
 
 
-def test_a_demo_key_in_the_live_world_is_told_where_it_belongs(okx: Sandbox, tmp_path: Path) -> None:
-    """`check` says which world to name instead."""
+def test_a_demo_key_in_live_trading_is_told_where_it_belongs(okx: Sandbox, tmp_path: Path) -> None:
+    """`check` says which environment to name instead."""
     ended = okx_rfq("check", "--env", "live", env={**in_okxs_place(tmp_path, okx), **keys(okx.credentials)})
 
     assert 1 == ended.returncode
