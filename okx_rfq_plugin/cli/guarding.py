@@ -25,6 +25,7 @@ PREFIX = "okx-rfq guard: "
 _EARLY = 10.0  # seconds in which the cancel beside the grace may begin an attempt
 _RESERVED = {NOT_CANCELED, MAY_BE_CANCELED}
 _TAKEN = 1  # in the place of a command's own 203 or 204
+_MORE = 30.0  # seconds that systemd is asked for, beside those of a cancel
 _SOON = 0.2  # seconds between two looks whether a new twin is ready
 _TWINS = 5  # that may be killed before no new one is started
 
@@ -128,6 +129,8 @@ class Guard:
 
     def _finish(self, code: int | None) -> int:
         self._phase = "canceling"
+        if self._reports.beat_every < math.inf:
+            threading.Thread(target=self._beat, daemon=True).start()
         ended = "" if code is None else f" with code {code}"
         try:
             with attempts_shown(PREFIX):
@@ -194,7 +197,13 @@ class Guard:
         return every if settled else min(every, _SOON)
 
     def _on_cancel(self, left: float) -> None:
-        self._reports.beat(patience=left + 30.0)
+        self._reports.beat(patience=left + _MORE)
+
+    def _beat(self) -> None:
+        paused = threading.Event()
+        while self._phase == "canceling":
+            self._reports.beat(patience=_MORE)
+            paused.wait(self._reports.beat_every)
 
     def _look(self) -> None:
         paused = threading.Event()

@@ -232,7 +232,7 @@ def test_few_descriptors_are_enough_for_many(desks: Callable[[int], Desks]) -> N
     made = desks(100)
     command = shlex.join([*COMMAND, "cancel-all", "--accounts", str(made.file)])
     ended = subprocess.run(
-        ["sh", "-c", f"ulimit -n 128; exec {command}"],
+        ["/bin/sh", "-c", f"ulimit -n 128; exec {command}"],
         env=environment(**made.env),
         capture_output=True,
         text=True,
@@ -250,7 +250,7 @@ def test_closed_streams_change_nothing(closed: str, desks: Callable[[int], Desks
     made = desks(2)
     command = shlex.join([*COMMAND, "cancel-all", "--accounts", str(made.file)])
     ended = subprocess.run(
-        ["sh", "-c", f"exec {command} {closed}"],
+        ["/bin/sh", "-c", f"exec {command} {closed}"],
         env=environment(**made.env),
         timeout=PATIENCE,
         check=False,
