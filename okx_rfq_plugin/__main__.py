@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.util import find_spec
 from typing import Any, NoReturn
@@ -16,15 +17,16 @@ from typing import Any, NoReturn
 _NEEDED = ("click", "rich") if sys.version_info >= (3, 11) else ("click", "rich", "tomli")
 _USAGE, _FAILED, _NOT_CANCELED, _IN_DOUBT, _NOT_STARTED = 2, 1, 3, 4, 203
 _CANCELS = ("cancel-all", "cancel", "guard")
-_ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
+_ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")
+_STRAY = ("SIGUSR1", "SIGUSR2", "SIGALRM", "SIGVTALRM", "SIGPROF", "SIGXCPU", "SIGIO", "SIGPWR", "SIGSTKFLT")
 
 
 def main() -> NoReturn:
     """Run the command, and end with one of the documented codes, whatever happens."""
     verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
-    for signum in _ENDING:
-        if signal.getsignal(signum) is not signal.SIG_IGN:
-            signal.signal(signum, signal.default_int_handler)
+    _handle(_ENDING, signal.default_int_handler)
+    if verb in _CANCELS and verb != "guard":  # whose command would have them ignored, too
+        _handle(_STRAY, lambda signum, frame: None)
     try:
         code = _run(verb)
     except KeyboardInterrupt:
@@ -32,11 +34,17 @@ def main() -> NoReturn:
     except MemoryError:
         code = _complain(verb, "out of memory")
     if verb in _CANCELS:
-        with suppress(ValueError):  # not on the main thread
-            for signum in _ENDING:
-                signal.signal(signum, signal.SIG_IGN)
+        _handle(_ENDING, signal.SIG_IGN)
     _flush()
     sys.exit(code)
+
+
+def _handle(names: Sequence[str], handler: Any) -> None:
+    for name in names:
+        signum = getattr(signal, name, None)  # Windows has few of them
+        if signum is not None and signal.getsignal(signum) is not signal.SIG_IGN:
+            with suppress(ValueError):  # not on the main thread
+                signal.signal(signum, handler)
 
 
 def _run(verb: str) -> int:
@@ -83,8 +91,11 @@ def _complain(verb: str, reason: str, words: str = "") -> int:
     """Say what is true where a verb ended before its own words; return the code that goes with it."""
     interrupts: Any = sys.modules.get("okx_rfq_plugin.cli.interrupts")
     called = interrupts is not None and interrupts.was_called()
-    from okx_rfq_plugin.cli.outcomes import bound
+    from okx_rfq_plugin.cli.outcomes import bound, facts_of
 
+    if verb in ("cancel-all", "cancel") and "--json" in sys.argv:
+        with suppress(OSError, ValueError):
+            print(json.dumps({"account": None, **facts_of(KeyboardInterrupt(), called=called, reason=reason)}))
     if verb == "guard":
         words = f"okx-rfq guard: {reason}: nothing was started, and nothing was canceled. {bound()}"
         return _say(words, _NOT_STARTED)

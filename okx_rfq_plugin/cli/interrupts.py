@@ -133,5 +133,6 @@ class Interrupts:
                     os._exit(self._force(self.reason or "it was interrupted"))
             elif time.monotonic() >= limit_at:
                 limit_at, limited = math.inf, True
+                end_at = min(end_at, time.monotonic() + _FORCED)
                 os.kill(os.getpid(), getattr(signal, "SIGALRM", signal.SIGTERM))
         os.close(self._reader)

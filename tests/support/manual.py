@@ -1,4 +1,4 @@
-"""Writes docs/command.md and docs/man from the command, and docs/terminal.svg from a run: `python -m support.manual`."""
+"""Writes docs/command.md, docs/man and docs/terminal.svg from the command as it is: `python -m support.manual`."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def _manual(name: str, command: click.Command) -> str:
     status = f".SH EXIT STATUS\n{_roff(codes)}\n" if codes else ""
     return (
         f".TH OKX\\-RFQ\\-{_roff(name.upper())} 1\n.SH NAME\nokx\\-rfq\\-{_roff(name)} \\- {_roff(_first(command))}\n"
-        f".SH SYNOPSIS\n.B okx\\-rfq {_roff(name)}\n[OPTIONS] {_roff(arguments.strip())}\n.SH DESCRIPTION\n{_roff(prose.strip())}\n"
+        f".SH SYNOPSIS\n.B okx\\-rfq {_roff(name)}\n[OPTIONS] {_roff(arguments.strip())}\n"
+        f".SH DESCRIPTION\n{_roff(prose.strip())}\n"
         f".SH OPTIONS\n{options}{status}.SH EXAMPLE\n.nf\n{_roff(example)}\n.fi\n.SH SEE ALSO\n.BR okx\\-rfq (1)\n"
     )
 
