@@ -52,7 +52,7 @@ def _manual(name: str, command: click.Command) -> str:
     prose, codes, example = _parts(command)
     arguments = "".join(f" {_argument(each)}" for each in command.params if isinstance(each, click.Argument))
     options = "".join(
-        f".TP\n.B {_roff(_spelled(each).replace('\\|', '|'))}\n{_roff(_meaning(each).replace('`', ''))}\n"
+        ".TP\n.B " + _roff(_spelled(each).replace("\\|", "|")) + "\n" + _roff(_meaning(each).replace("`", "")) + "\n"
         for each in command.params
         if isinstance(each, click.Option)
     )
