@@ -36,6 +36,7 @@ def facts_of(error: BaseException, *, called: bool = True, reason: str = "") -> 
         "may_be_canceled": getattr(failure, "may_be_canceled", called),
         "remaining": _listed(getattr(failure, "remaining", None)),
         "filling": _listed(getattr(failure, "filling", None)),
+        "bound": bound(),
     }
 
 

@@ -149,7 +149,7 @@ def test_a_failure_in_json_has_the_facts(failing: CancelFailure) -> None:
         "may_be_canceled": failing.may_be_canceled,
         "remaining": None,
         "filling": None,
-    } == {name: value for name, value in json.loads(result.stdout).items() if name not in ("host", "uid")}
+    } == {name: value for name, value in json.loads(result.stdout).items() if name not in ("host", "uid", "bound")}
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, RuntimeError("the words"), ccxt.NotSupported("the words")])

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import ccxt
 import pytest
-from support.command import PATIENCE, keys, okx_rfq, on_a_terminal, plain, started
+from support.command import PATIENCE, in_okxs_place, keys, okx_rfq, on_a_terminal, plain, started
 from test_cli import run
 
 import okx_rfq_plugin
@@ -169,6 +171,81 @@ def test_a_plugin_that_was_left_out_is_named(monkeypatch: pytest.MonkeyPatch) ->
     assert 1 == result.exit_code
     assert "ok      plugins: okx, other" in result.output
     assert "WRONG   plugin: desk-audit:audit is left out: ImportError: no module. Repair" in result.output
+
+
+def test_a_key_that_block_trading_is_closed_to_is_told(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """70015 fails every cancel: one of the RFQs' own endpoints is read, too."""
+    okx.fault("rfq/rfqs", "70015")
+    code, wrong = checked(okx, monkeypatch, okx.credentials)
+
+    assert (1, ["block trading"]) == (code, list(wrong))
+    assert wrong["block trading"]["ok"] is False
+    assert "OKX answered 70015" in wrong["block trading"]["seen"]
+
+
+def test_block_trading_that_was_not_judged_is_unknown(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy's page is no refusal."""
+    okx.fault("rfq/rfqs", 502)
+    code, wrong = checked(okx, monkeypatch, okx.credentials)
+
+    assert (1, None) == (code, wrong["block trading"]["ok"])
+
+
+def test_a_key_that_may_withdraw_is_warned_about(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All is well, and not as safe as it could be: exit 0, and what to do."""
+    for name, value in keys(okx.credentials).items():
+        monkeypatch.setenv(name, value)
+    row = {"uid": "1", "acctLv": "2", "perm": "read_only,withdraw,trade", "ip": "192.0.2.1"}
+    okx.fault("account/config", Fault(body=json.dumps({"code": "0", "msg": "", "data": [row]})))
+    result = run("check", "--env", "sandbox", "--url", okx.url)
+
+    assert 0 == result.exit_code
+    assert "WARNING permission: read_only, withdraw, trade. It can withdraw funds" in result.output
+
+
+def test_the_proxy_and_the_bundle_are_shown(okx: Sandbox, tmp_path: Path) -> None:
+    """Where requests would go, without the password of the proxy."""
+    (tmp_path / "ca.pem").write_text("")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        proxy = f"http://user:dummy-password@127.0.0.1:{taken.getsockname()[1]}"
+        env = {
+            **in_okxs_place(tmp_path, okx),
+            **keys(okx.credentials),
+            "HTTP_PROXY": proxy,
+            "NO_PROXY": "",
+            "REQUESTS_CA_BUNDLE": str(tmp_path / "ca.pem"),
+        }
+        ended = okx_rfq("check", "--env", "demo", env=env)
+
+    assert 1 == ended.returncode
+    address = proxy.replace("user:dummy-password@", "")
+    shown = f"network: proxy {address}, CA bundle {tmp_path}/ca.pem (REQUESTS_CA_BUNDLE)"
+    assert f"ok      {shown}" in ended.stdout
+    assert "UNKNOWN clock" in ended.stdout
+    assert "dummy-password" not in ended.stdout + ended.stderr
+
+
+def test_many_accounts_are_checked_and_listed(okx: Sandbox, tmp_path: Path) -> None:
+    """Each by its name; one that is incomplete is wrong, and keeps no other from being looked at."""
+    okx.create_rfq()
+    file = tmp_path / "accounts.toml"
+    table = (
+        '[{}]\nenv = "sandbox"\nurl = "{}"\napi_key = "{}"\n'
+        'api_secret = "OKX_API_SECRET"\npassphrase = "OKX_PASSPHRASE"\n'
+    )
+    file.write_text(table.format("whole", okx.url, "OKX_API_KEY") + table.format("half", okx.url, "NOT_SET"))
+    env = keys(okx.credentials)
+    check = okx_rfq("check", "--accounts", str(file), env=env)
+    whole = okx_rfq("check", "--accounts", str(file), "--only", "whole", "--json", env=env)
+    listed = okx_rfq("list", "--accounts", str(file), env=env)
+
+    assert (1, 0, 1) == (check.returncode, whole.returncode, listed.returncode)
+    assert "[whole] key: accepted for User ID 100001" in check.stdout
+    assert "WRONG   [half] account: [half] api_key: the environment variable that it names is not set." in check.stdout
+    assert {None, "whole"} == {json.loads(line)["account"] for line in whole.stdout.splitlines()}
+    assert "[whole] 1 active RFQ (sandbox, okx)." in listed.stdout
+    assert "The RFQs of half could not be read" in listed.stderr
 
 
 # sandbox
