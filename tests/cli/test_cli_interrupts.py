@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def when_requested(okx: Sandbox, process: subprocess.Popen[str]) -> None:
     arrived: Callable[[], bool] = lambda: any(request.path.endswith(CANCEL) for request in okx.requests)  # noqa: E731
     while not arrived():
         assert process.poll() is None
-        os.sched_yield()
+        threading.Event().wait(0.01)
 
 
 def test_a_terminal_that_closes_ends_nothing(okx: Sandbox) -> None:
@@ -75,7 +75,7 @@ def test_a_signal_after_the_outcome_changes_neither_code_nor_words(number: signa
     with started(*command(okx, "--json"), env=keys(okx.credentials)) as process:
         while not any(request.path.endswith("account/config") for request in okx.requests):
             assert process.poll() is None
-            os.sched_yield()
+            threading.Event().wait(0.01)
         process.send_signal(number)
         out, err = process.communicate(timeout=PATIENCE)
     (line,) = map(json.loads, out.splitlines())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import signal
 import sys
 import threading
@@ -130,7 +129,7 @@ def test_a_watch_looks_again_until_ctrl_c() -> None:
             looks: Callable[[], int] = lambda: sum(each.path.endswith("rfq/rfqs") for each in okx.requests)  # noqa: E731
             while looks() < 4:  # two of them a look
                 assert process.poll() is None
-                os.sched_yield()
+                threading.Event().wait(0.01)
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=PATIENCE)
 

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -59,7 +60,7 @@ def okx() -> Iterator[Sandbox]:
 def eventually(true: Callable[[], Any]) -> bool:
     until = time.monotonic() + PATIENCE
     while not (result := true()) and time.monotonic() < until:
-        os.sched_yield()
+        threading.Event().wait(0.01)
     return bool(result)
 
 
