@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from okx_rfq_plugin.cli.accounts import read_accounts
+from okx_rfq_plugin.cli.destinations import Destination, credentials_of, destination_options
 from okx_rfq_plugin.cli.terminal import say, say_json
-from okx_rfq_plugin.cli.worlds import World, credentials_of, world_options_or_none
 
 if TYPE_CHECKING:
     from okx_rfq_plugin.fleet.store import Store
@@ -55,7 +55,7 @@ def fleet() -> None:
 
 @fleet.command("watch")
 @_store_option
-@world_options_or_none
+@destination_options
 @_accounts_option
 @click.option("--on-blind", type=click.Choice(("alarm", "cancel")), default="alarm", show_default=True)
 @click.option("--blind-after", type=click.FloatRange(1.0), default=15.0, show_default=True, metavar="S")
@@ -65,7 +65,7 @@ def fleet() -> None:
 def watch(
     context: click.Context,
     store_url: str,
-    world: World | None,
+    destination: Destination | None,
     accounts: Path | None,
     on_blind: str,
     blind_after: float,
@@ -91,7 +91,7 @@ def watch(
         else:
             say(f"{_now()} {words_of(event)}.", good=_GOOD.get(event.kind))
 
-    with _store(store_url) as store, _exchanges(world, accounts, deadline=10.0) as exchanges:
+    with _store(store_url) as store, _exchanges(destination, accounts, deadline=10.0) as exchanges:
         watching = Watch(frozenset(exchanges), on_blind=on_blind, blind_after=blind_after)
         run = WatcherRun(store, exchanges, watching, tell, name=name, on_blind=on_blind)
         ended = threading.Event()
@@ -109,7 +109,7 @@ _GOOD = {"canceled": True, "finished": True, "failed": False, "lapsed": False, "
 
 @fleet.command("halt")
 @_store_option
-@world_options_or_none
+@destination_options
 @_accounts_option
 @click.option("--reason", required=True, help="Told to everyone who is refused.")
 @_by_option
@@ -120,7 +120,7 @@ _GOOD = {"canceled": True, "finished": True, "failed": False, "lapsed": False, "
 def halt(
     context: click.Context,
     store_url: str,
-    world: World | None,
+    destination: Destination | None,
     accounts: Path | None,
     reason: str,
     by: str | None,
@@ -146,7 +146,7 @@ def halt(
         else:
             say(f"{_now()} {words}")
 
-    with _store(store_url) as store, _exchanges(world, accounts, deadline=10.0) as exchanges:
+    with _store(store_url) as store, _exchanges(destination, accounts, deadline=10.0) as exchanges:
         halting = Halting(frozenset(exchanges), clocks.read(), wait=not no_wait, patience=patience)
         code = HaltRun(store, exchanges, halting, reason=reason, by=by or _me(), say=tell).run()
     context.exit(code)
@@ -261,7 +261,7 @@ def _floor(store: Store) -> int:
 
 
 @contextmanager
-def _exchanges(world: World | None, accounts: Path | None, *, deadline: float) -> Iterator[dict[str, Any]]:
+def _exchanges(destination: Destination | None, accounts: Path | None, *, deadline: float) -> Iterator[dict[str, Any]]:
     """Give an exchange object for each account, by OKX's own User ID.
 
     Raises:
@@ -273,15 +273,15 @@ def _exchanges(world: World | None, accounts: Path | None, *, deadline: float) -
 
     with ExitStack() as stack:
         if accounts is not None:
-            if world is not None:
+            if destination is not None:
                 raise click.UsageError("--accounts names an environment for each account: leave out --env.")
-            made = [each.world.exchange_for(each.credentials) for each in read_accounts(accounts)]
-        elif world is None:
+            made = [each.destination.exchange_for(each.credentials) for each in read_accounts(accounts)]
+        elif destination is None:
             raise click.UsageError("Missing option '--env' or '--accounts'.")
-        elif world.env == "sandbox" and world.url is None:
+        elif destination.env == "sandbox" and destination.url is None:
             raise click.UsageError("--env sandbox needs --url: the address of a sandbox that runs.")
         else:
-            made = [world.exchange_for(credentials_of())]
+            made = [destination.exchange_for(credentials_of())]
         exchanges: dict[str, Any] = {}
         for exchange in made:
             stack.callback(exchange.close)
