@@ -195,7 +195,9 @@ def hold(story: Story) -> None:
     """Let it happen, and hold each promise."""
     __tracebackhide__ = True
     calls = played(story)
-    sends = [attempt[0].at for call in calls for attempt in call.met]
+    # What met nobody was not sent: it takes no room in OKX's window.
+    reached = [[met for met in attempt if not isinstance(met.row.step, Unreached)] for call in calls for attempt in call.met]
+    sends = [attempt[0].at for attempt in reached if attempt]
     assert all(third - first >= WINDOW - TICK for first, third in zip(sends, sends[2:], strict=False)), "three in 2 s"
     for call in calls:
         outcome, failed = call.outcome, isinstance(call.outcome, ccxt.BaseError)
@@ -207,7 +209,9 @@ def hold(story: Story) -> None:
         assert len(call.met) == told["attempts"], "attempts"
         if failed:
             doubt = any(row.means == DOUBT for row in call.sent)
-            assert doubt == told["may_be_canceled"], "the doubt is there exactly when a request's fate is unknown"
+            # Code of the user's that is on the way may have sent by itself, where the package saw nothing sent.
+            unseen = "stubborn" in story.kind and any(isinstance(row.step, Unreached) for row in call.sent)
+            assert doubt == told["may_be_canceled"] or (unseen and not doubt), "the doubt is where a fate is unknown"
         begun = [attempt[0].at - call.called for attempt in call.met]
         assert begun[0] <= WINDOW + TICK, "the first attempt waits for one window at most"
         assert all(seconds <= story.deadline + TICK for seconds in begun[1:]), "past the deadline"
