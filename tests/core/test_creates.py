@@ -165,7 +165,9 @@ def test_plugin_is_asked_before_a_create_is_signed(
     assert 1 == len(sandbox.requests)
 
 
-@pytest.mark.parametrize("error", [ccxt.OperationRejected("halted"), ValueError("halted"), KeyboardInterrupt()], ids=repr)
+@pytest.mark.parametrize(
+    "error", [ccxt.OperationRejected("halted"), ValueError("halted"), KeyboardInterrupt()], ids=repr
+)
 def test_plugin_that_raises_refuses_a_create(
     error: BaseException, guarded: Any, twin: Twin, exchange: Any, sandbox: Sandbox
 ) -> None:

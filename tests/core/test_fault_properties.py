@@ -196,7 +196,9 @@ def hold(story: Story) -> None:
     __tracebackhide__ = True
     calls = played(story)
     # What met nobody was not sent: it takes no room in OKX's window.
-    reached = [[met for met in attempt if not isinstance(met.row.step, Unreached)] for call in calls for attempt in call.met]
+    reached = [
+        [met for met in attempt if not isinstance(met.row.step, Unreached)] for call in calls for attempt in call.met
+    ]
     sends = [attempt[0].at for attempt in reached if attempt]
     assert all(third - first >= WINDOW - TICK for first, third in zip(sends, sends[2:], strict=False)), "three in 2 s"
     for call in calls:

@@ -797,7 +797,7 @@ def test_sync_call_on_a_running_loops_thread_does_not_wait_for_its_tasks() -> No
 def test_sync_call_on_a_running_loops_thread_serves_its_tasks(
     sandbox: Sandbox, clock: VirtualClock, monkeypatch: Any
 ) -> None:
-    """ccxt's own classes share with each other: what a sync object sends serves a task that waits on this very loop."""
+    """Ccxt's own classes share with each other: what a sync object sends serves a task that waits on this very loop."""
 
     async def until_woken(seconds: float, waker: Any) -> None:
         waiting.set()

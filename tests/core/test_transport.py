@@ -147,7 +147,9 @@ def test_a_closed_port_leaves_no_doubt(twin: Any, standin: Standin, clock: Any) 
 
     error = failure_of(twin, exchange)
 
-    assert (LOST_BY_REQUESTS if twin.synchronous else LOST_BY_AIOHTTP, None, UNSENT_UNTIL_DEADLINE, False) == facts(error)
+    assert (LOST_BY_REQUESTS if twin.synchronous else LOST_BY_AIOHTTP, None, UNSENT_UNTIL_DEADLINE, False) == facts(
+        error
+    )
     assert "NOTHING WAS CANCELED" in str(error)
     assert "nothing was sent: the connection was refused (" in str(error)
     assert [] == standin.requests
