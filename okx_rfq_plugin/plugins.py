@@ -17,6 +17,7 @@ from okx_rfq_plugin._core.records import CancelFailure, refusal
 from okx_rfq_plugin.observers import Observers
 
 NO_AUTOLOAD = "OKX_RFQ_DISABLE_PLUGIN_AUTOLOAD"
+_BEFORE_CORE = ("okx_rfq_plugin.plugins", "okx_rfq_plugin.okx")
 _OWN_ENTRY_POINT = "okx_rfq_plugin.okx:okx"
 
 
@@ -49,34 +50,32 @@ class RfqPluginManager(pluggy.PluginManager):
 
     def serve(self, method: str, exchange: Any, params: Any, **arguments: Any) -> Any:
         """Have a method of the package served by the plugin that serves this exchange, and tell the observers."""
-        asked, served = False, None
+        served = None
         try:
             _check(method, exchange, params)
-            asked = True
             served = getattr(self.hook, method)(exchange=exchange, params=params, **arguments)
             if served is None:
                 raise refusal(NotSupported, exchange, method, "no plugin serves this exchange any more")
             self.observers.ended(method, exchange, served)
             return served
         except BaseException as error:
-            _complete(error, in_doubt=asked)
+            _complete(error, method, exchange, served=served is not None)
             self.observers.failed(method, exchange, error)
             raise
 
     async def serve_async(self, method: str, exchange: Any, params: Any, **arguments: Any) -> Any:
         """Async version of `serve`."""
-        asked, served = False, None
+        served = None
         try:
             _check(method, exchange, params)
-            asked = True
-            served = getattr(self.hook, method)(exchange=exchange, params=params, **arguments)
-            if served is None:
+            serving = getattr(self.hook, method)(exchange=exchange, params=params, **arguments)
+            if serving is None:
                 raise refusal(NotSupported, exchange, method, "no plugin serves this exchange any more")
-            served = await served
+            served = await serving
             self.observers.ended(method, exchange, served)
             return served
         except BaseException as error:
-            _complete(error, in_doubt=asked)
+            _complete(error, method, exchange, served=served is not None)
             self.observers.failed(method, exchange, error)
             raise
 
@@ -105,11 +104,18 @@ def _check(method: str, exchange: Any, params: Any) -> None:
         raise refusal(BadRequest, exchange, method, f"params must be a dict, not {type(params).__name__}")
 
 
-def _complete(error: BaseException, *, in_doubt: bool) -> None:
-    # The core's exceptions have their facts; others end here between the core and the caller, or come from a plugin.
+def _complete(error: BaseException, method: str, exchange: Any, *, served: bool) -> None:
+    # The core's exceptions have their facts. Others come from a plugin, or strike between the core and the caller: then
+    # it is in doubt, unless they struck in the lines that lead to the core.
     if not hasattr(error, "cancel_failure"):
-        facts = CancelFailure(code=None, attempts=int(in_doubt), elapsed=0.0, may_be_canceled=in_doubt)
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        before = trace is not None and trace.tb_frame.f_globals.get("__name__") in _BEFORE_CORE
+        facts = CancelFailure(code=None, attempts=0, elapsed=0.0, may_be_canceled=served or not before)
         error.cancel_failure = facts  # type: ignore[attr-defined]  # an exception takes any attribute
+        known = "nothing was sent" if before and not served else "whether anything was canceled is not known"
+        error.__notes__ = [*getattr(error, "__notes__", ()), f"{exchange.id} {method}(): {known}."]
 
 
 _manager: RfqPluginManager | None = None

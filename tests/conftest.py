@@ -1,7 +1,8 @@
-"""This file holds what the tests share: a clock that never waits, and both twins through one fixture."""
+"""What the tests share: a clock that never waits, both twins through one fixture, and how hypothesis draws."""
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from typing import Any
@@ -10,10 +11,17 @@ import ccxt
 import ccxt.async_support
 import ccxt.pro
 import pytest
+from hypothesis import HealthCheck, settings
 from support.twins import Twin, VirtualClock
 
 import okx_rfq_plugin
 from okx_rfq_plugin.sandbox import Sandbox
+
+# The same cases each time, so that no change is red for another's sake; `tox -m matrix` sets HYPOTHESIS_PROFILE=random.
+_drawn = settings(deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("same", _drawn, derandomize=True, max_examples=40, database=None)
+settings.register_profile("random", _drawn, max_examples=200)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 # nohup, and shells for what they put in the background, have these ignored, and children inherit that.
 for _signum in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):

@@ -172,6 +172,7 @@ def attach(call: Call | None, error: BaseException) -> None:
     """Give the exception that ends a call its facts; None for a call that had not begun."""
     if call is not None:
         call.end(error)
-    else:
+    elif not hasattr(error, "cancel_failure"):
         nothing = CancelFailure(code=None, attempts=0, elapsed=0.0, may_be_canceled=False)
         error.cancel_failure = nothing  # type: ignore[attr-defined]  # an exception takes any attribute
+        error.__notes__ = [*getattr(error, "__notes__", ()), "Nothing was sent: interrupted before the first attempt."]

@@ -1,4 +1,4 @@
-"""This file is the only one that reads the clock of the machine and waits on it, or stands in for that clock."""
+"""The machine's clock, and the wakers that end a wait early."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ import asyncio
 import contextlib
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
+
+# freezegun stops `time.monotonic`, and a limit kept on a clock that stands still is never over. It does not know
+# `clock_gettime`, which Windows lacks.
+_monotonic: Callable[[], float] = (
+    partial(time.clock_gettime, time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else time.monotonic
+)
 
 
 class Clock:
@@ -13,29 +21,36 @@ class Clock:
 
     def now(self) -> float:
         """Return seconds since some fixed moment; never goes back."""
-        return time.monotonic()
+        return _monotonic()
 
     def sleep(self, seconds: float, waker: Waker) -> None:
-        """Wait so long, or until woken, holding this thread."""
+        """Wait the given number of seconds, or until woken, holding this thread."""
         waker.lock.acquire(timeout=seconds)
 
     async def asleep(self, seconds: float, waker: AsyncWaker) -> None:
-        """Same as sleep, for a task."""
-        await asyncio.wait((waker.future,), timeout=seconds)
+        """Async version of `sleep`."""
+        if abs(waker.loop.time() - _monotonic()) < 1.0 or seconds <= 0:
+            await asyncio.wait((waker.future,), timeout=seconds)
+            return
+        # A loop on another time, which freezegun may have stopped: its timers would never fire.
+        timer = threading.Timer(seconds, waker.wake)
+        timer.daemon = True
+        timer.start()
+        try:
+            await asyncio.wait((waker.future,))
+        finally:
+            timer.cancel()
 
-    def busy(self) -> contextlib.AbstractContextManager[None]:
-        """Return a context manager around each request: a virtual clock does not move on meanwhile."""
+    def busy(self) -> contextlib.AbstractContextManager[object]:
+        """Context manager around each request on the wire: a virtual clock stands still meanwhile."""
         return _NOTHING
-
-
-_NOTHING: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
 
 
 class Waker:
     """Ends the sleep of one thread, from any thread, and from a signal handler on that very thread.
 
     A bare lock: threading.Event holds one of its own for a moment, at which a signal handler would wait for ever.
-    `busy` says that a request is on the wire meanwhile, so that a clock that skips waits must not skip this one.
+    `busy` says that a request is on the wire meanwhile, which the waiter is waiting for.
     """
 
     def __init__(self, *, busy: bool = False) -> None:
@@ -48,93 +63,34 @@ class Waker:
         with contextlib.suppress(RuntimeError):  # woken already
             self.lock.release()
 
+    @property
+    def woken(self) -> bool:
+        """Whether the sleep was ended, and the sleeper has not run yet."""
+        return not self.lock.locked()
+
 
 class AsyncWaker:
-    """Same as Waker, for a task: from any thread and any loop."""
+    """Async version of `Waker`: for one task, from any thread and any loop."""
 
     def __init__(self, *, busy: bool = False) -> None:
         self.busy = busy
-        self._loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[None] = self._loop.create_future()
+        self.loop = asyncio.get_running_loop()
+        self.future: asyncio.Future[None] = self.loop.create_future()
 
     def wake(self) -> None:
         """End the sleep, or the next one if there is none yet."""
         with contextlib.suppress(RuntimeError):  # its loop is closed: nobody sleeps there any more
-            self._loop.call_soon_threadsafe(self._done)
+            self.loop.call_soon_threadsafe(self._done)
+
+    @property
+    def woken(self) -> bool:
+        """Whether the sleep was ended, and the sleeper has not run yet."""
+        return self.future.done()
 
     def _done(self) -> None:
         if not self.future.done():
             self.future.set_result(None)
 
 
-class NotedClock(Clock):
-    """The clock of the machine; `waits` are the seconds that were waited, in order."""
-
-    def __init__(self) -> None:
-        self.waits: list[float] = []
-
-    def sleep(self, seconds: float, waker: Waker) -> None:
-        """Wait, and note it."""
-        self._note(seconds)
-        super().sleep(seconds, waker)
-
-    async def asleep(self, seconds: float, waker: AsyncWaker) -> None:
-        """Same as sleep, for a task."""
-        self._note(seconds)
-        await super().asleep(seconds, waker)
-
-    def _note(self, seconds: float) -> None:
-        if seconds > 0:
-            self.waits.append(round(seconds, 6))  # a difference of two moments
-
-
-class SkippingClock(NotedClock):
-    """Time that passes only when somebody waits, and then at once; `waits` are the seconds that were skipped."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._time = float(int(time.monotonic()))  # whole seconds, so that sums of waits stay exact
-        self.begin()
-
-    def __deepcopy__(self, memo: object) -> SkippingClock:
-        return self  # a copied exchange lives in the same time
-
-    def begin(self) -> None:
-        """Begin afresh: no waits, the machine's time of day, and what was before is a minute ago."""
-        self.waits = []
-        self._time += 60.0
-        self._day = int(time.time()) - self._time
-
-    def now(self) -> float:
-        """Return seconds since some fixed moment; never goes back."""
-        return self._time
-
-    def wall(self) -> float:
-        """Return Unix seconds, in step with this clock."""
-        return self._time + self._day
-
-    def milliseconds(self) -> int:
-        """Return Unix milliseconds, as ccxt's method of this name does."""
-        return int(self.wall() * 1000)
-
-    def sleep(self, seconds: float, waker: Waker) -> None:
-        """Skip it, and note it; what is on the wire is waited for."""
-        if waker.busy:
-            Clock.sleep(self, seconds, waker)
-        else:
-            self._skip(seconds)
-
-    async def asleep(self, seconds: float, waker: AsyncWaker) -> None:
-        """Same as sleep, for a task; the others have their turn."""
-        if waker.busy:
-            await Clock.asleep(self, seconds, waker)
-        else:
-            self._skip(seconds)
-            await asyncio.sleep(0)
-
-    def _skip(self, seconds: float) -> None:
-        self._note(seconds)
-        self._time = round(self._time + seconds, 6)
-
-
+_NOTHING: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
 SYSTEM = Clock()

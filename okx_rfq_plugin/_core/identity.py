@@ -16,6 +16,7 @@ _way = attrgetter(
     *("httpsProxy", "httpsProxyCallback", "https_proxy", "https_proxy_callback"),
     *("socksProxy", "socksProxyCallback", "socks_proxy", "socks_proxy_callback"),
 )
+_session_way = attrgetter("headers", "auth", "proxies", "params", "verify", "cert", "trust_env")  # of requests' session
 # ccxt's methods on the way of a request, and of its reply.
 ON_THE_WAY = ("request", "fetch2", "throttle", "sign", "fetch", "open", "handle_errors")
 
@@ -30,7 +31,13 @@ def key_of(exchange: Any) -> bytes:
 
 def sharing_of(exchange: Any, params: dict[str, Any]) -> bytes:
     """Return what stands for all that callers must agree in to be served by one request, beside `key_of`."""
-    return _digest(_way(exchange), sorted(params.items(), key=repr), _code(exchange))
+    session = exchange.session
+    settings = (
+        _session_way(session)
+        if exchange.synchronous and session is not None and connection.is_ccxts_own(exchange, session)
+        else None
+    )
+    return _digest(_way(exchange), settings, sorted(params.items(), key=repr), _code(exchange))
 
 
 def _code(exchange: Any) -> list[int]:

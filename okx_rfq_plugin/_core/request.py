@@ -412,7 +412,7 @@ def _argument(name: str, index: int, args: tuple[Any, ...], kwargs: dict[str, An
 
 
 def _reply(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Reply]:
-    status = _argument("statusCode", 0, args, kwargs)
+    status = _argument("httpCode" if "httpCode" in kwargs else "statusCode", 0, args, kwargs)  # okx has its own name
     body = _argument("response", 6, args, kwargs)
     return _argument("requestHeaders", 7, args, kwargs), Reply(status, body)
 

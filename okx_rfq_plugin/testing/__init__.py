@@ -1,1 +1,26 @@
-"""The pytest plugin, cassettes, replay and recording."""
+"""What tests use beside the fixtures of the pytest plugin; loaded on first use only."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .cassettes import CassetteError
+    from .interactions import CassetteRequest
+    from .player import replay
+    from .stage import Refused
+
+__all__ = ["CassetteError", "CassetteRequest", "Refused", "replay"]
+
+_ROOMS = {"CassetteError": "cassettes", "CassetteRequest": "interactions", "Refused": "stage", "replay": "player"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_ROOMS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,27 +1,35 @@
-"""This file is the pytest plugin: fixtures that make exchanges for tests, and the marker that has them replay."""
+"""The pytest plugin: fixtures that make exchanges for tests, and markers that have them replay or guarded."""
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 # Every pytest run of every user imports this file: what is heavy is imported where a fixture needs it.
 if TYPE_CHECKING:
     from okx_rfq_plugin import AsyncRfqExchange, RetryPolicy, RfqExchange
-    from okx_rfq_plugin._core.clock import NotedClock, SkippingClock
     from okx_rfq_plugin.sandbox import Sandbox
+    from okx_rfq_plugin.testing.clocks import NotedClock, VirtualClock
+    from okx_rfq_plugin.testing.handles import FixtureClock, Observers
+    from okx_rfq_plugin.testing.interactions import CassetteRequest
+    from okx_rfq_plugin.testing.making import ExchangeMaker
+    from okx_rfq_plugin.testing.sources import Source
+    from okx_rfq_plugin.testing.trial import Trial
 
 _MARKER = "okx_rfq_cassette"
+_GUARD = "okx_rfq_guard"
 _RECORD = "--okx-rfq-record"
+_RECORD_MODE = "--okx-rfq-record-mode"
 _MAX_AGE = "okx_rfq_cassette_max_age"
-_OLD = "okx_rfq_old_cassette"  # a property of a report, which xdist carries from its workers
-_ENDED = pytest.StashKey["BaseException | None"]()
+_OLD = "okx_rfq_old_cassette"  # properties of a report, which xdist carries from its workers
+_WRITTEN = "okx_rfq_written_cassette"
+_TRIAL: pytest.StashKey[Trial] = pytest.StashKey()
+_GUARDED: pytest.StashKey[Any] = pytest.StashKey()
 
 _numbers = itertools.count(1)
 
@@ -30,21 +38,40 @@ _numbers = itertools.count(1)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option to record and the ini value for old cassettes."""
-    parser.getgroup("okx-rfq").addoption(
+    """Add the options to record, and the ini values for the guard and for old cassettes."""
+    group = parser.getgroup("okx-rfq")
+    group.addoption(
         _RECORD,
         choices=("sandbox", "demo"),
-        help=f"write each cassette of a {_MARKER} marker that does not exist yet, from the local sandbox or from OKX "
-        "demo trading with the key in OKX_API_KEY, OKX_API_SECRET and OKX_PASSPHRASE; refused where CI is set",
+        help=f"write the cassettes of {_MARKER} markers, from the local sandbox or from OKX demo trading with the key "
+        "in OKX_API_KEY, OKX_API_SECRET and OKX_PASSPHRASE; refused where CI is set",
     )
-    parser.addini(_MAX_AGE, "report the cassettes that are older than so many days (default: off)", default="")
+    group.addoption(
+        _RECORD_MODE,
+        choices=("missing", "rewrite"),
+        help=f"which cassettes {_RECORD} writes: those that do not exist yet (default), or all of this run's tests",
+    )
+    parser.addini(_MAX_AGE, "name your cassettes that are older than this number of days (default: off)", default="")
+    parser.addini(
+        _GUARD,
+        "let no okx object of any test of this suite out, with fixtures or without (default: false)",
+        type="bool",
+        default=False,
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and refuse what cannot be done before any test runs."""
-    config.addinivalue_line("markers", f"{_MARKER}(name): OKX's replies come from this cassette, a name or a path.")
+    """Register the markers, and refuse what cannot be done before any test runs."""
+    config.addinivalue_line(
+        "markers",
+        f'{_MARKER}(name, match="body"): OKX\'s replies come from this cassette, a name or a path; without a name, of '
+        'the test\'s own name. match="path" compares no bodies.',
+    )
+    config.addinivalue_line("markers", f"{_GUARD}(on=True): no request of an okx object leaves the machine.")
     _max_age(config)
     world = config.getoption(_RECORD)
+    if config.getoption(_RECORD_MODE) and not world:
+        raise pytest.UsageError(f"{_RECORD_MODE} says which cassettes {_RECORD} writes: give that, too")
     if world and os.environ.get("CI"):
         raise pytest.UsageError(f"{_RECORD}: cassettes are not recorded in CI (the environment has CI set)")
     if world == "demo":
@@ -54,39 +81,87 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"{_RECORD}=demo needs a demo key of yours in {', '.join(missing_keys())}")
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """With the ini value, let nothing out from the very beginning: at import and collection, too."""
+    if session.config.getini(_GUARD):
+        from okx_rfq_plugin.testing import trial, wire
+
+        session.config.stash[_GUARDED] = stage = trial.guard()
+        wire.open_stage(stage)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the guard of the session."""
+    stage = config.stash.get(_GUARDED, None)
+    if stage is not None:
+        from okx_rfq_plugin.testing import wire
+
+        wire.close_stage(stage)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Open a marked test's cassette before its own fixtures, and where it asks for none of ours too."""
+    """Guard a test before its own fixtures, and open a marked one's cassette where it asks for none of ours, too."""
     names = getattr(item, "fixturenames", None)
-    if names is not None and item.get_closest_marker(_MARKER):
+    marked = item.get_closest_marker(_MARKER) is not None
+    if names is not None and marked:
         item.fixturenames = ["_okx_rfq_tape", *names]  # type: ignore[attr-defined]  # of functions, if not of all items
+    guard = item.get_closest_marker(_GUARD)
+    wanted = bool(item.config.getini(_GUARD)) if guard is None else bool((*guard.args, *guard.kwargs.values(), True)[0])
+    if wanted or marked or any(name.startswith("okx_rfq_") for name in names or ()):
+        _trial_of(item)
+
+
+def _trial_of(item: pytest.Item) -> Trial:
+    trial = item.stash.get(_TRIAL, None)
+    if trial is None:
+        from okx_rfq_plugin.testing.trial import Trial
+
+        trial = item.stash[_TRIAL] = Trial()
+    return trial
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Keep what the test raised, for the cassette's last word."""
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Keep how the test ended, for the last word of its guard and cassette."""
+    report = yield
+    trial = item.stash.get(_TRIAL, None)
+    if trial is not None:
+        trial.reported(call.when, report.passed, call.excinfo and call.excinfo.value)
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Say at the very end what a strategy has swallowed, and what was never used."""
     try:
-        result = yield
-    except BaseException as error:
-        item.stash[_ENDED] = error
-        raise
-    item.stash[_ENDED] = None
-    return result
+        return (yield)
+    finally:
+        trial = item.stash.get(_TRIAL, None)
+        if trial is not None:
+            del item.stash[_TRIAL]
+            written = trial.end()
+            if written is not None:
+                item.user_properties.append((_WRITTEN, written))
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Name the cassettes that are older than the ini value allows."""
-    old = {
-        words
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        for name, words in getattr(report, "user_properties", ())
-        if name == _OLD
-    }
-    if old:
-        terminalreporter.section(f"cassettes older than {_MAX_AGE}")
-        for words in sorted(old):
-            terminalreporter.line(words)
+    """Name the cassettes that were written, and those that are older than the ini value allows."""
+    for title, property_name in (
+        ("cassettes written", _WRITTEN),
+        (f"cassettes older than {_MAX_AGE}", _OLD),
+    ):
+        lines = {
+            words
+            for reports in terminalreporter.stats.values()
+            for report in reports
+            for name, words in getattr(report, "user_properties", ())
+            if name == property_name
+        }
+        if lines:
+            terminalreporter.section(title)
+            for words in sorted(lines):
+                terminalreporter.line(words)
 
 
 # To be overridden
@@ -109,186 +184,167 @@ def okx_rfq_credentials() -> dict[str, str]:
 
 @pytest.fixture
 def okx_rfq_cassette_dir(request: pytest.FixtureRequest) -> Path:
-    """The folder of one's own cassettes: `cassettes`, beside the test's file."""
+    """The folder of your own cassettes: `cassettes`, beside the test's file."""
     return request.path.parent / "cassettes"
+
+
+@pytest.fixture
+def okx_rfq_scrubbed_names() -> tuple[str, ...]:
+    """Further names of what is taken out of a cassette when it is recorded, beside the rule."""
+    return ()
 
 
 # To be used
 
 
 @pytest.fixture
-def okx_rfq_exchange(okx_rfq_policy: RetryPolicy, _okx_rfq_make: Callable[[Any], Any]) -> Iterator[RfqExchange]:
-    """A ccxt.okx object in demo mode with the plugin on it; it replays the marker's cassette, or is on the sandbox."""
-    import ccxt
+def okx_rfq_make_exchange(
+    _okx_rfq_trial: Trial,
+    _okx_rfq_source: Source,
+    _okx_rfq_tape: None,
+    okx_rfq_policy: RetryPolicy,
+    okx_rfq_credentials: dict[str, str],
+    _okx_rfq_time: VirtualClock | NotedClock,
+    request: pytest.FixtureRequest,
+) -> Iterator[ExchangeMaker]:
+    """A factory: `okx_rfq_make_exchange(cls, credentials=..., policy=..., **config)`."""
+    from okx_rfq_plugin.testing.making import ExchangeMaker
 
-    from okx_rfq_plugin import install
-
-    exchange = install(_okx_rfq_make(ccxt.okx), policy=okx_rfq_policy)
-    yield exchange
-    exchange.session.close()
+    keys = _okx_rfq_trial.keys(_okx_rfq_source, okx_rfq_credentials, okx_rfq_policy)
+    sandbox = request.getfixturevalue("okx_rfq_sandbox") if _okx_rfq_source.world == "sandbox" else None
+    maker = ExchangeMaker(_okx_rfq_source.world, keys, okx_rfq_policy, _okx_rfq_time, sandbox)
+    yield maker
+    maker.close()
 
 
 @pytest.fixture
-def okx_rfq_async_exchange(
-    okx_rfq_policy: RetryPolicy, _okx_rfq_make: Callable[[Any], Any]
-) -> Iterator[AsyncRfqExchange]:
-    """Same as okx_rfq_exchange, for ccxt.async_support; it belongs to the loop that first uses it."""
+def okx_rfq_exchange(okx_rfq_make_exchange: ExchangeMaker) -> RfqExchange:
+    """A ccxt.okx object in demo mode with the plugin on it; it replays the marker's cassette, or is on the sandbox."""
+    import ccxt
+
+    exchange: RfqExchange = okx_rfq_make_exchange(ccxt.okx)
+    return exchange
+
+
+@pytest.fixture
+def okx_rfq_async_exchange(okx_rfq_make_exchange: ExchangeMaker) -> AsyncRfqExchange:
+    """Async version of `okx_rfq_exchange`, of ccxt.async_support; it belongs to the loop that first uses it."""
     import ccxt.async_support
 
-    from okx_rfq_plugin import install
-
-    exchange = install(_okx_rfq_make(ccxt.async_support.okx), policy=okx_rfq_policy)
-    exchange.timeout_on_exit = 0  # ccxt's close() waits for connections to end; none is kept here
-    exchange.headers = {**exchange.headers, "Connection": "close"}
-    yield exchange
-    # Its loop may be closed by now, and no connection outlives its request: nothing is left to wait for.
-    if exchange.session is not None:
-        exchange.session.detach()
-    exchange.session = exchange.tcp_connector = None
+    exchange: AsyncRfqExchange = okx_rfq_make_exchange(ccxt.async_support.okx)
+    return exchange
 
 
 @pytest.fixture
 def okx_rfq_sandbox(
-    okx_rfq_credentials: dict[str, str], okx_rfq_waits: list[float], _okx_rfq_server: Sandbox
+    _okx_rfq_trial: Trial,
+    _okx_rfq_source: Source,
+    okx_rfq_credentials: dict[str, str],
+    _okx_rfq_time: VirtualClock | NotedClock,
+    request: pytest.FixtureRequest,
 ) -> Sandbox:
     """The local OKX block-trading server: one for the session, empty for each test, with a user of the test's own."""
-    _okx_rfq_server.begin(okx_rfq_credentials)
-    return _okx_rfq_server
+    _okx_rfq_trial.keys(_okx_rfq_source, okx_rfq_credentials, None)
+    _okx_rfq_trial.check_sandbox(_okx_rfq_source)
+    return _okx_rfq_trial.use(request.getfixturevalue("_okx_rfq_server"), _okx_rfq_source, okx_rfq_credentials)
 
 
 @pytest.fixture
-def okx_rfq_waits(_okx_rfq_source: _Source, _okx_rfq_clock: SkippingClock) -> Iterator[list[float]]:
-    """The seconds that cancels would have waited, in order; nothing waits for real, but for OKX while recording."""
-    from okx_rfq_plugin import get_plugin_manager
-    from okx_rfq_plugin._core.clock import NotedClock
+def okx_rfq_clock(_okx_rfq_time: VirtualClock | NotedClock) -> Iterator[FixtureClock]:
+    """The time of the fixtures' exchanges and sandbox: `advance(seconds)`, `now`, `waits`, `patch_sleep()`."""
+    from okx_rfq_plugin.testing.handles import FixtureClock
 
-    _okx_rfq_clock.begin()
-    clock: NotedClock = NotedClock() if _okx_rfq_source.world == "demo" else _okx_rfq_clock
-    plugin: Any = get_plugin_manager().get_plugin("okx")
-    before, plugin.clock = plugin.clock, clock
-    yield clock.waits
-    plugin.clock = before
+    clock = FixtureClock(_okx_rfq_time)
+    yield clock
+    clock.end()
+
+
+@pytest.fixture
+def okx_rfq_waits(_okx_rfq_time: VirtualClock | NotedClock) -> list[float]:
+    """The seconds that cancels would have waited, in order; nothing waits for real, but for OKX while recording."""
+    return _okx_rfq_time.waits
+
+
+@pytest.fixture
+def okx_rfq_observers(_okx_rfq_trial: Trial) -> Iterator[Observers]:
+    """The observers of cancels: `register(plugin)` for this test, `wait()` until each has heard of everything."""
+    from okx_rfq_plugin.testing.handles import Observers
+
+    observers = Observers()
+    yield observers
+    observers.end()
+
+
+@pytest.fixture
+def okx_rfq_cassette_requests(_okx_rfq_trial: Trial, _okx_rfq_tape: None) -> list[CassetteRequest]:
+    """The requests that were replayed, or recorded, so far: `method`, `path`, `query`, `params`, `body`, `json`."""
+    return _okx_rfq_trial.requests()
 
 
 # Behind them
 
 
-class _Source(NamedTuple):
-    """Who answers ("cassette", "sandbox" or "demo"), and the cassette to read or write, where there is one."""
+@pytest.fixture(scope="session")
+def _okx_rfq_virtual() -> VirtualClock:
+    from okx_rfq_plugin.testing.clocks import VirtualClock
 
-    world: str
-    path: Path | None
+    return VirtualClock()
 
 
 @pytest.fixture(scope="session")
-def _okx_rfq_clock() -> SkippingClock:
-    from okx_rfq_plugin._core.clock import SkippingClock
+def _okx_rfq_server(_okx_rfq_virtual: VirtualClock) -> Iterator[Sandbox]:
+    from okx_rfq_plugin.testing.handles import FixtureSandbox
 
-    return SkippingClock()
-
-
-@pytest.fixture(scope="session")
-def _okx_rfq_server(_okx_rfq_clock: SkippingClock) -> Iterator[Sandbox]:
-    from okx_rfq_plugin.sandbox import Sandbox
-
-    with Sandbox(clock=_okx_rfq_clock.wall) as sandbox:
+    with FixtureSandbox(_okx_rfq_virtual) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
-def _okx_rfq_source(request: pytest.FixtureRequest) -> _Source:
-    marker = request.node.get_closest_marker(_MARKER)
-    if marker is None:
-        return _Source("sandbox", None)
-    if marker.kwargs or len(marker.args) != 1 or not isinstance(marker.args[0], (str, Path)):
-        pytest.fail(f"@pytest.mark.{_MARKER} takes one name or path, as in {_MARKER}('canceled')", pytrace=False)
-    from okx_rfq_plugin.testing.cassettes import NAMES, find
-
-    name = str(marker.args[0])
-    own: Path = request.getfixturevalue("okx_rfq_cassette_dir") / name.removesuffix(".yaml")
-    path = own.with_name(own.name + ".yaml")
-    if path.exists():
-        return _Source("cassette", path)
-    if name in NAMES:
-        return _Source("cassette", find(name))
-    world = request.config.getoption(_RECORD)
-    if not world:
-        pytest.fail(
-            f"there is no cassette {path}, and none of that name comes with okx-rfq-plugin, which has "
-            f"{', '.join(NAMES)}. To write it: pytest {_RECORD}=sandbox",
-            pytrace=False,
-        )
-    return _Source(world, path)
+def _okx_rfq_trial(request: pytest.FixtureRequest) -> Trial:
+    return _trial_of(request.node)
 
 
 @pytest.fixture
-def _okx_rfq_make(
-    request: pytest.FixtureRequest, _okx_rfq_source: _Source, _okx_rfq_clock: SkippingClock, _okx_rfq_tape: None
-) -> Callable[[Any], Any]:
-    def make(cls: Any) -> Any:
-        if _okx_rfq_source.world == "sandbox":
-            exchange = request.getfixturevalue("okx_rfq_sandbox").exchange(cls)
-            exchange.milliseconds = _okx_rfq_clock.milliseconds  # the sandbox refuses requests of another time
-        else:
-            exchange = cls(_credentials(request, _okx_rfq_source))
-            exchange.set_sandbox_mode(True)
-        exchange.enableRateLimit = _okx_rfq_source.world == "demo"  # ccxt's own queue waits for real
-        return exchange
+def _okx_rfq_time(
+    _okx_rfq_trial: Trial, _okx_rfq_source: Source, _okx_rfq_virtual: VirtualClock
+) -> Iterator[VirtualClock | NotedClock]:
+    from okx_rfq_plugin.testing.clocks import NotedClock
 
-    return make
+    _okx_rfq_virtual.begin()
+    _okx_rfq_trial.stage.clock = _okx_rfq_virtual
+    yield NotedClock() if _okx_rfq_source.world == "demo" else _okx_rfq_virtual
+    _okx_rfq_virtual.end()
+
+
+@pytest.fixture
+def _okx_rfq_source(request: pytest.FixtureRequest, okx_rfq_cassette_dir: Path) -> Source:
+    from okx_rfq_plugin.testing.sources import find_source
+
+    config = request.config
+    source = find_source(
+        request.node,
+        request.node.get_closest_marker(_MARKER),
+        okx_rfq_cassette_dir,
+        record=config.getoption(_RECORD),
+        rewrite=config.getoption(_RECORD_MODE) == "rewrite",
+    )
+    most = _max_age(config)
+    if source.cassette is not None and most is not None and (words := source.too_old(most)):
+        request.node.user_properties.append((_OLD, words))
+    return source
 
 
 @pytest.fixture
 def _okx_rfq_tape(
-    request: pytest.FixtureRequest, _okx_rfq_source: _Source, okx_rfq_waits: list[float]
-) -> Iterator[None]:
-    with _tape(request, _okx_rfq_source):
-        yield
-
-
-def _tape(request: pytest.FixtureRequest, source: _Source) -> AbstractContextManager[None]:
-    if source.path is None:
-        return nullcontext()
-    if source.world == "cassette":
-        _report_age(request, source.path)
-        return _replayed(request.node, source.path)
-    from okx_rfq_plugin.testing.recording import recorded
-
-    sandbox: Sandbox | None = request.getfixturevalue("okx_rfq_sandbox") if source.world == "sandbox" else None
-    return recorded(
-        source.path,
-        "okx-demo" if sandbox is None else "sandbox",
-        _credentials(request, source).values(),
-        api=None if sandbox is None else sandbox.url,
-    )
-
-
-def _credentials(request: pytest.FixtureRequest, source: _Source) -> dict[str, str]:
-    if source.world == "demo":
-        from okx_rfq_plugin.testing.recording import demo_credentials
-
-        return demo_credentials()
-    credentials: dict[str, str] = request.getfixturevalue("okx_rfq_credentials")
-    return credentials
-
-
-@contextmanager
-def _replayed(item: pytest.Item, path: Path) -> Iterator[None]:
-    from okx_rfq_plugin.testing.replay import replayed
-
-    with replayed(path, _refuse) as replay:
-        yield
-    ended = item.stash.get(_ENDED, "it did not run")
-    if replay.misses and str(ended) not in replay.misses:
-        pytest.fail("\n".join(replay.misses), pytrace=False)
-    if replay.left_over and ended is None:
-        pytest.fail(replay.left_over, pytrace=False)
-
-
-def _refuse(words: str) -> NoReturn:
-    # What this raises is no Exception, but a BaseException: `except Exception` in a strategy lets it through.
-    __tracebackhide__ = True
-    pytest.fail(words)
+    request: pytest.FixtureRequest,
+    _okx_rfq_trial: Trial,
+    _okx_rfq_source: Source,
+    _okx_rfq_time: VirtualClock | NotedClock,
+    okx_rfq_scrubbed_names: tuple[str, ...],
+) -> None:
+    if _okx_rfq_source.records and _okx_rfq_source.world == "sandbox":
+        request.getfixturevalue("okx_rfq_sandbox")
+    _okx_rfq_trial.start(_okx_rfq_source, okx_rfq_scrubbed_names)
 
 
 def _max_age(config: pytest.Config) -> int | None:
@@ -298,16 +354,3 @@ def _max_age(config: pytest.Config) -> int | None:
     if not days.isdecimal():
         raise pytest.UsageError(f"{_MAX_AGE} is a number of days, not {days!r}")
     return int(days)
-
-
-def _report_age(request: pytest.FixtureRequest, path: Path) -> None:
-    most = _max_age(request.config)
-    if most is None:
-        return
-    from okx_rfq_plugin.testing.cassettes import age, read_head
-
-    days = age(path)
-    if days is not None and days > most:
-        head = read_head(path)
-        words = f"{path}: recorded {head['recorded']} from {head['answered_by']}, {days} days ago"
-        request.node.user_properties.append((_OLD, words))

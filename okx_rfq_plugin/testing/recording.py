@@ -1,53 +1,63 @@
-"""This file records the cassettes: it brings about each situation, and drives the plugin through it over real HTTP."""
+"""Records this package's cassettes: brings about each situation and drives the plugin through it over real HTTP."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import ccxt
 
-from okx_rfq_plugin._core.clock import Clock, Waker
+from okx_rfq_plugin._core.clock import SYSTEM, Waker
+from okx_rfq_plugin._core.policy import RetryPolicy
 from okx_rfq_plugin.credentials import KEYS
 from okx_rfq_plugin.installer import install
-from okx_rfq_plugin.plugins import get_plugin_manager
 from okx_rfq_plugin.sandbox import Fault, Sandbox
-from okx_rfq_plugin.testing.cassettes import is_kept, make_vcr, watch
+from okx_rfq_plugin.testing.clocks import VirtualClock
+from okx_rfq_plugin.testing.handles import FixtureSandbox
+from okx_rfq_plugin.testing.recorder import Recorder
+from okx_rfq_plugin.testing.serving import release
+from okx_rfq_plugin.testing.stage import Stage, opened
 
-_NOTES = {
-    "sandbox": "The sandbox of this package has answered on the loopback interface, not OKX.",
-    "okx-demo": "OKX demo trading has answered.",
-}
 _LEG = {"instId": "BTC-USDT", "sz": "25", "side": "buy"}
+_CANCEL = "rfq/cancel-all-rfqs"
+
+
+def _cancel(exchange: Any) -> Any:
+    return exchange.cancel_all_rfqs()
 
 
 @dataclass(frozen=True)
 class Situation:
-    """One cassette: what is done on the exchange object before the cancel, and what the sandbox is told to do in it.
+    """One cassette: what is done before, what the sandbox is told to do, and what is recorded.
 
-    Without `faults` and `readonly` it can be brought about on OKX demo trading too.
+    Without `prepare`, `faults` and `readonly` it can be brought about on OKX demo trading, too.
     """
 
     name: str
     before: Callable[[Any], Any] = lambda exchange: None
+    act: Callable[[Any], Any] = _cancel
     faults: tuple[Any, ...] = ()
     readonly: bool = False
+    prepare: Callable[[Sandbox], Any] | None = None
 
     @property
     def sandbox_only(self) -> bool:
-        """Say whether only the sandbox can be brought to answer so."""
-        return bool(self.faults) or self.readonly
+        """Whether only the sandbox can be brought to answer so."""
+        return bool(self.faults) or self.readonly or self.prepare is not None
 
 
 def _open_rfq(exchange: Any) -> None:
     exchange.private_post_rfq_create_rfq({"counterparties": ["WAGMI"], "legs": [_LEG]})
+
+
+def _open_two(exchange: Any) -> None:
+    _open_rfq(exchange)
+    _open_rfq(exchange)
 
 
 def _use_up_limit(exchange: Any) -> None:
@@ -66,6 +76,10 @@ def _spoil_secret(exchange: Any) -> None:
     exchange.secret = "not-" + exchange.secret
 
 
+def _quote(sandbox: Sandbox) -> None:
+    sandbox.create_quote()
+
+
 SITUATIONS = (
     Situation("canceled", _open_rfq),
     Situation("nothing-active"),
@@ -73,73 +87,44 @@ SITUATIONS = (
     Situation("unavailable-then-canceled", _open_rfq, faults=("50001",)),
     Situation("clock-skew-then-canceled", _skew_clock),
     Situation("unreadable-then-nothing-active", _open_rfq, faults=(Fault(status=502, execute=True),)),
+    Situation("lost-then-nothing-active", _open_rfq, faults=(Fault(drop="after"),)),
+    Situation("timeout-then-canceled", _open_rfq, faults=(Fault(delay=4.0, drop="before"),)),
     Situation("rejected-signature", _spoil_secret),
     Situation("rejected-permission", readonly=True),
+    Situation("confirmed", _open_two, act=lambda exchange: exchange.cancel_all_rfqs(confirm=True)),
+    Situation("quotes-canceled", prepare=_quote, act=lambda exchange: exchange.cancel_all_quotes()),
+    Situation("quotes-nothing-active", act=lambda exchange: exchange.cancel_all_quotes()),
+    Situation("quotes-countdown", act=lambda exchange: exchange.cancel_all_quotes_after(30)),
+    Situation("open-rfqs", _open_two, act=lambda exchange: exchange.fetch_open_rfqs()),
 )
 
 
-def record(situation: Situation, exchange: Any, path: Path, answered_by: str) -> None:
+def record(situation: Situation, exchange: Any, path: Path, stage: Stage, answered_by: str) -> None:
     """Drive one situation and write its cassette.
 
     Args:
         situation: which.
-        exchange: a ccxt.okx object without the plugin; it gets it, and is used up.
+        exchange: a ccxt.okx object; it gets the plugin, and is used up.
         path: the file to write.
+        stage: the stage that is open, on the sandbox or free of it.
         answered_by: "sandbox" or "okx-demo", for the head.
 
     Raises:
-        RuntimeError: a secret of the exchange would have stood in the file; it is not kept.
+        ValueError: a secret of the exchange would have stood in the file; it is not written.
     """
     exchange.enableRateLimit = False
-    situation.before(exchange)
-    exchange.session.close()  # or vcrpy would let go of the connections from before, without closing them
-    install(exchange)
-    api = exchange.implode_hostname(exchange.urls["api"]["rest"])
-    secrets = [getattr(exchange, name) for name in KEYS]
-    # A rejection is what some situations are about.
-    with recorded(path, answered_by, secrets, api=api), suppress(ccxt.AuthenticationError):
-        exchange.cancel_all_rfqs()
-
-
-@contextmanager
-def recorded(path: Path, answered_by: str, secrets: Iterable[str], *, api: str | None = None) -> Iterator[None]:
-    """Write a cassette, with its head, of what is asked inside of this; one that was there is replaced.
-
-    Args:
-        path: the file to write.
-        answered_by: "sandbox" or "okx-demo", for the head.
-        secrets: what must not stand in the file.
-        api: the address that answers; OKX's by default.
-
-    Raises:
-        RuntimeError: a secret would have stood in the file; it is not kept.
-    """
-    head = {
-        "answered_by": answered_by,
-        "note": _NOTES[answered_by],
-        "recorded": datetime.now(timezone.utc).date().isoformat(),
-        "ccxt": ccxt.__version__,
-    }
-    path.unlink(missing_ok=True)
+    install(exchange, policy=RetryPolicy(jitter=0.0))
+    recorder = Recorder(answered_by)
+    recorder.keep_out(exchange)
+    tape, stage.tape = stage.tape, Recorder(answered_by)  # what comes before is let through, and forgotten
     try:
-        with make_vcr(head, api=api).use_cassette(str(path)) as cassette:
-            watch(cassette, lambda request, _: _refuse_live(request, api))
-            yield
+        situation.before(exchange)
+        stage.tape = recorder
+        with suppress(ccxt.AuthenticationError):  # a rejection is what some situations are about
+            situation.act(exchange)
     finally:
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
-        if any(secret in text for secret in secrets):
-            path.unlink()
-            raise RuntimeError(f"a secret would have stood in {path.name}; the file is not kept")
-
-
-def _refuse_live(request: Any, api: str | None) -> None:
-    # Before it is sent: whoever makes a cassette must not cancel for real with an exchange made elsewhere.
-    demo = is_kept(request.uri, api) and request.headers.get("x-simulated-trading") == "1"
-    if is_kept(request.uri) and not demo:
-        raise RuntimeError(
-            f"{request.method} {request.uri} was not sent: what is recorded here is {api or 'demo trading'}, and this "
-            "exchange object is for OKX itself. Use the one that the fixtures make."
-        )
+        stage.tape = tape
+    recorder.write(path)
 
 
 def missing_keys() -> list[str]:
@@ -152,29 +137,35 @@ def demo_credentials() -> dict[str, str]:
     return {name: os.environ[variable] for name, variable in KEYS.items()}
 
 
-def _clock() -> Clock:
-    plugin: Any = get_plugin_manager().get_plugin("okx")
-    clock: Clock = plugin.clock  # the one that the cancel waits on
-    return clock
-
-
 @contextmanager
-def _sandbox_exchange(situation: Situation) -> Iterator[Any]:
-    clock = _clock()
-    offset = time.time() - clock.now()
-    with Sandbox(clock=lambda: clock.now() + offset) as sandbox:
+def _sandbox_exchange(situation: Situation) -> Iterator[tuple[Any, Stage]]:
+    clock = VirtualClock()
+    sandbox = FixtureSandbox(clock)
+    with sandbox, opened(Stage()) as stage:
+        stage.clock, stage.sandbox = clock, sandbox
         permissions = ("read_only",) if situation.readonly else ("read_only", "trade")
+        if situation.prepare is not None:
+            situation.prepare(sandbox)
         if situation.faults:
-            sandbox.fault("rfq/cancel-all-rfqs", *situation.faults)
-        yield sandbox.exchange(ccxt.okx, credentials=sandbox.create_user(permissions=permissions))
+            sandbox.fault(_CANCEL, *situation.faults)
+        credentials = sandbox.create_user(permissions=permissions) if situation.readonly else None
+        exchange = sandbox.exchange(ccxt.okx, credentials=credentials)
+        try:
+            yield exchange, stage
+        finally:
+            release(exchange)
 
 
 @contextmanager
-def _demo_exchange(situation: Situation) -> Iterator[Any]:
+def _demo_exchange(situation: Situation) -> Iterator[tuple[Any, Stage]]:
     exchange = ccxt.okx(demo_credentials())
     exchange.set_sandbox_mode(True)
-    _clock().sleep(2.5, Waker())  # one User ID for all situations: none starts inside the window of the one before
-    yield exchange
+    SYSTEM.sleep(2.5, Waker())  # one User ID for all situations: none starts inside the window of the one before
+    with opened(Stage()) as stage:
+        try:
+            yield exchange, stage
+        finally:
+            exchange.session.close()
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -191,8 +182,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.env == "demo" and situation.sandbox_only:
             print(f"{situation.name}: left as it is, OKX cannot be asked to answer so")
             continue
-        with make(situation) as exchange, closing(exchange.session):
-            record(situation, exchange, options.into / f"{situation.name}.yaml", answered_by)
+        with make(situation) as (exchange, stage):
+            record(situation, exchange, options.into / f"{situation.name}.yaml", stage, answered_by)
         print(f"{situation.name}: recorded from {answered_by}")
     return 0
 

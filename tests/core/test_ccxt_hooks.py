@@ -35,10 +35,10 @@ class Response:
 
     status_code = status = 200
     reason = "OK"
-    headers: dict[str, str] = {}
     encoding = None
 
     def __init__(self, *, synchronous: bool) -> None:
+        self.headers: dict[str, str] = {}
         self.text: Any = BODY if synchronous else self._text
 
     async def _text(self, **kwargs: Any) -> str:

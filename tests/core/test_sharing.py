@@ -688,7 +688,7 @@ def test_signal_handler_goes_after_a_window_where_its_own_thread_holds_both_slot
 
 @pytest.mark.parametrize("before", [0, 1, 2])
 def test_signal_handler_may_come_at_any_line(before: int, handler: Any, monkeypatch: Any) -> None:
-    """Wherever between two lines it comes: both are served, by requests that left after they called, and the limit is kept."""
+    """Wherever between two lines it comes: both are served, by requests that left later, and the limit is kept."""
     okx = okx_rfq_plugin.get_plugin_manager().get_plugin("okx")
     exchange = sync_venue()
     times: list[float] = []

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pytest
-import vcr.errors
+import vcr.stubs.aiohttp_stubs
 
 from okx_rfq_plugin import protocols
-from okx_rfq_plugin._core import clock
-from okx_rfq_plugin.testing import replay
+from okx_rfq_plugin.testing import handles, player, players, recorder, recording, sources, trial
 
 # Imported here for good: what an inner run imports first is forgotten after it, and would be imported in each.
-IMPORTED = (clock, protocols, replay, vcr.errors)
+IMPORTED = (protocols, handles, player, players, recorder, recording, sources, trial, vcr.stubs.aiohttp_stubs)
 # Not needed inside, and slow to start.
 WITHOUT = ("-p", "no:hypothesispytest", "-p", "no:xdist")
 

@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-import urllib3.connection
 import yaml
 from support.inner import WITHOUT, run
 
 from okx_rfq_plugin.sandbox import Sandbox
 from okx_rfq_plugin.testing import cassettes, pytest_plugin, recording
+from okx_rfq_plugin.testing.names import NAMES
 
 pytest_plugins = ["pytester"]
-
-
-@pytest.fixture(autouse=True)
-def no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CI", raising=False)
 
 
 # Replay
@@ -34,31 +26,43 @@ def test_every_cassette_replays_in_both_exchanges(pytester: pytest.Pytester) -> 
         """
         import asyncio, gc
         import ccxt, pytest
-        from okx_rfq_plugin.testing.cassettes import NAMES
+        from okx_rfq_plugin.testing.names import NAMES
 
         cassettes = pytest.mark.parametrize(
             "name", [pytest.param(name, marks=pytest.mark.okx_rfq_cassette(name)) for name in NAMES]
         )
 
-        def check(name, cancel):
+        def call(exchange, name):
+            if name == "quotes-countdown":
+                return exchange.cancel_all_quotes_after(30)
+            if name == "open-rfqs":
+                return exchange.fetch_open_rfqs()
+            if name.startswith("quotes"):
+                return exchange.cancel_all_quotes()
+            return exchange.cancel_all_rfqs(confirm=name == "confirmed")
+
+        def check(name, call):
             if name.startswith("rejected"):
                 with pytest.raises(ccxt.AuthenticationError):
-                    cancel()
+                    call()
             else:
-                assert cancel()["status"] in name.replace("-", "_")
+                assert call()
 
         @cassettes
         def test_sync(okx_rfq_exchange, name):
-            check(name, okx_rfq_exchange.cancel_all_rfqs)
+            check(name, lambda: call(okx_rfq_exchange, name))
 
         @cassettes
         def test_async(okx_rfq_async_exchange, name):
-            check(name, lambda: asyncio.run(okx_rfq_async_exchange.cancel_all_rfqs()))
+            async def main():
+                return await call(okx_rfq_async_exchange, name)
+
+            check(name, lambda: asyncio.run(main()))
 
         def test_nothing_was_left_open():
             gc.collect()
         """,
-        passed=17,
+        passed=2 * len(NAMES) + 1,
     )
 
 
@@ -273,18 +277,21 @@ def test_empty_cassette_says_so(pytester: pytest.Pytester) -> None:
 
 
 def test_other_hosts_are_not_intercepted(pytester: pytest.Pytester) -> None:
-    """While a cassette is replayed, everybody but OKX is asked for real; here the sandbox stands for everybody."""
+    """While a cassette is replayed, a server of the test's own is asked for real, by okx objects too."""
     run(
         pytester,
         """
-        import ccxt, pytest
+        import ccxt, pytest, requests
+        from okx_rfq_plugin.sandbox import Sandbox
 
         @pytest.mark.okx_rfq_cassette("canceled")
-        def test_it(okx_rfq_exchange, okx_rfq_sandbox):
-            other = okx_rfq_sandbox.exchange(ccxt.okx)
-            assert other.fetch_time() > 0
-            other.session.close()
-            assert ["/api/v5/public/time"] == [request.path for request in okx_rfq_sandbox.requests]
+        def test_it(okx_rfq_exchange):
+            with Sandbox() as own:
+                other = own.exchange(ccxt.okx)
+                assert other.fetch_time() > 0
+                other.session.close()
+                assert 200 == requests.get(own.url + "/api/v5/public/time").status_code
+                assert ["/api/v5/public/time"] * 2 == [request.path for request in own.requests]
             okx_rfq_exchange.cancel_all_rfqs()
         """,
         passed=1,
@@ -309,15 +316,29 @@ def test_cassette_that_is_not_there(pytester: pytest.Pytester) -> None:
         @pytest.mark.okx_rfq_cassette(path="canceled")
         def test_keyword():
             pass
+
+        @pytest.mark.okx_rfq_cassette("canceled", match="all")
+        def test_match():
+            pass
+
+        @pytest.mark.okx_rfq_cassette("canceled", "nothing-active")
+        def test_two():
+            pass
+
+        @pytest.mark.okx_rfq_cassette("")
+        def test_empty():
+            pass
         """,
-        errors=3,
+        errors=6,
     )
 
     result.stdout.fnmatch_lines(
         [
             "there is no cassette *cassettes*cancelled.yaml, and none of that name*canceled, nothing-active,*"
             "pytest --okx-rfq-record=sandbox",
-            "@pytest.mark.okx_rfq_cassette takes one name or path, as in okx_rfq_cassette('canceled')",
+            "there is no cassette *cassettes*test_no_name.yaml, and none of that name*",
+            "@pytest.mark.okx_rfq_cassette takes one name or path, as in okx_rfq_cassette('canceled'), or none*",
+            '@pytest.mark.okx_rfq_cassette: match is "body" or "path", not *all*',
         ]
     )
 
@@ -344,7 +365,10 @@ def test_sandbox_is_clean_for_each_test(pytester: pytest.Pytester) -> None:
             assert [] == okx_rfq_sandbox.rfqs("active")
             assert [0.3, 1.7] == okx_rfq_waits
             assert 3 == len(okx_rfq_sandbox.requests)
-            okx_rfq_sandbox.fault("rfq/cancel-all-rfqs", "50001")
+            okx_rfq_sandbox.fault("rfq/rfqs", "50001")
+            okx_rfq_sandbox.clear()
+            okx_rfq_sandbox.create_rfq()
+            okx_rfq_exchange.cancel_all_rfqs()
             seen.add((okx_rfq_sandbox.url, okx_rfq_exchange.apiKey, okx_rfq_sandbox.requests[0].user_id))
 
         @pytest.mark.parametrize("number", range(3))
@@ -453,79 +477,212 @@ HALT = """
     import pytest
 
     @pytest.mark.okx_rfq_cassette("desk/halt")
-    def test_halt(okx_rfq_exchange, okx_rfq_sandbox, okx_rfq_waits):
+    def test_halt(okx_rfq_exchange, okx_rfq_sandbox, okx_rfq_waits, okx_rfq_cassette_requests):
         leg = {"instId": "BTC-USDT", "sz": "25", "side": "buy"}
         okx_rfq_exchange.private_post_rfq_create_rfq({"counterparties": ["WAGMI"], "clRfqId": "mine", "legs": [leg]})
         okx_rfq_sandbox.fault("rfq/cancel-all-rfqs", "50011")
         assert "canceled" == okx_rfq_exchange.cancel_all_rfqs()["status"]
         assert [2.0] == okx_rfq_waits
         rows = okx_rfq_exchange.private_get_rfq_rfqs({"clRfqId": "mine"})["data"]
-        assert ["canceled"] == [row["state"] for row in rows]
+        assert [("mine", "canceled")] == [(row["clRfqId"], row["state"]) for row in rows]
+        assert "mine" == okx_rfq_cassette_requests[0].json["clRfqId"]
+        assert "clRfqId=mine" == okx_rfq_cassette_requests[-1].query
 """
-
-
-@pytest.fixture
-def okx(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """A sandbox where the address of OKX itself leads to, on the machine's own time."""
-    with Sandbox() as sandbox:
-
-        def connect(connection: Any) -> None:
-            connection.sock = socket.create_connection(("127.0.0.1", int(sandbox.url.rpartition(":")[2])))
-            connection.is_verified = True
-
-        monkeypatch.setattr(urllib3.connection.HTTPSConnection, "connect", connect)
-        yield sandbox
 
 
 def test_record_from_the_sandbox(pytester: pytest.Pytester) -> None:
     """A cassette that does not exist is written, scrubbed and with its head; then the same test replays it."""
-    run(pytester, HALT, "--okx-rfq-record=sandbox", passed=1)
+    result = run(pytester, HALT, "--okx-rfq-record=sandbox", passed=1)
 
     path = pytester.path / "cassettes" / "desk" / "halt.yaml"
+    result.stdout.fnmatch_lines(["*cassettes written*", str(path)])
     text = path.read_text()
-    assert "sandbox" == cassettes.read_head(path)["answered_by"]
+    assert "sandbox" == cassettes.read(path).head["answered_by"]
     assert 4 == len(yaml.safe_load(text)["interactions"])
     assert [] == [word for word in ("dummy", "OK-ACCESS", "127.0.0.1", "mine", "WAGMI") if word in text]
 
-    run(pytester, HALT, passed=1)
+    run(pytester, HALT, passed=1).stdout.no_fnmatch_line("*cassettes written*")
     run(pytester, HALT, "--okx-rfq-record=sandbox", passed=1)
     assert text == path.read_text()
 
+    path.write_text(text.replace("BTC-USDT", "ETH-USDT"))
+    run(pytester, HALT, "--okx-rfq-record=sandbox", failed=1)
+    run(pytester, HALT, "--okx-rfq-record=sandbox", "--okx-rfq-record-mode=rewrite", passed=1)
+    run(pytester, HALT, passed=1)
 
-def test_record_refuses_an_exchange_that_is_for_okx_itself(pytester: pytest.Pytester, okx: Sandbox) -> None:
-    """While the sandbox is recorded, a strategy's own exchange sends nothing to OKX."""
+
+def test_exchanges_of_the_strategys_own_are_recorded_too(pytester: pytest.Pytester) -> None:
+    """Several accounts, sync and async, aimed at OKX itself: the sandbox answers, and the cassette replays for them."""
+    source = """
+        import asyncio
+        import ccxt, ccxt.async_support, pytest
+        import okx_rfq_plugin
+
+        LEG = {"instId": "BTC-USDT", "sz": "25", "side": "buy"}
+
+        def okx(module, name, demo):
+            exchange = module.okx({"apiKey": f"{name}-key", "secret": f"{name}-secret", "password": f"{name}-pass"})
+            exchange.set_sandbox_mode(demo)
+            exchange.enableRateLimit = False
+            return okx_rfq_plugin.install(exchange)
+
+        @pytest.mark.okx_rfq_cassette("own")
+        def test_it(okx_rfq_make_exchange):
+            first, second = okx(ccxt, "first", True), okx(ccxt, "second", False)
+            first.private_post_rfq_create_rfq({"counterparties": ["WAGMI"], "legs": [LEG]})
+            assert "canceled" == first.cancel_all_rfqs()["status"]
+            assert "nothing_active" == second.cancel_all_rfqs()["status"]
+            third = okx_rfq_make_exchange(credentials={"apiKey": "third", "secret": "third-s", "password": "third-p"})
+            assert "nothing_active" == third.cancel_all_rfqs()["status"]
+
+            async def main():
+                fourth = okx(ccxt.async_support, "fourth", True)
+                fourth.timeout_on_exit = 0
+                try:
+                    return await fourth.cancel_all_rfqs()
+                finally:
+                    await fourth.close()
+
+            assert "nothing_active" == asyncio.run(main())["status"]
+            for exchange in (first, second):
+                exchange.session.close()
+        """
+    run(pytester, source, "--okx-rfq-record=sandbox", passed=1)
+
+    text = (pytester.path / "cassettes" / "own.yaml").read_text()
+    assert [] == [name for name in ("first", "second", "third", "fourth") if name in text]
+    run(pytester, source, passed=1)
+
+
+def test_lost_replies_are_recorded_and_replayed(pytester: pytest.Pytester) -> None:
+    """A dropped connection and a timeout, in virtual time, stand in the file and come again."""
+    source = """
+        import asyncio
+        import pytest
+        from okx_rfq_plugin.sandbox import DROP
+
+        @pytest.mark.okx_rfq_cassette
+        def test_sync(okx_rfq_exchange, okx_rfq_sandbox, okx_rfq_waits):
+            okx_rfq_sandbox.fault("rfq/cancel-all-rfqs", DROP, 4.0)
+            receipt = okx_rfq_exchange.cancel_all_rfqs()
+            assert ("nothing_active", 3) == (receipt["status"], receipt["attempts"])
+            assert 3.0 <= receipt["elapsed"] < 6.0
+
+        @pytest.mark.okx_rfq_cassette
+        def test_async(okx_rfq_async_exchange, okx_rfq_sandbox):
+            okx_rfq_sandbox.fault("rfq/cancel-all-rfqs", DROP, 4.0)
+
+            async def main():
+                return await okx_rfq_async_exchange.cancel_all_rfqs()
+
+            receipt = asyncio.run(main())
+            assert ("nothing_active", 3) == (receipt["status"], receipt["attempts"])
+            assert 3.0 <= receipt["elapsed"] < 6.0
+        """
+    run(pytester, source, "--okx-rfq-record=sandbox", passed=2)
+
+    for name in ("test_sync", "test_async"):
+        rows = cassettes.read(pytester.path / "cassettes" / f"{name}.yaml").interactions
+        assert ["connection lost", "timeout", "HTTP 200"] == [row.outcome for row in rows]
+    run(pytester, source, passed=2)
+
+
+def test_a_test_that_does_not_pass_leaves_no_cassette(pytester: pytest.Pytester) -> None:
+    """It may fail, be skipped, swallow a refusal, or break in a fixture of its own."""
     result = run(
         pytester,
         """
         import ccxt, pytest
-        import okx_rfq_plugin
 
-        @pytest.mark.okx_rfq_cassette("own")
-        def test_it():
-            exchange = okx_rfq_plugin.install(ccxt.okx({"apiKey": "a", "secret": "b", "password": "c"}))
-            try:
-                exchange.cancel_all_rfqs()
-            finally:
-                exchange.session.close()
+        def cancel(exchange):
+            exchange.cancel_all_rfqs()
+
+        @pytest.mark.okx_rfq_cassette
+        def test_fails(okx_rfq_exchange):
+            cancel(okx_rfq_exchange)
+            assert False
+
+        @pytest.mark.okx_rfq_cassette
+        def test_skips(okx_rfq_exchange):
+            cancel(okx_rfq_exchange)
+            pytest.skip("not today")
+
+        @pytest.mark.okx_rfq_cassette
+        @pytest.mark.xfail
+        def test_is_expected_to_fail(okx_rfq_exchange):
+            cancel(okx_rfq_exchange)
+            assert False
+
+        @pytest.fixture
+        def broken():
+            raise RuntimeError("not today")
+
+        @pytest.mark.okx_rfq_cassette
+        def test_does_not_start(okx_rfq_exchange, broken):
+            pass
         """,
         "--okx-rfq-record=sandbox",
         failed=1,
+        skipped=1,
+        xfailed=1,
+        errors=1,
     )
 
-    result.stdout.fnmatch_lines(
-        ["E *POST https://www.okx.com/api/v5/rfq/cancel-all-rfqs was not sent: what is recorded*"]
+    result.stdout.no_fnmatch_line("*cassettes written*")
+    assert not (pytester.path / "cassettes").exists()
+
+
+def test_a_secret_in_a_reply_is_not_kept(pytester: pytest.Pytester) -> None:
+    """Where a server echoes the secret, nothing is written, the test fails, and the message does not show it."""
+    result = run(
+        pytester,
+        """
+        import ccxt, pytest
+
+        @pytest.mark.okx_rfq_cassette("own")
+        def test_it(okx_rfq_exchange, okx_rfq_sandbox):
+            okx_rfq_sandbox.reply("public/time", {"code": "0", "data": [{"ts": "1", "x": okx_rfq_exchange.secret}]})
+            okx_rfq_exchange.fetch_time()
+        """,
+        "--okx-rfq-record=sandbox",
+        passed=1,
+        errors=1,
     )
-    assert not (pytester.path / "cassettes" / "own.yaml").exists()
-    assert [] == okx.requests
+
+    result.stdout.fnmatch_lines(["a secret would have stood in own.yaml; the file is not kept"])
+    result.stdout.no_fnmatch_line("*dummy-secret*")
+    assert [] == list((pytester.path / "cassettes").iterdir())
 
 
-def test_record_from_demo_trading(pytester: pytest.Pytester, okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a key in the environment OKX is asked, and waits are waited."""
+def test_names_of_a_suites_own_are_scrubbed(pytester: pytest.Pytester) -> None:
+    """The fixture okx_rfq_scrubbed_names adds to the rule; one text in its place is refused."""
+    source = """
+        import pytest
+
+        @pytest.fixture(params=[("venue",), "venue"])
+        def okx_rfq_scrubbed_names(request):
+            return request.param
+
+        @pytest.mark.okx_rfq_cassette("own")
+        def test_it(okx_rfq_exchange, okx_rfq_sandbox):
+            okx_rfq_sandbox.reply("public/time", {"code": "0", "data": [{"ts": "1", "venue": "our-desk"}]})
+            okx_rfq_exchange.fetch_time()
+        """
+    result = run(pytester, source, "--okx-rfq-record=sandbox", "--okx-rfq-record-mode=rewrite", passed=1, errors=1)
+
+    result.stdout.fnmatch_lines(["*okx_rfq_scrubbed_names returns several names, as a tuple, not one text"])
+    assert "our-desk" not in (pytester.path / "cassettes" / "own.yaml").read_text()
+
+
+def test_record_from_demo_trading(
+    pytester: pytest.Pytester, okx_itself: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a key in the environment OKX is asked, and waits are waited; nothing that is for live trading leaves."""
     for name, variable in recording.KEYS.items():
-        monkeypatch.setenv(variable, okx.credentials[name])
-    okx.fault("rfq/cancel-all-rfqs", "50001")
+        monkeypatch.setenv(variable, okx_itself.credentials[name])
+    okx_itself.fault("rfq/cancel-all-rfqs", "50001")
 
-    run(
+    result = run(
         pytester,
         """
         import pytest
@@ -540,13 +697,33 @@ def test_record_from_demo_trading(pytester: pytest.Pytester, okx: Sandbox, monke
             assert "nothing_active" == okx_rfq_exchange.cancel_all_rfqs()["status"]
             assert [pytest.approx(0.01, abs=0.005)] == okx_rfq_waits
             assert okx_rfq_exchange.enableRateLimit
+
+        def swallowing(call):
+            try:
+                call()
+            except BaseException:
+                pass
+
+        @pytest.mark.okx_rfq_cassette("live")
+        def test_live(okx_rfq_exchange, okx_rfq_clock):
+            with pytest.raises(RuntimeError, match="cannot be moved"):
+                okx_rfq_clock.advance(1)
+            okx_rfq_exchange.set_sandbox_mode(False)
+            swallowing(okx_rfq_exchange.private_post_rfq_cancel_all_rfqs)
+
+        @pytest.mark.okx_rfq_cassette("both")
+        def test_both(okx_rfq_exchange, okx_rfq_sandbox):
+            pass
         """,
         "--okx-rfq-record=demo",
-        passed=1,
+        passed=2,
+        errors=2,
     )
 
-    assert "okx-demo" == cassettes.read_head(pytester.path / "cassettes" / "demo.yaml")["answered_by"]
-    assert 2 == len(okx.requests)
+    result.stdout.fnmatch_lines(["POST https://www.okx.com/api/v5/rfq/cancel-all-rfqs was not sent: what is recorded*"])
+    assert ["demo.yaml"] == [path.name for path in (pytester.path / "cassettes").iterdir()]
+    assert "okx-demo" == cassettes.read(pytester.path / "cassettes" / "demo.yaml").head["answered_by"]
+    assert 2 == len(okx_itself.requests)
 
 
 def test_record_from_demo_trading_needs_a_key(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -558,6 +735,14 @@ def test_record_from_demo_trading_needs_a_key(pytester: pytest.Pytester, monkeyp
 
     assert pytest.ExitCode.USAGE_ERROR == result.ret
     result.stderr.fnmatch_lines(["*demo key of yours in OKX_API_KEY, OKX_API_SECRET, OKX_PASSPHRASE*"])
+
+
+def test_record_mode_needs_a_world(pytester: pytest.Pytester) -> None:
+    """By itself it is a usage error."""
+    result = pytester.runpytest_inprocess(*WITHOUT, "--okx-rfq-record-mode=rewrite")
+
+    assert pytest.ExitCode.USAGE_ERROR == result.ret
+    result.stderr.fnmatch_lines(["*--okx-rfq-record-mode says which cassettes --okx-rfq-record writes*"])
 
 
 def test_nothing_is_recorded_in_ci(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -642,10 +827,15 @@ def test_every_name_is_its_own() -> None:
     assert {
         "okx_rfq_async_exchange",
         "okx_rfq_cassette_dir",
+        "okx_rfq_cassette_requests",
+        "okx_rfq_clock",
         "okx_rfq_credentials",
         "okx_rfq_exchange",
+        "okx_rfq_make_exchange",
+        "okx_rfq_observers",
         "okx_rfq_policy",
         "okx_rfq_sandbox",
+        "okx_rfq_scrubbed_names",
         "okx_rfq_waits",
     } == {name for name in fixtures if not name.startswith("_")}
     assert [] == [name for name, value in vars(pytest_plugin).items() if is_fixture(value) and name not in fixtures]

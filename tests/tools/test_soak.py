@@ -34,6 +34,17 @@ def test_a_short_soak_finds_no_lie(capsys: pytest.CaptureFixture[str]) -> None:
         assert words in out
 
 
+@pytest.mark.exhaustive
+def test_a_soak_that_called_nothing_proves_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """No call, no proof: the exit code says so though no lie was found."""
+    nothing = {**SHORT, "threads": 0, "tasks": 0, "crowds": 0}
+
+    ended = main([f"--{name}={value}" for name, value in nothing.items()])
+
+    assert ended == 1
+    assert "Nothing was called, so nothing is proven." in capsys.readouterr().out.splitlines()
+
+
 # What would be found in the load
 
 
@@ -106,7 +117,8 @@ def desk(sandbox: Sandbox) -> Desk:
 @pytest.mark.parametrize(("waited", "lies"), [(0.6, 1), (0.4, 0)])
 def test_a_create_that_was_sent_in_spite_of_a_cancel_is_found(desk: Desk, waited: float, lies: int) -> None:
     """It was asked for before the cancel, and left after it."""
-    desk.truth.sandbox.bodies = lambda path: [(11 + waited, '{"clRfqId": "mine"}'), (12.0, '{"clRfqId": "other"}')]
+    sandbox: Any = desk.truth.sandbox
+    sandbox.bodies = lambda path: [(11 + waited, '{"clRfqId": "mine"}'), (12.0, '{"clRfqId": "other"}')]
     desk.account.asked["mine"] = 10.0
     desk.account.canceled += [9.0, 11.0]
 

@@ -11,9 +11,10 @@ from typing import Any
 
 from rich.console import Console
 
+from tools.shared.sandbox_process import SandboxProcess
+
 from . import command, cost, crowd, plot, report, trouble, wire
 from .records import Row
-from .server import SandboxProcess
 
 ROOT = Path(__file__).parents[2]
 GROUPS = ("wire", "crowd", "cost", "trouble", "command")

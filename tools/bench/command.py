@@ -15,15 +15,15 @@ from typing import Any
 
 import aiohttp
 import ccxt
-from okx_rfq_plugin._core.retry import RetryPolicy
 
+from okx_rfq_plugin import RetryPolicy
 from okx_rfq_plugin.cli import many
 from okx_rfq_plugin.cli.accounts import Account
 from okx_rfq_plugin.cli.worlds import World
 from okx_rfq_plugin.credentials import KEYS
+from tools.shared.sandbox_process import SandboxProcess
 
 from .records import CCXT, OURS, Cell, Row
-from .server import SandboxProcess
 
 Users = list[dict[str, str]]
 

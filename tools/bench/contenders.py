@@ -9,7 +9,7 @@ import ccxt
 import ccxt.async_support
 from okx.BlockTrading import BlockTradingAPI
 
-import okx_rfq_plugin
+from tools.shared.exchanges import make_exchange
 
 from .records import CCXT, CCXT_OFF, OURS, PYTHON_OKX
 
@@ -20,11 +20,7 @@ class Ccxt:
     """An okx object of ccxt's; on ccxt.async_support `cancel` and `ask_time` return what is to be awaited."""
 
     def __init__(self, module: Any, url: str, *, installed: bool, limiter: bool = True, **policy: float) -> None:
-        self.exchange = module.okx({"enableRateLimit": limiter})
-        self.exchange.set_sandbox_mode(True)
-        self.exchange.urls["api"]["rest"] = url
-        if installed:
-            okx_rfq_plugin.install(self.exchange, policy=okx_rfq_plugin.RetryPolicy(**policy))
+        self.exchange = make_exchange(module, url, installed=installed, limiter=limiter, **policy)
         self._installed = installed
 
     def become(self, user: Credentials) -> None:
@@ -113,7 +109,7 @@ def rotated(names: list[str], turn: int) -> list[str]:
     return names[step:] + names[:step]
 
 
-def _ccxts(module: Any, url: str, policy: dict[str, float]) -> dict[str, Ccxt]:
+def _ccxts(module: Any, url: str, policy: dict[str, Any]) -> dict[str, Ccxt]:
     return {
         CCXT: Ccxt(module, url, installed=False),
         CCXT_OFF: Ccxt(module, url, installed=False, limiter=False),

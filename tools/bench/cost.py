@@ -14,9 +14,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 
+from tools.shared.sandbox_process import SandboxProcess
+
 from .contenders import async_contenders, outcome_of, outcome_of_async, rotated, sync_contenders
 from .records import CCXT, CCXT_OFF, OURS, PYTHON_OKX, Cell, Row
-from .server import SandboxProcess
 
 Samples = dict[str, list[float]]
 

@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from tools.shared.sandbox_process import SandboxProcess
+
 from .contenders import async_contenders, outcome_of, outcome_of_async, served, sync_contenders
 from .records import CCXT, CCXT_OFF, OURS, PYTHON_OKX, Cell, Row
-from .server import SandboxProcess
 
 SIZES = (1, 10, 100, 1000)
 LARGEST_QUEUE = 10  # callers that raw ccxt's async queue is measured with, at 1.1 s each; more are extrapolated

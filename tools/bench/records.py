@@ -58,7 +58,6 @@ class Row:
             name: {
                 "median_s": cell.median,
                 "n": len(cell.samples),
-                "samples_s": list(cell.samples),
                 "note": cell.note,
                 "extrapolated": cell.extrapolated,
                 "facts": cell.facts,
@@ -73,7 +72,7 @@ def row_of(data: dict[str, Any]) -> Row:
     """Read back what `Row.as_dict` made."""
     cells = {
         name: Cell(
-            samples=tuple(cell["samples_s"]),
+            samples=(cell["median_s"],) * cell["n"],  # the file keeps medians, and how many samples they are of
             note=cell["note"],
             extrapolated=cell["extrapolated"],
             facts=cell["facts"],

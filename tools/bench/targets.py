@@ -65,7 +65,7 @@ def crowd(like: str | None = None) -> Target:
         ours = _ours(row)
         if not ours.facts:
             return None
-        most = _ours(rows[like]).facts["requests"] if like in rows else 3
+        most = _ours(rows[like]).facts["requests"] if like is not None and like in rows else 3
         in_time = _most(ours.median, math.inf if like else 2.2)
         return in_time and ours.facts["rejections"] == 0 and ours.facts["requests"] <= most
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tools.shared.sandbox_process import SandboxProcess
+
 from .contenders import async_contenders, outcome_of, outcome_of_async, served, sync_contenders
 from .records import CCXT_OFF, OURS, PYTHON_OKX, Cell, Row
-from .server import SandboxProcess
 from .targets import WINDOW
 from .wire import HANGING
 
@@ -108,7 +109,7 @@ def _processes(key: str, reading: str, sandbox: SandboxProcess) -> Row:
     for name in (CCXT_OFF, OURS) if key == "processes-free" else (OURS,):  # ccxt repeats nothing, counted or not
         sandbox.clear()
         asked = [sys.executable, "-m", "tools.bench.process", sandbox.url, *user.values(), name]
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
         processes = [subprocess.Popen(asked, **pipes) for _ in range(PROCESSES)]
         for process in processes:
             process.stdout.readline()  # it is ready

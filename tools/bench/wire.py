@@ -9,9 +9,10 @@ from collections.abc import Iterator
 
 import ccxt.async_support
 
+from tools.shared.sandbox_process import SandboxProcess
+
 from .contenders import Ccxt, async_contenders, outcome_of, outcome_of_async, rotated, sync_contenders
 from .records import CCXT, CCXT_OFF, OURS, PYTHON_OKX, Cell, Row
-from .server import SandboxProcess
 
 IDLE = 1.3  # seconds after which ccxt's sync limiter lets a cancel through at once: it asks for 1.1
 OFTEN = 3  # who does not wait is measured so many times as often

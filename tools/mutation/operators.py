@@ -27,7 +27,7 @@ _WIDEST = 200  # no line has more columns
 _STATEMENTS = {"expr_stmt", "return_stmt", "raise_stmt", "del_stmt", "atom_expr", "await_expr", "power"}
 
 
-class DropStatement(Operator):  # type: ignore[misc]  # cosmic-ray has no types
+class DropStatement(Operator):
     """Put `pass` in the place of a statement inside a function."""
 
     def mutation_positions(self, node: Any) -> Iterator[Any]:
@@ -50,7 +50,7 @@ class DropStatement(Operator):  # type: ignore[misc]  # cosmic-ray has no types
         return ()
 
 
-class KeywordToNone(Operator):  # type: ignore[misc]  # as above
+class KeywordToNone(Operator):
     """Put `None` in the place of what a keyword argument is given."""
 
     def mutation_positions(self, node: Any) -> Iterator[Any]:

@@ -16,12 +16,11 @@ from multiprocessing.pool import Pool
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tools.bench.server import SandboxProcess
+from tools.shared.sandbox_process import SandboxProcess
 
 PROCESSES = 4
 BURST = 4  # requests that a process sends for one user before it goes on to the next
 BUSY = "50011"
-SLACK = 0.01  # seconds that a time told by a client may be off the sandbox's own
 GROWTH = 1.2, 8_000_000  # a second run may leave so much more memory in use than the first: a factor, and bytes
 
 # As OKX's pages have them, written down once more: requests, seconds.
@@ -33,7 +32,6 @@ LIMITS = {
 }
 CANCEL, CREATE = "rfq/cancel-all-rfqs", "rfq/create-rfq"
 LEG = {"instId": "BTC-USD-261225-100000-C", "side": "buy", "sz": "1", "tdMode": "cross"}  # its RFQ lives 10 minutes
-_EPOCH = time.time() - time.monotonic()
 
 User = dict[str, str]
 
@@ -66,7 +64,7 @@ def run(users: int, requests: int, seed: int) -> Result:
         crowd = [sandbox.call("create_user") for _ in range(users)]
         memory = [memory_of(sandbox.pid)]
         for turn in range(2):
-            events = _send(pool, sandbox.url, crowd, requests, seed + turn)
+            events = _send(pool, sandbox, crowd, requests, seed + turn)
             memory.append(memory_of(sandbox.pid))
             codes.update(f"{event.path} {event.code}" for event in events)
             books = {user["apiKey"]: sandbox.call("rfqs", credentials=user) for user in crowd}
@@ -127,14 +125,14 @@ def memory_of(pid: int | None) -> int:
     return int(statm.read_text().split()[1]) * 4096 if statm.exists() else 0
 
 
-def _send(pool: Pool, url: str, users: Sequence[User], requests: int, seed: int) -> list[Event]:
+def _send(pool: Pool, sandbox: SandboxProcess, users: Sequence[User], requests: int, seed: int) -> list[Event]:
     # Each user is served by two processes, in the same order, so that requests of one user meet.
     halves = [users[n :: PROCESSES // 2] for n in range(PROCESSES // 2)]
-    tasks = [(url, halves[n // 2], requests // PROCESSES, seed, n) for n in range(PROCESSES)]
+    tasks = [(sandbox.url, sandbox.epoch, halves[n // 2], requests // PROCESSES, seed, n) for n in range(PROCESSES)]
     return [event for events in pool.starmap(_client, tasks) for event in events]
 
 
-def _client(url: str, users: Sequence[User], requests: int, seed: int, number: int) -> list[Event]:
+def _client(url: str, epoch: float, users: Sequence[User], requests: int, seed: int, number: int) -> list[Event]:
     order, choice = random.Random(seed + number // 2), random.Random(f"{seed} {number}")
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
     events: list[Event] = []
@@ -142,19 +140,19 @@ def _client(url: str, users: Sequence[User], requests: int, seed: int, number: i
         for user in order.sample(users, len(users)):
             often = choice.choice((CREATE, CANCEL, "rfq/rfqs"))
             for _ in range(min(BURST, requests - len(events))):
-                events.append(_ask(connection, user, choice.choice((often, often, *LIMITS))))
+                events.append(_ask(connection, epoch, user, choice.choice((often, often, *LIMITS))))
     connection.close()
     return events
 
 
-def _ask(connection: http.client.HTTPConnection, user: User, path: str) -> Event:
+def _ask(connection: http.client.HTTPConnection, epoch: float, user: User, path: str) -> Event:
     method = "POST" if path in (CREATE, CANCEL) else "GET"
     body = json.dumps({"counterparties": ["WAGMI"], "legs": [LEG]}).encode() if path == CREATE else b""
     sent = time.monotonic()
     target = f"/api/v5/{path}"
     connection.request(method, target, body, headers(user, method, target, body))
     answer = json.loads(connection.getresponse().read())
-    since, until = sent + _EPOCH - SLACK, time.monotonic() + _EPOCH + SLACK
+    since, until = sent + epoch, time.monotonic() + epoch
     row = (answer.get("data") or [{}])[0]  # a refusal of the gateway has no data
     stamp = row.get("ts") or (row.get("cTime") if path == CREATE else None)
     if stamp:  # the sandbox's own time, to the millisecond

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import ccxt
 import ccxt.async_support
 
-from tools.bench.contenders import Ccxt
-from tools.bench.server import SandboxProcess
+from tools.shared.exchanges import make_exchange
+from tools.shared.sandbox_process import SandboxProcess
 
 from .desk import Account, Desk
 from .faults import LONGEST
@@ -32,11 +32,11 @@ class Size(NamedTuple):
 
 
 def run(seconds: float, size: Size, seed: int) -> Truth:
-    """Soak for so many seconds, and a little more."""
-    until = time.monotonic() + seconds
+    """Soak for the given number of seconds and a little more, counted from when all servers are up."""
     # Faults are for whoever comes first: crowds have a sandbox of their own, so that theirs meet them.
     with SandboxProcess() as sandbox, SandboxProcess() as crowded:
         truth = Truth(sandbox)
+        until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             _round(truth, truth.at(crowded), min(left, ROUND), size, seed)
             sandbox.clear()
@@ -51,10 +51,10 @@ def _round(truth: Truth, in_crowds: Truth, seconds: float, size: Size, seed: int
         account = Account(in_crowds.sandbox.call("create_user"))
         for kind, groups in (("thread", sync), ("task", tasks)):
             groups.append([Desk(f"crowd {crowd} {kind} {n}", in_crowds, seed, account) for n in range(TOGETHER)])
-    until = time.monotonic() + seconds
     exchanges = [_exchange(ccxt, group) for group in sync]
     with ThreadPoolExecutor(len(sync) * TOGETHER + 1) as pool:
-        ends = [pool.submit(asyncio.run, _tasks(tasks, until))]
+        ends = [pool.submit(asyncio.run, _tasks(tasks, seconds))]
+        until = time.monotonic() + seconds
         for exchange, group in zip(exchanges, sync, strict=True):
             ends += [pool.submit(_thread, desk, exchange, until) for desk in group]
     for exchange in exchanges:
@@ -75,11 +75,18 @@ def _groups(kind: str, count: int, truth: Truth, seed: int) -> Iterator[list[Des
 def _exchange(module: Any, group: list[Desk]) -> Any:
     # Alone, with ccxt's own waits switched off, more calls are made; in a crowd its queue is to be full.
     desk = group[0]
-    return Ccxt(module, desk.truth.sandbox.url, installed=True, limiter=not desk.alone, **desk.policy()).exchange
+    return make_exchange(module, desk.truth.sandbox.url, installed=True, limiter=not desk.alone, **desk.policy())
+
+
+def _calls(until: float) -> Iterator[None]:
+    """Yield until it is time to end, and once at least, however slow the machine is."""
+    yield
+    while time.monotonic() < until:
+        yield
 
 
 def _thread(desk: Desk, exchange: Any, until: float) -> None:
-    while time.monotonic() < until:
+    for _ in _calls(until):
         desk.begin(exchange)
         if (params := desk.asks()) is not None:
             with desk.creating(params) as created:
@@ -89,7 +96,7 @@ def _thread(desk: Desk, exchange: Any, until: float) -> None:
 
 
 async def _task(desk: Desk, exchange: Any, until: float) -> None:
-    while time.monotonic() < until:
+    for _ in _calls(until):
         desk.begin(exchange)
         if (params := desk.asks()) is not None:
             with desk.creating(params) as created:
@@ -98,8 +105,9 @@ async def _task(desk: Desk, exchange: Any, until: float) -> None:
             judged(await _perhaps_stopped(exchange, desk.stops()))
 
 
-async def _tasks(groups: list[list[Desk]], until: float) -> None:
+async def _tasks(groups: list[list[Desk]], seconds: float) -> None:
     exchanges = [_exchange(ccxt.async_support, group) for group in groups]
+    until = time.monotonic() + seconds
     pairs = zip(exchanges, groups, strict=True)
     await asyncio.gather(*(_task(desk, exchange, until) for exchange, group in pairs for desk in group))
     for exchange in exchanges:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tools.bench.server import SandboxProcess
+from tools.shared.sandbox_process import SandboxProcess
 
 User = dict[str, str]
 CREATE = "/api/v5/rfq/create-rfq"

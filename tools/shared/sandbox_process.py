@@ -1,4 +1,4 @@
-"""This file runs the sandbox in a process of its own, and tells this one when requests arrived."""
+"""A sandbox in a process of its own, which tells this one when requests arrived."""
 
 from __future__ import annotations
 
@@ -15,13 +15,18 @@ _OPTION = {"instId": "BTC-USD-261225-100000-C", "side": "buy", "sz": "1", "tdMod
 
 
 class SandboxProcess:
-    """A sandbox in another process, for use inside `with`; times are `time.monotonic()`, which all processes share."""
+    """A sandbox in another process, a context manager; times are `time.monotonic()`, which all processes share.
+
+    `epoch` is what to add to `time.monotonic()` to get the sandbox's Unix time, in any process. There is one for both
+    ends of the line: two wall clocks, read apart, may differ by as long as a process waits for the CPU.
+    """
 
     def __init__(self, *, rejections_count: bool = False) -> None:
         context = multiprocessing.get_context("spawn")
+        self.epoch = time.time() - time.monotonic()
         self._line, far_end = context.Pipe()
         self._lock = threading.Lock()
-        self._process = context.Process(target=_serve, args=(far_end, rejections_count), daemon=True)
+        self._process = context.Process(target=_serve, args=(far_end, rejections_count, self.epoch), daemon=True)
 
     def __enter__(self) -> SandboxProcess:
         self._process.start()
@@ -77,7 +82,7 @@ class SandboxProcess:
             return self._line.recv()
 
 
-def _serve(line: Connection, rejections_count: bool) -> None:
+def _serve(line: Connection, rejections_count: bool, epoch: float) -> None:
     from okx_rfq_plugin.sandbox import Fault, Sandbox
 
     class Desk(logging.Handler):
@@ -118,7 +123,6 @@ def _serve(line: Connection, rejections_count: bool) -> None:
         def call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
             return getattr(sandbox, name)(*args, **kwargs)
 
-    epoch = time.time() - time.monotonic()
     with Sandbox(clock=lambda: time.monotonic() + epoch, rejections_count=rejections_count) as sandbox:
         desk = Desk()
         log = logging.getLogger("okx_rfq_plugin.sandbox")

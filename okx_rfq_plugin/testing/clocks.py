@@ -1,0 +1,413 @@
+"""Clocks for tests: one that notes what it waits, and one on which waits take no time."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+import time
+import weakref
+from contextlib import AbstractContextManager
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any
+
+from okx_rfq_plugin._core.clock import AsyncWaker, Clock, Waker
+from okx_rfq_plugin.testing.quiet import Quiet, real_monotonic
+
+_SPIN = 20  # reads of the time in a row, with nothing in between: somebody waits for it to pass
+_TURNS = 3  # rounds of a loop with nothing to run before its tasks count as waiting
+_MOST_TURNS = 5_000  # then time moves all the same: a task that polls would keep it for ever
+
+_clocks: weakref.WeakValueDictionary[int, VirtualClock] = weakref.WeakValueDictionary()
+_held: ContextVar[tuple[_Busy, ...]] = ContextVar("okx_rfq_busy", default=())
+_arrived: ContextVar[str] = ContextVar("okx_rfq_arrived", default="")  # on a sandbox's thread: which request it handles
+_numbers = itertools.count(1)
+
+
+async def _one_turn() -> None:
+    # `asyncio.sleep(0)`, which a test may have put on this clock.
+    future = asyncio.get_running_loop().create_future()
+    future.get_loop().call_soon(future.set_result, None)
+    await future
+
+
+class NotedClock(Clock):
+    """The clock of the machine; `waits` are the seconds that were waited, in order."""
+
+    def __init__(self) -> None:
+        self.waits: list[float] = []
+
+    def sleep(self, seconds: float, waker: Waker) -> None:
+        """Wait, and note it."""
+        self._note(seconds)
+        super().sleep(seconds, waker)
+
+    async def asleep(self, seconds: float, waker: AsyncWaker) -> None:
+        """Async version of `sleep`."""
+        self._note(seconds)
+        await super().asleep(seconds, waker)
+
+    def _note(self, seconds: float) -> None:
+        if seconds > 0:
+            self.waits.append(round(seconds, 6))  # a difference of two moments
+
+
+class _Sleeper:
+    """One thread or task that waits for a moment of the virtual time."""
+
+    def __init__(self, until: float, waker: Waker | AsyncWaker) -> None:
+        self.until = until
+        self.waker = waker
+        self.released = False
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        return self.waker.loop if isinstance(self.waker, AsyncWaker) else None
+
+    @property
+    def awake(self) -> bool:
+        """Whether it has been woken, by the time or by somebody, and has yet to run."""
+        return self.released or self.waker.woken
+
+    def release(self) -> None:
+        self.released = True
+        self.waker.wake()
+
+
+class VirtualClock(Clock):
+    """Time that passes only while everybody waits: then it moves at once to the earliest wake-up.
+
+    It stands still while a request is on the wire (`busy`) or while one of its users can go on. `waits` are the seconds
+    that were waited, in the order in which the waits ended.
+    """
+
+    def __init__(self) -> None:
+        self.waits: list[float] = []
+        self._time = real_monotonic()
+        self._lock = threading.RLock()  # a signal handler may come on any line
+        self._sleepers: dict[int, _Sleeper] = {}
+        self._busy: dict[str, _Busy] = {}
+        self._events = 0
+        self._reads = 0
+        self._read_at = 0.0
+        self._considered: weakref.WeakKeyDictionary[Any, int] = (
+            weakref.WeakKeyDictionary()
+        )  # by loop, the rounds so far
+        self._quiet = Quiet()
+        self._mover: threading.Thread | None = None
+        _clocks[id(self)] = self
+        self.begin()
+
+    def __deepcopy__(self, memo: object) -> VirtualClock:
+        return self  # a copied exchange lives in the same time
+
+    def __reduce__(self) -> Any:
+        return _clock_of, (id(self),)
+
+    def begin(self) -> None:
+        """Begin afresh: no waits, the machine's time of day, and what was before is a minute ago."""
+        with self._lock:
+            self.waits = []
+            self._time = int(self._time) + 61.0  # whole seconds, so that sums of waits stay exact
+            self._day = int(time.time()) - self._time
+            self._began = real_monotonic(), self._time
+            self._quiet.begin()
+        self._release_due(everybody=True)
+
+    def end(self) -> None:
+        """Let go of whoever still waits: a test is over."""
+        self._release_due(everybody=True)
+
+    # The time
+
+    def now(self) -> float:
+        """Return seconds since some fixed moment; never goes back."""
+        self._happened()
+        return self._time
+
+    def wall(self) -> float:
+        """Return Unix seconds, in step with this clock."""
+        return self._time + self._day
+
+    def milliseconds(self) -> int:
+        """Return Unix milliseconds, as ccxt's method of this name does.
+
+        Who reads them again and again, with no wait in between, waits for them to pass: so they do.
+        """
+        if not self._is_busy():
+            self._read()
+        return self.microseconds() // 1000
+
+    def microseconds(self) -> int:
+        """Return Unix microseconds, as ccxt's method of this name does."""
+        return round(self.wall() * 1_000_000)
+
+    def seconds(self) -> int:
+        """Return whole Unix seconds, as ccxt's method of this name does."""
+        return self.microseconds() // 1_000_000
+
+    def advance(self, seconds: float) -> None:
+        """Move on by the given number of seconds, and wake whoever waited for a moment until then."""
+        if not 0 <= seconds < float("inf"):
+            raise ValueError(f"time moves on by a finite number of seconds, 0 or more, not by {seconds!r}")
+        with self._lock:
+            self._time += seconds
+        self._happened()
+        self._release_due()
+
+    def catch_up(self) -> None:
+        """Move on so far that no less time has passed than on the machine's clock."""
+        began_for_real, began = self._began
+        behind = (real_monotonic() - began_for_real) - (self._time - began)
+        if behind > 0:
+            self.advance(behind)
+
+    # Waits
+
+    def sleep(self, seconds: float, waker: Waker) -> None:
+        """Wait until the time has come or until woken."""
+        if seconds <= 0:
+            return
+        began = self._time
+        sleeper, held = self._lie_down(seconds, waker)
+        try:
+            if not self._is_busy() and not self._quiet.others():
+                while not sleeper.awake and not self._is_busy():  # nobody else can go on
+                    self._move()
+            if not sleeper.awake:
+                self._start_mover()
+            waker.lock.acquire()
+        finally:
+            self._get_up(sleeper, held, began)
+            if sleeper.released:
+                waker.lock.acquire(blocking=False)  # woken twice, by the time and by somebody
+
+    async def asleep(self, seconds: float, waker: AsyncWaker) -> None:
+        """Async version of `sleep`."""
+        if seconds <= 0:
+            await _one_turn()
+            return
+        began = self._time
+        sleeper, held = self._lie_down(seconds, waker)
+        try:
+            self._consider_soon(waker.loop)
+            await asyncio.wait((waker.future,))
+        finally:
+            self._get_up(sleeper, held, began)
+
+    def busy(self) -> AbstractContextManager[object]:
+        """Context manager around a request on the wire: the time stands still meanwhile."""
+        return _Busy(self)
+
+    # Requests that the sandbox holds back
+
+    async def delay(self, seconds: float) -> None:
+        """Hold back, on a sandbox's event loop, the request that it handles: part of its `SandboxClock`."""
+        request = self._busy.get(_arrived.get())
+        if request is not None:
+            request.held_back += 1
+        waker = AsyncWaker()
+        sleeper = self._wait_for(seconds, waker)
+        try:
+            await asyncio.wait((waker.future,))
+        finally:
+            if request is not None:
+                request.held_back -= 1
+            self._sleepers.pop(id(sleeper), None)
+            self._happened()
+            self._look_after()
+
+    def arrived(self, name: str) -> None:
+        """Note, on a sandbox's event loop, which request it is about to handle."""
+        _arrived.set(name)
+
+    def wire_name(self) -> str:
+        """Return by what name this thread's or task's request is known to the sandbox; "" where none is on the wire."""
+        return next((request.name for request in _held.get() if request.name in self._busy), "")
+
+    def wait_for_reply(self, seconds: float, waker: Waker) -> bool:
+        """Wait until woken; return False where the time came first."""
+        sleeper = self._wait_for(seconds, waker)
+        try:
+            waker.lock.acquire()
+        finally:
+            self._sleepers.pop(id(sleeper), None)
+            self._happened()
+        return not sleeper.released
+
+    async def await_reply(self, seconds: float, waker: AsyncWaker) -> bool:
+        """Async version of `wait_for_reply`."""
+        sleeper = self._wait_for(seconds, waker)
+        try:
+            await asyncio.wait((waker.future,))
+        finally:
+            self._sleepers.pop(id(sleeper), None)
+            self._happened()
+        return not sleeper.released
+
+    def _wait_for(self, seconds: float, waker: Waker | AsyncWaker) -> _Sleeper:
+        sleeper = _Sleeper(self._time + seconds, waker)
+        self._sleepers[id(sleeper)] = sleeper
+        self._happened()
+        self._start_mover()
+        return sleeper
+
+    def pause(self, milliseconds: float) -> None:
+        """Wait as ccxt's `exchange.sleep()` does, in virtual time."""
+        self.sleep(milliseconds / 1000, Waker())
+
+    async def apause(self, milliseconds: float) -> None:
+        """Async version of `pause`."""
+        await self.asleep(milliseconds / 1000, AsyncWaker())
+
+    # Who waits, and who does not
+
+    def _is_busy(self) -> bool:
+        # What the sandbox holds back until some moment does not keep the time from getting there.
+        return any(not request.held_back for request in list(self._busy.values()))
+
+    def _lie_down(self, seconds: float, waker: Waker | AsyncWaker) -> tuple[_Sleeper, tuple[_Busy, ...]]:
+        # A `fetch` that waits in the middle of its own request.
+        held = tuple(request for request in _held.get() if self._busy.pop(request.name, None))
+        sleeper = _Sleeper(self._time + seconds, waker)
+        self._sleepers[id(sleeper)] = sleeper
+        self._happened()
+        return sleeper, held
+
+    def _get_up(self, sleeper: _Sleeper, held: tuple[_Busy, ...], began: float) -> None:
+        for request in held:
+            self._busy[request.name] = request
+        self._sleepers.pop(id(sleeper), None)
+        waited = round(self._time - began, 6)
+        if waited > 0:
+            self.waits.append(waited)
+        self._happened()
+        self._look_after()
+
+    def _happened(self) -> None:
+        self._events += 1
+        self._reads = 0
+        self._quiet.met()
+
+    def _read(self) -> None:
+        now = real_monotonic()
+        self._reads += 1
+        if self._reads > _SPIN:
+            passed = min(max(now - self._read_at, 0.001), 1.0)
+            reads, self._reads = self._reads, 0
+            self.advance(round(passed, 3))
+            self._reads = reads
+        self._read_at = now
+
+    # Time moves
+
+    def _move(self) -> None:
+        """Move to the earliest wake-up."""
+        with self._lock:
+            waiting = [sleeper.until for sleeper in list(self._sleepers.values()) if not sleeper.awake]
+            if waiting:
+                self._time = max(self._time, min(waiting))
+        self._release_due()
+
+    def _release_due(self, *, everybody: bool = False) -> None:
+        for sleeper in list(self._sleepers.values()):
+            if sleeper.loop is not None and sleeper.loop.is_closed():
+                self._sleepers.pop(id(sleeper), None)
+            elif (everybody or sleeper.until <= self._time) and not sleeper.awake:
+                sleeper.release()
+
+    def _look_after(self) -> None:
+        """See to it that time goes on for those who wait."""
+        sleepers = list(self._sleepers.values())
+        for loop in {sleeper.loop for sleeper in sleepers} - {None}:
+            if loop is not None and not loop.is_closed():
+                self._consider_soon(loop)
+        if any(sleeper.loop is None for sleeper in sleepers):
+            self._start_mover()
+
+    def _consider_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._considered.setdefault(loop, 0) == 0:
+            self._considered[loop] = 1
+            try:
+                if asyncio._get_running_loop() is loop:
+                    loop.call_soon(self._consider, loop, 0)
+                else:
+                    loop.call_soon_threadsafe(self._consider, loop, 0)
+            except RuntimeError:  # closed
+                self._considered.pop(loop, None)
+
+    def _consider(self, loop: Any, turns: int) -> None:
+        """Move, if this loop has nothing left to run, and nobody else has."""
+        rounds = self._considered.get(loop, 0)
+        if self._is_busy() or not self._sleepers:
+            self._considered.pop(loop, None)  # the end of the request, or the next sleeper, has it considered again
+            return
+        ready = getattr(loop, "_ready", None)
+        if ready is None or self._quiet.others():
+            self._considered.pop(loop, None)
+            self._start_mover()
+            return
+        idle = not ready and not any(sleeper.awake for sleeper in list(self._sleepers.values()))
+        if turns >= _TURNS or rounds >= _MOST_TURNS:
+            self._considered.pop(loop, None)
+            self._move()
+            self._look_after()
+            return
+        self._considered[loop] = rounds + 1
+        loop.call_soon(self._consider, loop, turns + 1 if idle else 0)
+
+    def _start_mover(self) -> None:
+        with self._lock:
+            if self._mover is None:
+                self._mover = threading.Thread(target=self._watch, name="okx-rfq-clock", daemon=True)
+                self._mover.start()
+
+    def _watch(self) -> None:
+        """Move whenever nobody has been able to go on for some milliseconds of real time."""
+        self._quiet.restart()
+        while True:
+            quiet = self._quiet.wait(self._events, busy=self._is_busy())
+            with self._lock:
+                if not self._sleepers:
+                    self._mover = None
+                    return
+            awake = any(sleeper.awake for sleeper in list(self._sleepers.values()))
+            if quiet and not self._is_busy() and (not awake or self._quiet.stuck):
+                self._move()
+                self._quiet.restart()
+
+
+class _Busy:
+    """One request on the wire; the innermost of several around the same one does nothing."""
+
+    def __init__(self, clock: VirtualClock) -> None:
+        self.name = str(next(_numbers))
+        self.held_back = 0
+        self._clock = clock
+        self._counts = False
+
+    def __enter__(self) -> None:
+        self._counts = not self._clock.wire_name()
+        if self._counts:
+            self._clock._happened()
+            self._clock._busy[self.name] = self
+            self._token = _held.set((*_held.get(), self))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._counts:
+            return
+        try:
+            _held.reset(self._token)
+        except ValueError:  # closed in another context than it was opened in, as generators may be
+            _held.set(tuple(request for request in _held.get() if request is not self))
+        self._clock._busy.pop(self.name, None)
+        self._clock._happened()
+        self._clock._look_after()
+
+
+def _clock_of(number: int) -> VirtualClock | None:
+    """Return the clock of a pickled exchange; None, the machine's, in another process."""
+    return _clocks.get(number)

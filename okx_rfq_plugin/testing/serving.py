@@ -1,0 +1,86 @@
+"""Makes exchange objects for tests: on the sandbox or on a cassette, in virtual time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from okx_rfq_plugin.credentials import KEYS
+from okx_rfq_plugin.testing.clocks import VirtualClock
+from okx_rfq_plugin.testing.family import CLOCK, is_okx
+from okx_rfq_plugin.testing.stage import SERVED
+
+
+def serve(exchange: Any, clock: VirtualClock) -> Any:
+    """Mark an exchange as a fixture's, and put it on the virtual clock."""
+    setattr(exchange, SERVED, True)
+    adopt(exchange, clock)
+    exchange.enableRateLimit = False  # ccxt's own queue waits for real
+    if not exchange.synchronous:
+        exchange.timeout_on_exit = 0  # ccxt's close() waits for connections to end; none is kept here
+        exchange.headers = {**(exchange.headers or {}), "Connection": "close"}
+    return exchange
+
+
+def adopt(exchange: Any, clock: VirtualClock) -> None:
+    """Put an exchange on the virtual clock: its cancels, `milliseconds()` and `sleep()`."""
+    setattr(exchange, CLOCK, clock)
+    exchange.milliseconds = clock.milliseconds
+    exchange.microseconds = clock.microseconds
+    exchange.seconds = clock.seconds
+    exchange.sleep = clock.pause if exchange.synchronous else clock.apause
+
+
+def give_back(exchange: Any) -> None:
+    """Give an exchange the machine's clock back."""
+    for name in (CLOCK, "milliseconds", "microseconds", "seconds", "sleep"):
+        exchange.__dict__.pop(name, None)
+
+
+def release(exchange: Any) -> None:
+    """Give an exchange the machine's clock back, and let go of its connections."""
+    give_back(exchange)
+    if exchange.synchronous:
+        if getattr(exchange, "session", None) is not None:
+            exchange.session.close()
+        return
+    # Its loop may be closed by now, and no connection outlives its request: nothing is left to wait for.
+    if exchange.session is not None and exchange.own_session:
+        exchange.session.detach()
+        exchange.session = exchange.tcp_connector = None
+
+
+def check_class(cls: Any) -> None:
+    """Refuse what is no okx class.
+
+    Raises:
+        TypeError: with the classes that are meant.
+    """
+    if not isinstance(cls, type) or not is_okx(cls):
+        raise TypeError(
+            "cls is an okx class of ccxt, ccxt.async_support or ccxt.pro (okx, myokx, okxus), or a subclass, "
+            f"not {cls!r}"
+        )
+
+
+def check_credentials(credentials: Any) -> dict[str, str]:
+    """Return credentials as they are, if they are whole.
+
+    Raises:
+        ValueError: with what is missing or wrong; never with a value.
+    """
+    if not isinstance(credentials, Mapping):
+        raise ValueError(f"credentials are a dict with {', '.join(KEYS)}, not {type(credentials).__name__}")
+    for name in KEYS:
+        value = credentials.get(name)
+        if not isinstance(value, str) or not value:
+            raise ValueError(
+                f"credentials have {', '.join(KEYS)}, each a text; {name!r} is "
+                + ("missing" if name not in credentials else "empty" if value == "" else f"{type(value).__name__}")
+            )
+        if len(value) < 4:
+            raise ValueError(
+                f"the {name!r} of the credentials is too short: four characters at least, so that it can be told from "
+                "other text when a cassette is searched for it"
+            )
+    return {name: credentials[name] for name in KEYS}

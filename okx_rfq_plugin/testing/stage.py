@@ -1,0 +1,159 @@
+"""Where the requests of okx objects go in a test: to the sandbox, a cassette, loopback, or nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from urllib.parse import quote, urlsplit
+
+from okx_rfq_plugin.testing import wire
+from okx_rfq_plugin.testing.family import Asking
+from okx_rfq_plugin.testing.interactions import CassetteRequest, Failure, Reply
+from okx_rfq_plugin.testing.wire import Sent, is_loopback
+
+if TYPE_CHECKING:
+    from okx_rfq_plugin.testing.clocks import VirtualClock
+    from okx_rfq_plugin.testing.handles import FixtureSandbox
+
+SERVED = "_okx_rfq_served"  # of an exchange: a fixture has made it
+
+_ADVICE = (
+    "In a test with an okx_rfq fixture, marker or guard, okx objects reach the sandbox, a cassette or the loopback "
+    "interface alone. Make this one by okx_rfq_make_exchange, or by okx_rfq_sandbox.exchange(), "
+    "or replay its requests: @pytest.mark.okx_rfq_cassette."
+)
+
+
+Heard = Callable[[Reply | Failure], None]
+
+
+class Refused(BaseException):
+    """A request was not sent. No Exception: a strategy's `except Exception` lets it through."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What becomes of a request.
+
+    It is answered by `answer`; or sent to `url`, or as it is, `free` to leave the machine; `held_back` where its reply
+    may come late in virtual time; `heard` is told what came back.
+    """
+
+    answer: Reply | Failure | None = None
+    url: str | None = None
+    free: bool = False
+    held_back: bool = False
+    heard: Heard | None = None
+
+
+class Tape(Protocol):
+    """A cassette that is replayed or recorded."""
+
+    def plan(self, stage: Stage, asked: Asking, sent: Sent, *, local: bool) -> Plan:
+        """Decide about one request; `local` ones are meant for the loopback interface."""
+
+
+class Stage:
+    """One test's guard. What it refused is in `violations`, in words, whoever swallowed the error."""
+
+    def __init__(self, refuse: Callable[[str], NoReturn] | None = None) -> None:
+        self.violations: list[str] = []
+        self.tape: Tape | None = None
+        self.sandbox: FixtureSandbox | None = None
+        self.clock: VirtualClock | None = None
+        self._refuse = refuse
+
+    def refuse(self, words: str) -> NoReturn:
+        """Keep the words, and raise."""
+        __tracebackhide__ = True
+        self.violations.append(words)
+        if self._refuse is not None:
+            self._refuse(words)
+        raise Refused(words)
+
+    def plan(self, asked: Asking, sent: Sent) -> Plan:
+        """Decide about one request of an okx object."""
+        __tracebackhide__ = True
+        hosts = [urlsplit(url).hostname for url in (sent.url, asked.url) if url is not None]
+        local = all(is_loopback(host) for host in hosts)
+        if self.tape is not None:
+            return self.tape.plan(self, asked, sent, local=local)
+        if is_served(asked.exchange) and self.sandbox is not None:
+            return self.to_sandbox(asked, sent)
+        if local:
+            return Plan()
+        self.refuse(f"{sent.method} {_shown(asked.url or sent.url)} was not sent by {_named(asked)}. {_ADVICE}")
+
+    def to_sandbox(self, asked: Asking, sent: Sent, heard: Heard | None = None) -> Plan:
+        """Return the plan to send a request to the sandbox, wherever it was meant for."""
+        assert self.sandbox is not None  # noqa: S101 - for the type checker: asked for where there is one
+        parts = urlsplit(target(asked, sent))
+        url = f"{self.sandbox.url}{parts.path}" + (f"?{parts.query}" if parts.query else "")
+        return Plan(url=url, held_back=self.sandbox.may_hold_back, heard=heard)
+
+    def refuse_host(self, asked: Asking, host: str) -> NoReturn:
+        """Refuse what was about to leave by another library, or after a redirect."""
+        __tracebackhide__ = True
+        to = _shown(asked.url) if asked.url else host
+        self.refuse(f"{_named(asked)} was about to reach {host} (asking {to}), which was not let out. {_ADVICE}")
+
+    def refuse_socket(self, exchange: Any, url: str) -> None:
+        """Refuse a WebSocket that leaves the machine; neither sandbox nor cassette has any."""
+        __tracebackhide__ = True
+        if is_served(exchange) or not is_loopback(urlsplit(url).hostname):
+            self.refuse(
+                f"WebSocket {_shown(url)} was not opened by {_named(Asking(exchange, url))}: neither the sandbox nor a "
+                "cassette serves WebSockets. Replace the exchange's watch_ methods in this test."
+            )
+
+
+def is_served(exchange: Any) -> bool:
+    """Return whether a fixture, or the sandbox of one, has made an exchange."""
+    return getattr(exchange, SERVED, False) is True
+
+
+def target(asked: Asking, sent: Sent) -> str:
+    """Return the address that was meant, which ccxt's `proxyUrl` wraps into another."""
+    if asked.url and (asked.url in sent.url or quote(asked.url, safe="") in sent.url):
+        return asked.url
+    return sent.url
+
+
+def request_of(asked: Asking, sent: Sent) -> CassetteRequest:
+    """Return a request as a cassette holds it, before anything is scrubbed."""
+    parts = urlsplit(target(asked, sent))
+    return CassetteRequest(
+        method=sent.method,
+        path=parts.path,
+        query=parts.query,
+        body=(sent.body or b"").decode("utf-8", "replace"),
+        headers={
+            name: value
+            for name, value in dict(sent.headers).items()
+            if str(name).lower() not in ("ok-access-sign", "ok-access-passphrase")
+        },
+    )
+
+
+@contextmanager
+def opened(stage: Stage) -> Iterator[Stage]:
+    """Keep a stage open inside of this."""
+    wire.open_stage(stage)
+    try:
+        yield stage
+    finally:
+        wire.close_stage(stage)
+
+
+def _named(asked: Asking) -> str:
+    if asked.exchange is None:
+        return "a client that signs as OKX wants it"
+    cls = type(asked.exchange)
+    return f"a {cls.__module__}.{cls.__qualname__} object"
+
+
+def _shown(url: str) -> str:
+    # Without the query, which may hold ids.
+    return url.partition("?")[0]

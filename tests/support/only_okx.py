@@ -1,0 +1,65 @@
+"""Leaves ccxt's other exchanges out of `import ccxt`, which saves three quarters of every process's start.
+
+`python tests/support/only_okx.py` puts it into the environment that runs it, for all processes of that environment.
+tox does so where a test run must be quick. The environments of `tox -m matrix` import all of ccxt.
+"""
+
+from __future__ import annotations
+
+import importlib.machinery
+import shutil
+import sys
+import sysconfig
+from collections.abc import Sequence
+from importlib.abc import Loader, MetaPathFinder
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+PACKAGES = ("ccxt", "ccxt.async_support", "ccxt.pro")
+KEPT = ("okx", "okxus", "myokx", "binance", "kraken")  # the last two are what tests call an exchange of another venue
+
+
+class Absent(ModuleType):
+    """A module whose every name is an empty class: enough for `from ccxt.bybit import bybit`."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        made = type(name, (), {"__module__": self.__name__})
+        setattr(self, name, made)
+        return made
+
+
+class Finder(MetaPathFinder, Loader):
+    """Finds an `Absent` module for each file of one of PACKAGES that is not KEPT; ccxt's folders are left alone."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Return a spec for what is left out, None for anything else."""
+        package, _, name = fullname.rpartition(".")
+        left_out = package in PACKAGES and name not in KEPT
+        if left_out and any((Path(folder) / f"{name}.py").is_file() for folder in path or ()):
+            return importlib.machinery.ModuleSpec(fullname, self)
+        return None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+        """Return the module, which needs no execution."""
+        return Absent(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Do nothing."""
+
+
+def main() -> None:
+    """Install this file into the running environment, with a .pth file that imports it at each start of Python."""
+    packages = Path(sysconfig.get_path("purelib"))
+    shutil.copy(__file__, packages / "only_okx.py")
+    (packages / "only_okx.pth").write_text("import only_okx\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
+else:
+    sys.meta_path.insert(0, Finder())

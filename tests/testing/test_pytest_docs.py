@@ -1,0 +1,56 @@
+"""The table of cassettes in docs/pytest.md, which is made from the files."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import ccxt
+import pytest
+
+from okx_rfq_plugin.testing import cassettes, replay
+from okx_rfq_plugin.testing.interactions import Reply
+from okx_rfq_plugin.testing.names import NAMES
+
+PAGE = (Path(__file__).parents[2] / "docs" / "pytest.md").read_text(encoding="utf-8")
+CALLS = {
+    "confirmed": "cancel_all_rfqs(confirm=True)",
+    "quotes-canceled": "cancel_all_quotes()",
+    "quotes-nothing-active": "cancel_all_quotes()",
+    "quotes-countdown": "cancel_all_quotes_after(30)",
+    "open-rfqs": "fetch_open_rfqs()",
+}
+
+
+def outcome(name: str, call: str) -> tuple[str, list[float]]:
+    """Return what the call comes to, and the seconds that it waits."""
+    with replay(name) as tape:
+        exchange = tape.make_exchange()
+        try:
+            result: Any = eval(f"exchange.{call}", {"exchange": exchange})  # noqa: S307 - our own text
+        except ccxt.BaseError as error:
+            return type(error).__name__, tape.waits
+        if isinstance(result, list):
+            return f"{len(result)} RFQs", tape.waits
+        return result.get("status", "a countdown"), tape.waits
+
+
+def row(name: str) -> str:
+    """Return the row of one cassette, as it has to stand on the page."""
+    rows = cassettes.read(cassettes.find(name)).interactions
+    codes = []
+    for each in rows:
+        found = re.search(rb'"code":\s*"(\d+)"', each.answer.body) if isinstance(each.answer, Reply) else None
+        codes.append(found[1].decode() if found else each.outcome)
+    call = CALLS.get(name, "cancel_all_rfqs()")
+    ended, waits = outcome(name, call)
+    requests = ", ".join(each.request.path.removeprefix("/api/v5/") for each in rows)
+    return f"| `{name}` | `{call}` | {requests} | {', '.join(codes)} | {ended} | {json.dumps(waits)[1:-1] or '-'} |"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_table_says_what_a_cassette_holds(name: str) -> None:
+    """Its call, its requests and replies, what it comes to, and the waits, from the file itself."""
+    assert row(name) in PAGE.splitlines()

@@ -1,0 +1,1 @@
+"""What benchmark and soak share: a sandbox in a process of its own, and ccxt objects that talk to it."""
