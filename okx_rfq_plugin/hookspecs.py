@@ -58,10 +58,11 @@ def cancel_all_quotes_after(
 
 @hookspec
 def rfq_creating(exchange: Any, path: str, params: dict[str, Any]) -> None:
-    """Called before a create is signed: an implementation that raises refuses it, and nothing is sent.
+    """Called before a create is sent: an implementation that raises refuses it, and nothing is sent.
 
     `path` is "rfq/create-rfq" or "rfq/create-quote", `params` what the user gave. Called on the caller's own thread or
-    task, after ccxt's queue, at the last moment; it must not wait. Raise `ccxt.OperationRejected` for a refusal that
+    task, after ccxt's queue, at the last moment, when the request has its timestamp: what is sent more than 30 s after
+    this, OKX refuses. It must not wait. Raise `ccxt.OperationRejected` for a refusal that
     ccxt's users expect.
     """
 

@@ -19,6 +19,7 @@ from okx_rfq_plugin.observers import Observers
 NO_AUTOLOAD = "OKX_RFQ_DISABLE_PLUGIN_AUTOLOAD"
 _BEFORE_CORE = ("okx_rfq_plugin.plugins", "okx_rfq_plugin.okx")
 _OWN_ENTRY_POINT = "okx_rfq_plugin.okx:okx"
+_FLEET_ENTRY_POINT = "okx_rfq_plugin.fleet.environment:plugin"  # loaded only where a fleet is named
 
 
 class RfqPluginManager(pluggy.PluginManager):
@@ -149,4 +150,5 @@ def _third_parties() -> list[importlib.metadata.EntryPoint]:
     except Exception:
         log(logging.ERROR, "the installed packages could not be scanned for plugins; none is loaded", exc_info=True)
         return []
-    return [entry_point for entry_point in declared if entry_point.value != _OWN_ENTRY_POINT]
+    own = {_OWN_ENTRY_POINT} if os.environ.get("OKX_RFQ_FLEET") else {_OWN_ENTRY_POINT, _FLEET_ENTRY_POINT}
+    return [entry_point for entry_point in declared if entry_point.value not in own]

@@ -14,7 +14,7 @@ from okx_rfq_plugin._core.endpoints import CANCEL_ALL_QUOTES, CANCEL_ALL_RFQS, E
 from okx_rfq_plugin._core.identity import key_of
 from okx_rfq_plugin._core.request import note_signed
 
-# Asked before a create is signed: the exchange, OKX's path, the params. What it raises refuses the create.
+# Asked before a signed create is sent: the exchange, OKX's path, the params. What it raises refuses the create.
 Asked = Callable[[Any, str, dict[str, Any]], None]
 
 _CANCEL_OF = {CANCEL_ALL_RFQS.create: "cancel_all_rfqs", CANCEL_ALL_QUOTES.create: "cancel_all_quotes"}
@@ -41,8 +41,11 @@ def create_members(owner: type, next_in_line: members.NextInLine, asked: Asked) 
         return creating(self, own, path, args, kwargs)
 
     def sign(self: Any, own: Any, path: str, *args: Any, **kwargs: Any) -> Any:
-        signing(self, path, args, kwargs, asked)
+        refuse_overtaken(self, path)
         signed = own(path, *args, **kwargs)
+        if path in _CANCEL_OF:
+            # After the timestamp is set: a process that is stopped from here on sends what OKX refuses for its age.
+            asked(self, path, kwargs["params"] if "params" in kwargs else args[2] if len(args) > 2 else {})
         note_signed(self, path, signed)
         return signed
 
@@ -70,15 +73,11 @@ async def _creating_async(own: Any, path: str, args: tuple[Any, ...], kwargs: di
         _asked_at.reset(token)
 
 
-def signing(exchange: Any, path: str, args: tuple[Any, ...], kwargs: dict[str, Any], asked: Asked) -> None:
-    """Refuse a create that a cancel has overtaken in ccxt's queue, or that a plugin refuses; others pass."""
-    if path not in _CANCEL_OF:
-        return
-    asked_at = _asked_at.get()
+def refuse_overtaken(exchange: Any, path: str) -> None:
+    """Refuse a create that a cancel has overtaken in ccxt's queue; other requests pass."""
+    asked_at = _asked_at.get() if path in _CANCEL_OF else None
     if asked_at is not None and _cancels.get((key_of(exchange), path), 0) > asked_at:
         raise OperationRejected(
             f"{exchange.id} {path}: nothing was sent, because {_CANCEL_OF[path]}() was called while this waited in"
             " ccxt's queue. Create it again if you still want it."
         )
-    params = kwargs["params"] if "params" in kwargs else args[2] if len(args) > 2 else {}
-    asked(exchange, path, params)

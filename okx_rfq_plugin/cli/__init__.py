@@ -1,4 +1,4 @@
-"""This file is the command `okx-rfq`: its verbs, each of which is loaded when it is asked for."""
+"""The command `okx-rfq`: its verbs, each of which is loaded when it is asked for."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ from importlib import import_module
 
 import click
 
-# Each is a function in a file of the same name. None of them loads ccxt, aiohttp or rich before it runs, so that help
-# and completion are there at once.
-_VERBS = {
-    "cancel-all": "cancel_all",
-    "list": "list_rfqs",
-    "check": "check",
-    "guard": "guard",
-    "sandbox": "sandbox",
+# A verb: the module and the function in it. None of them loads ccxt, aiohttp or rich before it runs, so that help and
+# completion are there at once. What is not installed is left out of the list, and says so when it is called.
+VERBS = {
+    "cancel-all": "okx_rfq_plugin.cli.cancel_all:cancel_all",
+    "cancel": "okx_rfq_plugin.cli.cancel_ids:cancel",
+    "list": "okx_rfq_plugin.cli.list_rfqs:list_rfqs",
+    "check": "okx_rfq_plugin.cli.check:check",
+    "guard": "okx_rfq_plugin.cli.guard:guard",
+    "drill": "okx_rfq_plugin.cli.drill:drill",
+    "sandbox": "okx_rfq_plugin.cli.sandbox:sandbox",
+    "fleet": "okx_rfq_plugin.cli.fleet:fleet",
+    "completion": "okx_rfq_plugin.cli.completion:completion",
 }
 
 
@@ -21,15 +25,15 @@ class _Verbs(click.Group):
     """The verbs, in the order of the table above."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the verbs."""
-        return list(_VERBS)
+        """Return the names of the verbs."""
+        return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load one."""
-        name = _VERBS.get(cmd_name)
-        if name is None:
+        if cmd_name not in VERBS:
             return None
-        command: click.Command = getattr(import_module(f"okx_rfq_plugin.cli.{name}"), name)
+        module, _, name = VERBS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
         return command
 
 

@@ -1,18 +1,19 @@
-"""This file reads the file of accounts, which names environment variables and holds no key."""
+"""The file of accounts, which names environment variables and holds no key."""
 
 from __future__ import annotations
 
-import os
+import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
-from okx_rfq_plugin.cli.worlds import ADDRESS, ENVS, EXCHANGES, World, credentials_of, is_address
-from okx_rfq_plugin.credentials import KEYS
+from okx_rfq_plugin.cli.destinations import ADDRESS, ENVS, EXCHANGES, Destination, credentials_of, is_address
+from okx_rfq_plugin.cli.network import NothingSentError
+from okx_rfq_plugin.credentials import KEYS, value_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -22,37 +23,84 @@ else:
 # What a table may hold: where the account is, and which variables have its key. Named as OKX's variables are.
 _VARIABLES = {variable.partition("_")[2].lower(): name for name, variable in KEYS.items()}
 _ALLOWED = ("env", "exchange", "url", *_VARIABLES)
+_NOWHERE = Destination("live")  # of an account that is incomplete, and never reached
 
 
 @dataclass(frozen=True)
 class Account:
-    """A sub-account, a User ID of its own: its name in the file, its world, its key in ccxt's terms."""
+    """A sub-account, which is a User ID: its name in the file, where it is, its key in ccxt's terms.
+
+    `wrong` says what keeps it from being reached; such an account has no key.
+    """
 
     name: str
-    world: World
+    destination: Destination
     credentials: dict[str, str] = field(repr=False)
+    wrong: str = ""
+
+
+def accounts_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--accounts`, `--only` and `--skip` to a verb, which gets them as `accounts`, a list of Account, or None."""
+
+    @click.option("--accounts", type=click.Path(path_type=Path), metavar="FILE", help="Many accounts: a TOML file.")
+    @click.option("--only", multiple=True, metavar="NAME", help="With --accounts: this account; may be repeated.")
+    @click.option("--skip", multiple=True, metavar="NAME", help="With --accounts: not this one; may be repeated.")
+    @functools.wraps(function)
+    def with_accounts(
+        *args: Any, accounts: Path | None, only: tuple[str, ...], skip: tuple[str, ...], **kwargs: Any
+    ) -> Any:
+        if accounts is None and (only or skip):
+            raise click.UsageError("--only and --skip name accounts of a file: they go with --accounts FILE.")
+        click.get_current_context().meta["okx_rfq_accounts"] = accounts
+        read = None if accounts is None else chosen(read_accounts(accounts), only, skip)
+        return function(*args, accounts=read, **kwargs)
+
+    return with_accounts
 
 
 def read_accounts(path: Path) -> list[Account]:
-    """Read a TOML file with a table for each account.
+    """Read a TOML file with a table for each account. One that is incomplete says so, and disarms no other.
 
     Raises:
-        click.UsageError: with all that is wrong with it. What stands behind a key's name is never quoted: somebody may
-            have put the key itself there.
+        click.UsageError: it is no such file. What stands behind a key's name is never quoted: it may be the key itself.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:  # no TOML, no UTF-8
+    except OSError as error:
+        raise click.UsageError(f"Nothing was sent: {path} cannot be read: {error.strerror}.") from None
+    except ValueError as error:  # no TOML, no UTF-8
         raise click.UsageError(f"Nothing was sent: {path} cannot be read: {error}.") from None
-    wrong = [words for name, table in tables.items() for words in _wrong(name, table)]
-    if wrong or not tables:
-        raise click.UsageError("\n  ".join([f"Nothing was sent. {path}:", *(wrong or ["it holds no account."])]))
+    if not tables:
+        raise click.UsageError(f"Nothing was sent: {path} holds no account.")
+    if not any(isinstance(table, dict) for table in tables.values()):
+        raise click.UsageError(f"Nothing was sent: {path} holds no account; an account is a table, [NAME].")
     return [_account(name, table) for name, table in tables.items()]
 
 
-def _account(name: str, table: dict[str, str]) -> Account:
-    world = World(table["env"], table.get("exchange", "okx"), table.get("url"))
-    return Account(name, world, credentials_of({_VARIABLES[key]: table[key] for key in _VARIABLES}))
+def chosen(accounts: Sequence[Account], only: Sequence[str], skip: Sequence[str]) -> list[Account]:
+    """Return those that are named by `--only`, or all, without those named by `--skip`.
+
+    Raises:
+        click.UsageError: a name is not in the file, or none is left.
+    """
+    names = {account.name for account in accounts}
+    if unknown := [name for name in (*only, *skip) if name not in names]:
+        raise click.UsageError(f"Nothing was sent: the file has no account {', '.join(unknown)}.")
+    left = [account for account in accounts if (not only or account.name in only) and account.name not in skip]
+    if not left:
+        raise click.UsageError("Nothing was sent: --only and --skip leave no account.")
+    return left
+
+
+def _account(name: str, table: Any) -> Account:
+    if wrong := list(_wrong(name, table)):
+        return Account(name, _NOWHERE, {}, " ".join(wrong))
+    destination = Destination(table["env"], table.get("exchange", "okx"), table.get("url"))
+    try:
+        return Account(name, destination, credentials_of({_VARIABLES[key]: table[key] for key in _VARIABLES}))
+    except (click.UsageError, NothingSentError) as error:
+        words = error.message if isinstance(error, click.UsageError) else f"{error}."
+        return Account(name, destination, {}, words.removeprefix("Nothing was sent: "))
 
 
 def _wrong(name: str, table: Any) -> Iterator[str]:
@@ -72,5 +120,12 @@ def _wrong(name: str, table: Any) -> Iterator[str]:
     for key in _VARIABLES:
         if not isinstance(table.get(key), str):
             yield f"[{name}] {key}: missing; it names an environment variable."
-        elif not os.environ.get(table[key]):
+        elif _is_unset(table[key]):
             yield f"[{name}] {key}: the environment variable that it names is not set."
+
+
+def _is_unset(variable: str) -> bool:
+    try:
+        return not value_of(variable)
+    except (OSError, ValueError):  # said in full when the value is read
+        return False

@@ -1,171 +1,126 @@
-"""This file is the verb `cancel-all`, for one account or for many."""
+"""The verb `cancel-all`, for one account or for many."""
 
 from __future__ import annotations
 
 import math
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
-from okx_rfq_plugin.cli.outcomes import OK, exit_code, facts_of, sentence, summary
-from okx_rfq_plugin.cli.question import ask
-from okx_rfq_plugin.cli.terminal import (
-    attempts_shown,
-    is_watched,
-    json_aside,
-    once_done,
-    progress,
-    say,
-    say_json,
-    show_book,
-    show_outcomes,
-    terminable,
-    unread,
-)
-from okx_rfq_plugin.cli.worlds import World, connected, world_options_or_none
+from okx_rfq_plugin.cli.accounts import Account, accounts_options
+from okx_rfq_plugin.cli.destinations import Destination, destination_options
+from okx_rfq_plugin.cli.terminal import is_watched, log_file
 
 if TYPE_CHECKING:
-    from okx_rfq_plugin.cli.accounts import Account
+    from okx_rfq_plugin.cli.canceling import Options
 
-_PLACES = ("env", "exchange", "url")
+
+def seconds(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """Take a number of seconds, zero or more, and finite.
+
+    Raises:
+        click.BadParameter: it is none.
+    """
+    if value is not None and not 0 <= value < math.inf:
+        raise click.BadParameter("a number of seconds, 0 or more.")
+    return value
 
 
 @click.command("cancel-all")
-@world_options_or_none
-@click.option("--accounts", type=click.Path(path_type=Path), metavar="FILE", help="Many accounts: a TOML file.")
-@click.option("--deadline", type=float, default=30.0, show_default=True, metavar="S", help="No attempt starts later.")
-@click.option("--confirm", is_flag=True, help="Go on until OKX says that none is active, and read what is left.")
-@click.option("--yes", is_flag=True, help="Do not ask before a live cancel; needed where there is no terminal.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object an account, and nothing else.")
+@destination_options
+@accounts_options
+@click.option(
+    "--deadline",
+    type=float,
+    default=30.0,
+    show_default=True,
+    metavar="S",
+    callback=seconds,
+    help="No attempt starts later; one that has started is let finish.",
+)
+@click.option("--timeout", type=float, metavar="S", callback=seconds, help="It has ended by then, whatever happens.")
+@click.option(
+    "--confirm/--no-confirm",
+    default=True,
+    show_default=True,
+    help="Go on until OKX says that none is active, and read which were canceled and what is left.",
+)
+@click.option("--until-clear", is_flag=True, help="Begin again after a failure, until it is done or you end it.")
+@click.option("--quotes", is_flag=True, help="Cancel all quotes too, after the RFQs.")
+@click.option(
+    "--quotes-after",
+    type=int,
+    metavar="S",
+    help="Also have OKX cancel all quotes S seconds from now: 10 to 120; 0 takes that back.",
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be canceled, and cancel nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask before a live cancel; required where there is no terminal.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per account, and nothing else.")
+@click.option("-q", "--quiet", is_flag=True, help="No lines about attempts; the outcome alone.")
+@click.option("-v", "--verbose", is_flag=True, help="Everything that happens, on stderr.")
+@click.option("--log-file", metavar="FILE", help="Append what happens to a file.")
 @click.pass_context
 def cancel_all(
     context: click.Context,
-    world: World | None,
-    accounts: Path | None,
-    deadline: float,
-    confirm: bool,
+    /,
+    destination: Destination | None,
+    accounts: list[Account] | None,
     yes: bool,
-    as_json: bool,
+    dry_run: bool,
+    log_file: str | None,
+    **options: Any,
 ) -> None:
     """Cancel all active RFQs.
 
     With --env sandbox and no --url it starts a local double of OKX, opens three RFQs there, cancels them and shows the
     book before and after; OKX itself is not asked.
 
+    Exit codes: 0 no RFQ is active any more; 2 wrong usage, nothing was sent; 3 certainly not canceled; 4 may or may not
+    be canceled. With --accounts the highest code of all counts.
+
     Example: okx-rfq cancel-all --env sandbox
     """
-    if not 0 <= deadline < math.inf:
-        raise click.BadParameter("a number of seconds, 0 or more.", param_hint="'--deadline'")
-    if accounts is not None:
-        if any(context.get_parameter_source(name) is ParameterSource.COMMANDLINE for name in _PLACES):
-            raise click.UsageError("--accounts names a world for each account: leave out --env, --exchange and --url.")
-        context.exit(_cancel_many(accounts, deadline, confirm, yes=yes, as_json=as_json))
-    if world is None:
-        raise click.UsageError("Missing option '--env': sandbox, demo or live (or --accounts FILE). It has no default.")
-    context.exit(_cancel_one(world, deadline, confirm, yes=yes, as_json=as_json))
+    from okx_rfq_plugin.cli.canceling import Options, cancel_many, cancel_one
 
-
-def _cancel_one(world: World, deadline: float, confirm: bool, *, yes: bool, as_json: bool) -> int:
-    facts = _outcome(world, deadline, confirm, asks=_asks([world], yes=yes), quiet=as_json)
-    with once_done():
-        if as_json:
-            say_json({"account": world.env, **facts})
+    if options["quotes_after"] is not None and options["quotes_after"] not in (0, *range(10, 121)):
+        raise click.BadParameter("10 to 120 seconds, or 0.", param_hint="'--quotes-after'")
+    chosen = Options(**options)
+    if dry_run:
+        context.exit(_rehearse(destination, accounts, chosen))
+    reached = [account.destination for account in accounts or () if not account.wrong]
+    asks = _asks([destination] if accounts is None else reached, yes=yes)
+    with _logged(log_file):
+        if accounts is not None:
+            code = cancel_many(accounts, chosen, asks=asks)
         else:
-            say(sentence(facts), good=exit_code(facts) == OK)
-    return exit_code(facts)
+            assert destination is not None  # noqa: S101 - destination_options sees to it
+            code = cancel_one(destination, chosen, asks=asks)
+    context.exit(code)
 
 
-def _outcome(world: World, deadline: float, confirm: bool, *, asks: bool, quiet: bool) -> dict[str, Any]:
-    """Return the receipt, or the facts of the failure; Ctrl+C may come at any line."""
-    facts: dict[str, Any] = {}
-    called = False
-    try:
-        with terminable(), connected(world, deadline=deadline) as place:
-            if asks:
-                ask(_described(place.exchange), partial(_count, world))
-            if place.sandbox is not None and not quiet:
-                with unread():
-                    say(f"Sandbox on {place.sandbox.url}, a local double: OKX itself is not asked.")
-                    show_book("Before", place.sandbox.rfqs())
-            with attempts_shown():
-                called = True
-                facts = place.exchange.cancel_all_rfqs(confirm=confirm)
-            if place.sandbox is not None and not quiet:
-                with unread():
-                    show_book("After", place.sandbox.rfqs())
-    except click.ClickException:
-        raise
-    except (Exception, KeyboardInterrupt) as error:
-        return facts or facts_of(error, called=called)
-    return facts
+_logged = log_file
 
 
-def _described(exchange: Any) -> str:
-    from okx_rfq_plugin._core.records import ExchangeSnapshot
-
-    key = ExchangeSnapshot.of(exchange).key
-    return f"the live account behind key {key} on {exchange.hostname} ({exchange.id})"
-
-
-def _count(world: World) -> int:
-    # By another object: ccxt's are not for two threads.
-    with connected(world, deadline=0.0) as place:  # once: what comes after the question helps nobody
-        return sum(rfq["status"] == "active" for rfq in place.exchange.fetch_open_rfqs())
-
-
-def _cancel_many(file: Path, deadline: float, confirm: bool, *, yes: bool, as_json: bool) -> int:
-    from okx_rfq_plugin.cli.accounts import read_accounts
-
-    accounts = read_accounts(file)
-    asks = _asks([account.world for account in accounts], yes=yes)
-    outcomes: dict[str, dict[str, Any]] = {}
-    with json_aside() as say_aside, progress("Canceling", len(accounts), quiet=as_json) as step:
-
-        def told(account: Account, facts: dict[str, Any]) -> None:
-            outcomes[account.name] = facts
-            if as_json:
-                say_aside({"account": account.name, **facts})
-            step()
-
-        called = False
-        try:
-            with terminable():
-                from okx_rfq_plugin.cli.many import cancel_accounts
-
-                if asks:
-                    _ask_about(accounts)
-                called = True
-                cancel_accounts(accounts, deadline=deadline, confirm=confirm, told=told)
-        except (Exception, KeyboardInterrupt) as error:
-            for account in [each for each in accounts if each.name not in outcomes]:
-                told(account, facts_of(error, called=called))
-    code = max(exit_code(facts) for facts in outcomes.values())
-    if not as_json:
-        with once_done():
-            show_outcomes(outcomes)
-            say(summary(outcomes), good=code == OK)
-    return code
-
-
-def _ask_about(accounts: list[Account]) -> None:
-    from okx_rfq_plugin.cli.many import count_rfqs
-
-    live = [account for account in accounts if account.world.env == "live"]
-    names = ", ".join(account.name for account in live)
-    ask(f"{len(live)} live accounts: {names}", partial(count_rfqs, live))
-
-
-def _asks(worlds: list[World], *, yes: bool) -> bool:
-    """Say whether somebody is to agree first.
+def _asks(destinations: list[Any], *, yes: bool) -> bool:
+    """Return whether a person is to agree first.
 
     Raises:
-        click.UsageError: nobody is there who could.
+        click.UsageError: there is none who could.
     """
-    if yes or all(world.env != "live" for world in worlds):
+    if yes or all(destination.env != "live" for destination in destinations):
         return False
     if not is_watched():
-        raise click.UsageError("Nothing was sent: without a terminal to ask on, a live cancel wants --yes.")
+        raise click.UsageError(
+            "Nothing was sent: a live cancel is confirmed at a terminal, and there is none. Add --yes to cancel."
+        )
     return True
+
+
+def _rehearse(destination: Destination | None, accounts: list[Account] | None, options: Options) -> int:
+    """Show what would be canceled; return 0, or 3 where that cannot be read."""
+    from okx_rfq_plugin.cli.list_rfqs import show_rfqs
+
+    ok = show_rfqs(destination, accounts, as_json=options.as_json, deadline=options.deadline)
+    if not options.as_json:
+        click.echo("This was a dry run: nothing was canceled.", err=True)
+    return 0 if ok else 3

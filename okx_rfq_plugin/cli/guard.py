@@ -1,60 +1,132 @@
-"""This file is the verb `guard`, which runs a strategy, and cancels everything when it ends."""
+"""The verb `guard`, which runs a strategy, and cancels everything when it ends."""
 
 from __future__ import annotations
 
-import math
 import os
+import secrets
+import shutil
+from pathlib import Path
 from typing import Any
 
 import click
 
-from okx_rfq_plugin.cli.worlds import World, connected, world_options
+from okx_rfq_plugin.cli.accounts import Account, accounts_options
+from okx_rfq_plugin.cli.cancel_all import seconds
+from okx_rfq_plugin.cli.destinations import Destination, destination_options
 
 
 @click.command("guard", context_settings={"allow_interspersed_args": False})
-@world_options
-@click.option("--grace", type=float, default=10.0, show_default=True, metavar="S", help="After a signal, before kill.")
+@destination_options
+@accounts_options
 @click.option(
-    "--deadline", type=float, default=30.0, show_default=True, metavar="S", help="Of each of the two cancels."
+    "--grace",
+    type=float,
+    default=5.0,
+    show_default=True,
+    metavar="S",
+    callback=seconds,
+    help="After a signal, before what is left is killed; shorter than the 10 s that Docker waits.",
 )
+@click.option(
+    "--deadline",
+    type=float,
+    default=600.0,
+    show_default=True,
+    metavar="S",
+    callback=seconds,
+    help="Of the cancels in the end; no RFQ lives longer than 600 s.",
+)
+@click.option(
+    "--look-every",
+    type=float,
+    default=30.0,
+    show_default=True,
+    metavar="S",
+    callback=seconds,
+    help="While COMMAND runs: look whether a cancel would be let through; 0 for never.",
+)
+@click.option("--status-file", metavar="FILE", help="Keep the guard's state there, as a JSON object.")
+@click.option("--no-twin", is_flag=True, help="Start no second process, which covers a kill -9 of this one.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context
-def guard(context: click.Context, world: World, grace: float, deadline: float, command: tuple[str, ...]) -> None:
+def guard(
+    context: click.Context,
+    destination: Destination | None,
+    accounts: list[Account] | None,
+    grace: float,
+    deadline: float,
+    look_every: float,
+    status_file: str | None,
+    no_twin: bool,
+    command: tuple[str, ...],
+) -> None:
     """Run COMMAND, and cancel all RFQs when it ends, however it ends.
 
     By itself, by a crash, kill -9 or out of memory, when the terminal closes, or since this process got SIGINT,
-    SIGTERM, SIGHUP or SIGQUIT: that is passed on to COMMAND and whatever it has started, and after the grace those are
-    killed. A second cancel follows after 2 s, for what was still on the wire. A kill -9 of this process is not covered.
+    SIGTERM, SIGHUP or SIGQUIT: that is passed on, all RFQs are canceled at once, and after the grace COMMAND and
+    whatever it has started is killed, on Linux also what has left its process group. Then all RFQs are canceled until
+    OKX has said twice, 2 s apart, that none is active. A twin process does the same where this one is killed.
 
-    It ends with COMMAND's code (128 + N after signal N, 127 or 126 where it could not be started) if nothing is active
-    any more, else with 203 (certainly not canceled) or 204 (may or may not be). Key and permission are looked at
-    first: if they are no good COMMAND is not started, and the code is 203.
+    Exit codes: COMMAND's own where no RFQ is active any more, 128 + N after signal N, so 137 where it was killed; 1
+    where it ended with 203 or 204 itself; 203 nothing was canceled, or nothing was started; 204 RFQs may still be
+    active, or something still creates them. Where this process itself is killed, a shell shows 137 too, and the twin
+    says on stderr and in the status file what is true.
 
     Example: okx-rfq guard --env live -- python strategy.py
     """
     if not hasattr(os, "posix_spawnp"):
         raise click.UsageError("guard works with signals and process groups, which this system does not have.")
-    for name, seconds in (("--grace", grace), ("--deadline", deadline)):
-        if not 0 <= seconds < math.inf:
-            raise click.BadParameter("a number of seconds, 0 or more.", param_hint=f"'{name}'")
-    from okx_rfq_plugin.cli.child import Child
-    from okx_rfq_plugin.cli.guarding import NOT_CANCELED, Guard, say
+    if shutil.which(command[0]) is None:
+        raise click.UsageError(_not_found(command[0]))
+    from okx_rfq_plugin.cli.guarding import say
 
-    with connected(world, deadline=deadline) as place:
-        ready = _is_ready(world, place.exchange)
-        code = Guard(place.exchange, Child(list(command), grace=grace, say=say)).run() if ready else NOT_CANCELED
+    say("Looking whether a cancel would be let through from here.")
+    from okx_rfq_plugin.cli.canceler import canceler_for
+    from okx_rfq_plugin.cli.child import Child
+    from okx_rfq_plugin.cli.family import Family
+    from okx_rfq_plugin.cli.guarding import Guard
+    from okx_rfq_plugin.cli.reports import Reports
+    from okx_rfq_plugin.cli.twin import Twin
+
+    mark = secrets.token_hex(8)
+    env = destination.env if destination else sorted({account.destination.env for account in accounts or ()})
+    reports = Reports(status_file, environment=env, command=os.path.basename(command[0]))
+    with canceler_for(destination, accounts, deadline=deadline) as (canceler, place):
+        if accounts is not None and all(account.wrong for account in accounts):
+            raise click.UsageError(f"no account of the file is complete: {accounts[0].wrong}")
+        family = Family(os.getpid(), mark)
+        child = Child(list(command), grace=grace, say=say, family=family, mark=mark)
+        config: dict[str, Any] = {
+            "guard": os.getpid(),
+            "mark": mark,
+            "others": [],
+            "destination": None if destination is None else [destination.env, destination.exchange, destination.url],
+            "accounts": _file_of(context) if accounts is not None else None,
+            "only": [account.name for account in accounts or ()],
+            "deadline": deadline,
+            "status_file": status_file and os.path.abspath(status_file),
+            "facts": {"environment": env, "command": os.path.basename(command[0])},
+        }
+        # A sandbox that was started for this command alone ends with it: there is nothing left to cancel then.
+        lonely = no_twin or (place is not None and place.sandbox is not None)
+        made = Guard(
+            canceler,
+            child,
+            deadline=deadline,
+            reports=reports,
+            twin=None if lonely else Twin(config),
+            look_every=look_every,
+        )
+        code = made.run()
     context.exit(code)
 
 
-def _is_ready(world: World, exchange: Any) -> bool:
-    """Look whether a cancel would work, and say so; only where it would is there something to start."""
-    from okx_rfq_plugin.cli.check import account_findings
-    from okx_rfq_plugin.cli.guarding import say
+def _file_of(context: click.Context) -> str:
+    return str(Path(str(context.meta["okx_rfq_accounts"])).absolute())
 
-    ready = True
-    for finding in account_findings(world, exchange):
-        say(f"{finding.check}: {finding.seen}." + ("" if finding.ok else f" {finding.advice}"))
-        ready &= finding.ok
-    if not ready:
-        say("The command was not started, and nothing was canceled.")
-    return ready
+
+def _not_found(name: str) -> str:
+    path = name if os.path.dirname(name) else shutil.which(name, mode=os.F_OK)
+    if path is None or not os.path.exists(path):
+        return f"there is no command {name}."
+    return f"{path} is not a program: it is a folder." if os.path.isdir(path) else f"{path} may not be executed."

@@ -1,89 +1,233 @@
-"""This file runs a command to its end, cancels twice, and says what is true then."""
+"""A guard: it runs a command to its end, cancels at the first ending signal and in the end, and says what is true."""
 
 from __future__ import annotations
 
+import math
+import os
 import signal
-from collections.abc import Mapping
+import threading
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
-from okx_rfq_plugin._core.clock import SYSTEM, Clock, Waker
-from okx_rfq_plugin.cli.child import HEARD, Child, handled
-from okx_rfq_plugin.cli.outcomes import NOT_CANCELED as CERTAINLY_NOT
-from okx_rfq_plugin.cli.outcomes import OK, exit_code, facts_of, sentence
-from okx_rfq_plugin.cli.terminal import attempts_shown, say_if_heard
+from okx_rfq_plugin._core.clock import SYSTEM, Clock
+from okx_rfq_plugin.cli.canceler import Canceler
+from okx_rfq_plugin.cli.child import HEARD, Child, NotStartedError, handled
+from okx_rfq_plugin.cli.ending import MAY_BE_CANCELED, NOT_CANCELED, Ending
+from okx_rfq_plugin.cli.outcomes import bound
+from okx_rfq_plugin.cli.probe import Finding
+from okx_rfq_plugin.cli.processes import adopting, below, is_supported, table
+from okx_rfq_plugin.cli.reports import Reports
+from okx_rfq_plugin.cli.terminal import attempts_shown, now, say_if_heard
+from okx_rfq_plugin.cli.twin import Twin
 
-NOT_CANCELED, MAY_BE_CANCELED = 203, 204  # no shell gives these by itself, nor does a signal
-_ON_THE_WIRE = 2.0  # seconds after which a create that was sent before the end has arrived, or never will
-_PREFIX = "okx-rfq guard: "
-
-_TRUTH = {
-    OK: "No RFQ is active any more.",
-    NOT_CANCELED: "NOTHING WAS CANCELED: RFQs that were active still are.",
-    MAY_BE_CANCELED: "RFQs MAY STILL BE ACTIVE: whether all were canceled is not known.",
-}
+PREFIX = "okx-rfq guard: "
+_EARLY = 10.0  # seconds in which the cancel beside the grace may begin an attempt
+_RESERVED = {NOT_CANCELED, MAY_BE_CANCELED}
+_TAKEN = 1  # in the place of a command's own 203 or 204
+_MORE = 30.0  # seconds that systemd is asked for, beside those of a cancel
+_SOON = 0.2  # seconds between two looks whether a new twin is ready
+_TWINS = 5  # that may be killed before no new one is started
 
 
 class Guard:
-    """A child, and the two cancels that follow it."""
+    """A child, what watches over it, and the cancels that follow it.
 
-    def __init__(self, exchange: Any, child: Child, clock: Clock = SYSTEM) -> None:
-        self._exchange = exchange
+    Args:
+        canceler: what cancels.
+        child: the command.
+        deadline: seconds for the cancels in the end.
+        clock: measures them.
+        reports: what tells systemd and the status file.
+        twin: what acts where this process disappears; None for none.
+        look_every: seconds between two looks whether a cancel would be let through; 0 for none.
+    """
+
+    def __init__(
+        self,
+        canceler: Canceler,
+        child: Child,
+        *,
+        deadline: float = 600.0,
+        clock: Clock = SYSTEM,
+        reports: Reports | None = None,
+        twin: Twin | None = None,
+        look_every: float = 0.0,
+    ) -> None:
         self._child = child
-        self._clock = clock
-        self._canceling = False
+        self._canceler = canceler
+        self._reports = reports or Reports()
+        self._twin = twin
+        self._twins = 0
+        self._look_every = look_every
+        self._looked: list[list[Finding]] = []
+        self._armed = True
+        self._phase = "before"
+        self._beside: threading.Thread | None = None
+        self._ending = Ending(canceler, say, deadline, clock, self._on_cancel)
+        child.on_ending = self._on_ending
+        child.on_other = self._on_other
+        child.on_look = self._on_look
 
     def run(self) -> int:
-        """Run the child, cancel, and return the exit code; to be called on the main thread."""
+        """Look, run the child, cancel, and return the exit code; to be called on the main thread."""
         # From beginning to end: there is no moment between child and cancel at which a signal would end this process.
-        with handled({**dict.fromkeys(HEARD, self._hear), signal.SIGTTOU: signal.SIG_IGN}) as signals:
-            code = None
+        handlers: dict[int, Any] = {**dict.fromkeys(HEARD, self._hear), signal.SIGTTOU: signal.SIG_IGN}
+        with adopting() as adopts, handled(handlers) as (signals, self._wake):
+            try:
+                self._prepare(adopts=adopts)
+                self._phase = "running"
+            except (NotStartedError, KeyboardInterrupt) as error:
+                return self._not_started(error)
+            code: int | None = None
             try:
                 code = self._child.run(signals)
+            except NotStartedError as error:
+                return self._not_started(error)
             finally:
-                uncanceled = self._cancel_twice("" if code is None else f" with code {code}")
-            return uncanceled or code
+                if self._child.pid:
+                    final = self._finish(code)
+            if self._twin is not None:
+                self._twin.dismiss()
+            return final
+
+    def _prepare(self, *, adopts: bool) -> None:
+        if is_supported():
+            self._child.family.others |= {each.pid for each in below((os.getpid(),), table())}
+        if self._twin is not None:
+            try:
+                self._twin.start()
+                self._child.family.others.add(self._twin.pid)
+            except OSError as error:
+                say(f"There is no twin ({error.strerror}): a kill -9 of this process would leave the RFQs active.")
+                self._twin = None
+        findings = self._canceler.look()
+        for finding in findings:
+            say(f"{finding.words.rstrip('.')}.")
+        if wrong := [finding for finding in findings if not finding.ok]:
+            raise NotStartedError(f"{wrong[0].check} is {wrong[0].state}")
+        if not adopts:
+            say("On this system only the command's process group can be seen: what leaves it is not ended.")
+        if self._twin is not None:
+            if not self._twin.wait():
+                say("The twin did not start: a kill -9 of this process would leave the RFQs active.")
+            self._twin.command_starts()
+        facts = {"pid": os.getpid(), "twin": self._twin.pid if self._twin else None}
+        self._reports.state("armed", "Armed: a cancel would be let through.", **facts)
+        if self._look_every:
+            threading.Thread(target=self._look, daemon=True).start()
+
+    def _not_started(self, error: BaseException) -> int:
+        if self._twin is not None:
+            self._twin.dismiss()
+        reason = str(error) if isinstance(error, NotStartedError) else "interrupted"
+        message = f"{reason[0].upper()}{reason[1:]}: nothing was started, and nothing was canceled. {bound()}"
+        say(message)
+        self._reports.state("ended", message, code=NOT_CANCELED)
+        self._phase = "over"
+        return NOT_CANCELED
+
+    def _finish(self, code: int | None) -> int:
+        self._phase = "canceling"
+        if self._reports.beat_every < math.inf:
+            threading.Thread(target=self._beat, daemon=True).start()
+        ended = "" if code is None else f" with code {code}"
+        try:
+            with attempts_shown(PREFIX):
+                say(f"The command has ended{ended}: canceling all RFQs.")
+                self._reports.state("ending", f"The command has ended{ended}: canceling all RFQs.")
+                uncanceled = self._ending.run(self._child.survivors)
+        except KeyboardInterrupt:
+            uncanceled = self._ending.given_up("The cancel was given up by SIGQUIT.")
+        self._phase = "over"
+        final = uncanceled or self._own(code)
+        self._reports.state("ended", self._ending.message, code=final)
+        return final
+
+    def _own(self, code: int | None) -> int:
+        if code in _RESERVED:
+            say(f"The command's own code {code} would be taken for this one's: {_TAKEN} is given in its place.")
+            return _TAKEN
+        return _TAKEN if code is None else code
 
     def _hear(self, signum: int, frame: FrameType | None) -> None:
-        if not self._canceling:
-            return  # the child reads of it, or all is done
-        if signum == signal.SIGQUIT:
-            self._canceling = False  # a second one gives up nothing more
-            raise KeyboardInterrupt
-        if signum not in (signal.SIGCHLD, signal.SIGCONT):
-            say(f"{signal.Signals(signum).name}: the cancel goes on; Ctrl+\\ (SIGQUIT) gives it up.")
+        if signum == signal.SIGCHLD:
+            if self._phase == "canceling":
+                self._child.reap()
+        elif self._phase == "before":
+            if signum not in (signal.SIGCONT, signal.SIGUSR1, signal.SIGUSR2):
+                self._phase = "leaving"
+                raise KeyboardInterrupt
+        elif self._phase == "canceling":
+            if signum == signal.SIGQUIT:
+                self._phase = "over"  # a second one gives up nothing more
+                raise KeyboardInterrupt
+            if signum != signal.SIGCONT:
+                say(f"{signal.Signals(signum).name}: the cancel goes on; Ctrl+\\ (SIGQUIT) gives it up.")
 
-    def _cancel_twice(self, ended: str) -> int:
-        outcomes = []
+    # While the command runs
+
+    def _on_ending(self) -> None:
+        """Cancel beside the grace: a supervisor may be less patient than that."""
+        self._reports.state("ending", "The command was told to end; all RFQs are canceled beside.")
+        self._beside = threading.Thread(target=self._ending.early, args=(_EARLY,), daemon=True)
+        self._beside.start()
+
+    def _on_other(self, pid: int, status: int) -> None:
+        if self._twin is None or pid != self._twin.pid or self._phase not in ("running", "canceling"):
+            return
+        self._twins += 1
+        if self._twins > _TWINS:
+            say("The twin has ended again and again: a kill -9 of this process would leave the RFQs active.")
+            return
+        say("The twin has ended: a new one is started.")
         try:
-            self._canceling = True
-            with attempts_shown(_PREFIX):
-                say(f"The command has ended{ended}: canceling all RFQs.")
-                outcomes.append(self._cancel())
-                say(f"Once more in {_ON_THE_WIRE:g} s, for what may have been on the wire.")
-                self._clock.sleep(_ON_THE_WIRE, Waker())
-                outcomes.append(self._cancel())
-        except KeyboardInterrupt as error:
-            outcomes.append(_said(facts_of(error)))
-        self._canceling = False
-        code = OK
-        if outcomes[-1] != OK:
-            code = NOT_CANCELED if set(outcomes) == {CERTAINLY_NOT} else MAY_BE_CANCELED
-        say(_TRUTH[code])
-        return code
+            self._twin.start()
+            self._child.family.others.add(self._twin.pid)
+            self._reports.facts["twin"] = self._twin.pid
+        except OSError as error:
+            say(f"There is no twin ({error.strerror}): a kill -9 of this process would leave the RFQs active.")
 
-    def _cancel(self) -> int:
-        try:
-            return _said(self._exchange.cancel_all_rfqs())
-        except Exception as error:
-            return _said(facts_of(error))
+    def _on_look(self) -> float:
+        while self._looked:
+            self._heed(self._looked.pop(0))
+        if (every := self._reports.beat_every) < math.inf:
+            self._reports.beat()
+        settled = self._twin is None or self._twin.settle()
+        return every if settled else min(every, _SOON)
 
+    def _on_cancel(self, left: float) -> None:
+        self._reports.beat(patience=left + _MORE)
 
-def _said(facts: Mapping[str, Any]) -> int:
-    say(sentence(facts))
-    return exit_code(facts)
+    def _beat(self) -> None:
+        paused = threading.Event()
+        while self._phase == "canceling":
+            self._reports.beat(patience=_MORE)
+            paused.wait(self._reports.beat_every)
+
+    def _look(self) -> None:
+        paused = threading.Event()
+        while self._phase in ("before", "running"):
+            paused.wait(self._look_every)
+            if self._phase == "running":
+                try:
+                    self._looked.append(self._canceler.look())
+                except Exception as error:  # of a look, which stops nothing
+                    self._looked.append([Finding("look", None, str(error))])
+                self._wake()
+
+    def _heed(self, findings: Sequence[Finding]) -> None:
+        wrong = [finding for finding in findings if not finding.ok]
+        if bool(wrong) == self._armed:
+            self._armed = not wrong
+            if wrong:
+                message = f"DISARMED: a cancel would fail now. {wrong[0].words}"
+            else:
+                message = "Armed again: a cancel would be let through."
+            say(message)
+            self._reports.state("disarmed" if wrong else "armed", message)
 
 
 def say(words: str) -> None:
-    """Print a sentence on stderr, if somebody reads there."""
-    say_if_heard(f"{_PREFIX}{words}")
+    """Print a sentence on stderr, if it is read there."""
+    say_if_heard(f"{now()} {PREFIX}{words}")

@@ -1,46 +1,132 @@
-"""This file is the verb `list`."""
+"""The verb `list`."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import click
 
-from okx_rfq_plugin.cli.outcomes import reason_of
-from okx_rfq_plugin.cli.terminal import say, say_json, show_table
-from okx_rfq_plugin.cli.worlds import World, connected, world_options
+from okx_rfq_plugin.cli.accounts import Account, accounts_options
+from okx_rfq_plugin.cli.cancel_all import seconds
+from okx_rfq_plugin.cli.destinations import Destination, connected, destination_options
+from okx_rfq_plugin.cli.outcomes import plain, reason_of
+from okx_rfq_plugin.cli.pausing import pause
+from okx_rfq_plugin.cli.terminal import attempts_shown, say, say_json, show_table, waiting_shown
+
+_EVERY = 2.0  # seconds between two looks: OKX's limit
+_FAR_OFF = 2.0  # seconds that this clock may be off before that is said
 
 
 @click.command("list")
-@world_options
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object an RFQ, and nothing else.")
+@destination_options
+@accounts_options
+@click.option(
+    "--deadline",
+    type=float,
+    default=30.0,
+    show_default=True,
+    metavar="S",
+    callback=seconds,
+    help="It is not tried again later than that.",
+)
+@click.option("--watch", is_flag=True, help="Look again every two seconds, until Ctrl+C.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per RFQ, and nothing else.")
 @click.pass_context
-def list_rfqs(context: click.Context, world: World, as_json: bool) -> None:
+def list_rfqs(
+    context: click.Context,
+    destination: Destination | None,
+    accounts: list[Account] | None,
+    deadline: float,
+    watch: bool,
+    as_json: bool,
+) -> None:
     """List my active RFQs.
 
-    Those that this account created, by whatever program, and not those that it received as a maker. It ends with 0, or
-    with 1 where they could not be read.
+    Those that this account created, by whatever program, and not those that it received as a maker. Ages and the time
+    left are by OKX's clock.
+
+    Exit codes: 0 listed; 1 they could not be read, in part or at all; 2 wrong usage.
 
     Example: okx-rfq list --env live
     """
-    with connected(world) as place:
-        try:
-            rfqs = place.exchange.fetch_open_rfqs()
-        except Exception as error:
-            reason = reason_of(error)
-            say(f"The RFQs could not be read: {error}" + (f" ({reason})" if reason else ""), good=False, err=True)
-            context.exit(1)
-    now = time.time()
-    if as_json:
-        for rfq in rfqs:
-            say_json({**rfq, "age": _age(rfq, now), "left": _left(rfq, now)})
+    ok = show_rfqs(destination, accounts, as_json=as_json, deadline=deadline)
+    with suppress(KeyboardInterrupt):
+        while watch:
+            pause(_EVERY)
+            if not as_json:
+                say(time.strftime("\n%H:%M:%S"))
+            ok = show_rfqs(destination, accounts, as_json=as_json, deadline=deadline)
+    context.exit(0 if ok else 1)
+
+
+def show_rfqs(
+    destination: Destination | None, accounts: Sequence[Account] | None, *, as_json: bool, deadline: float
+) -> bool:
+    """Print the open RFQs of an account or of many; return whether all could be read."""
+    ok = True
+    for name, where, rfqs, ahead in _read(destination, accounts, deadline, quiet=as_json):
+        if isinstance(rfqs, Exception):
+            ok = False
+            reason = reason_of(rfqs)
+            whose = f" of {name}" if name else ""
+            words = f"The RFQs{whose} could not be read: {plain(str(rfqs))}"
+            say(words + (f" ({reason})" if reason else ""), good=False, err=True)
+            continue
+        now = time.time() - ahead
+        if as_json:
+            for rfq in rfqs:
+                account = {"account": name} if name else {}
+                say_json({**account, **rfq, "age": _age(rfq, now), "left": _left(rfq, now)})
+            continue
+        if rfqs:
+            headings = ("RFQ", "legs", "status", "age", "time left")
+            title = f"{name or 'Mine'}, oldest first"
+            show_table(title, headings, [_row(rfq, now) for rfq in rfqs])
+        say(f"{f'[{name}] ' if name else ''}{_counted(rfqs)} ({where.env}, {where.exchange}).")
+        if abs(ahead) > _FAR_OFF:
+            way = "ahead of" if ahead > 0 else "behind"
+            say(f"The clock of this machine is {abs(ahead):.1f} s {way} OKX's; times are by OKX's.", err=True)
+    return ok
+
+
+def _read(
+    destination: Destination | None, accounts: Sequence[Account] | None, deadline: float, *, quiet: bool
+) -> Iterator[tuple[str, Destination, Any, float]]:
+    """Read each account's RFQs: its name, where it is, its RFQs or an exception, seconds that this clock is ahead."""
+    if accounts is not None:
+        from okx_rfq_plugin.cli.many import read_rfqs
+
+        with waiting_shown("Asking OKX", quiet=quiet):
+            read = read_rfqs(accounts, deadline=deadline)
+        for account in accounts:
+            yield account.name, account.destination, read[account.name], 0.0
         return
-    if rfqs:
-        headings = ("RFQ", "legs", "status", "age", "time left")
-        show_table("Mine, oldest first", headings, [_row(rfq, now) for rfq in rfqs])
-    say(f"{_counted(rfqs)} ({world.env}, {world.exchange}).")
+    assert destination is not None  # noqa: S101 - destination_options sees to it
+    with connected(destination, deadline=deadline) as place:
+        try:
+            with waiting_shown("Asking OKX", quiet=quiet), attempts_shown(quiet=quiet):
+                rfqs: Any = place.exchange.fetch_open_rfqs()
+        except Exception as error:
+            rfqs = error
+        ahead = 0.0
+        if not isinstance(rfqs, Exception) and rfqs:
+            with waiting_shown("Asking OKX for the time", quiet=quiet):
+                ahead = _ahead(place.exchange)
+    yield "", destination, rfqs, ahead
+
+
+def _ahead(exchange: Any) -> float:
+    """Return the seconds that this clock is ahead of OKX's; 0 where OKX does not say."""
+    exchange.timeout = 1000
+    asked = time.time()
+    try:
+        at = exchange.fetch_time({"maxRetriesOnFailure": 0})
+    except Exception:
+        return 0.0
+    return (asked + time.time()) / 2 - at / 1000 if isinstance(at, int) else 0.0
 
 
 def _counted(rfqs: Sequence[Mapping[str, Any]]) -> str:
@@ -55,12 +141,12 @@ def _row(rfq: Mapping[str, Any], now: float) -> tuple[str, ...]:
 
 
 def _age(rfq: Mapping[str, Any], now: float) -> float | None:
-    """Return the seconds since it was created, by this machine's clock."""
-    return None if rfq["timestamp"] is None else float(round(now - rfq["timestamp"] / 1000, 3))
+    """Return the seconds since it was created."""
+    return None if rfq["timestamp"] is None else float(round(max(0.0, now - rfq["timestamp"] / 1000), 3))
 
 
 def _left(rfq: Mapping[str, Any], now: float) -> float | None:
-    """Return the seconds until it expires, by this machine's clock."""
+    """Return the seconds until it expires."""
     return None if rfq["expiryTimestamp"] is None else float(round(max(0.0, rfq["expiryTimestamp"] / 1000 - now), 3))
 
 

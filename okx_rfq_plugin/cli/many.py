@@ -1,96 +1,209 @@
-"""This file cancels for many accounts at once, on one event loop."""
+"""Many accounts at once, on one event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
 import gc
-import signal
-import ssl
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager, suppress
-from typing import Any
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import ccxt.async_support
 
-from okx_rfq_plugin._core.policy import RetryPolicy
+from okx_rfq_plugin import RetryPolicy, install
 from okx_rfq_plugin.cli.accounts import Account
-from okx_rfq_plugin.cli.outcomes import facts_of
-from okx_rfq_plugin.cli.worlds import World
-from okx_rfq_plugin.installer import install
+from okx_rfq_plugin.cli.destinations import Destination
+from okx_rfq_plugin.cli.identity import (
+    WINDOW,
+    canceled_in,
+    config_request,
+    identity_of,
+    list_request,
+    needs_list,
+    uid_in,
+)
+from okx_rfq_plugin.cli.network import NothingSentError, Route, for_aiohttp, ssl_context
+from okx_rfq_plugin.cli.outcomes import facts_of, nothing_sent
+from okx_rfq_plugin.cli.pausing import async_pause
+
+if TYPE_CHECKING:
+    from okx_rfq_plugin.cli.interrupts import Interrupts
 
 # So many set out together, the next as soon as those are back or a moment has passed. So connections are used again,
-# replies are read as they come, and nobody waits for the dead.
+# replies are read as they come, and the living do not wait for the dead.
 _BATCH = 32
 _MOMENT = 0.005  # seconds
+_OTHERS = 40  # descriptors for anything but connections: files, pipes, the loop, names that are being resolved
+_ASIDE = 1.0  # seconds for what is good to know
 
 Told = Callable[[Account, dict[str, Any]], None]
 Visit = Callable[[Account, Any], Awaitable[None]]
 
 
-def cancel_accounts(accounts: Sequence[Account], *, deadline: float, confirm: bool = False, told: Told) -> None:
-    """Cancel for all of them in parallel, and tell of each as soon as it is done; Ctrl+C ends those that are not.
+def cancel_accounts(
+    accounts: Sequence[Account],
+    *,
+    deadline: float,
+    told: Told,
+    confirm: bool = False,
+    quotes: bool = False,
+    quotes_after: int | None = None,
+    details: bool = False,
+    interrupts: Interrupts | None = None,
+) -> None:
+    """Cancel for all of them in parallel, and tell of each as soon as it is done; an interruption ends the others.
 
     Args:
-        accounts: whose RFQs; one that is slow or dead delays no other.
+        accounts: whose RFQs; one that is slow or dead delays no other, and one that is incomplete is told as failed.
         deadline: of each cancel, in seconds.
+        told: gets the account, and the receipt or the facts of the failure, on the calling thread.
         confirm: whether to go on until OKX says that none is active.
-        told: gets the account, and the receipt or the facts of the failure.
+        quotes: whether to cancel all quotes, too, after the RFQs.
+        quotes_after: seconds of OKX's countdown for quotes, which is set after the RFQs; None for none.
+        details: whether to read afterwards which RFQs were canceled, and the User ID.
+        interrupts: what hears signals meanwhile.
     """
-    begun: set[str] = set()
+    if interrupts is not None:
+        interrupts.by(lambda: None)  # a signal is noted, and breaks off no line of this
+    known: dict[str, dict[str, Any]] = {}
+    done: set[str] = set()
 
-    async def cancel(account: Account, exchange: Any) -> None:
-        begun.add(account.name)
-        try:
-            facts = await exchange.cancel_all_rfqs(confirm=confirm)
-        except (Exception, asyncio.CancelledError) as error:
-            facts = facts_of(error)
+    def tell(account: Account, facts: dict[str, Any]) -> None:
+        done.add(account.name)
         told(account, facts)
 
-    async def run() -> None:
-        with _stoppable():
-            await _for_each(accounts, RetryPolicy(deadline=deadline), cancel)
+    async def cancel(account: Account, exchange: Any) -> None:
+        identity = identity_of(account.destination, exchange)
+        known[account.name] = {**facts_of(_unknown(interrupts), called=True, reason=_reason(interrupts)), **identity}
+        facts: dict[str, Any]
+        try:
+            facts = {**await exchange.cancel_all_rfqs(confirm=confirm)}
+        except (Exception, asyncio.CancelledError) as error:
+            facts = facts_of(error, reason=_reason(interrupts))
+        known[account.name] = facts = {**identity, **facts}
+        interrupted = bool(_reason(interrupts))
+        if not interrupted and (quotes or quotes_after is not None):
+            await _end_quotes(exchange, facts, quotes, quotes_after, interrupts)
+        if details and not interrupted:
+            with suppress(Exception, asyncio.CancelledError):
+                await _read_details(exchange, facts)
+        tell(account, facts)
 
-    _allow_connections(len(accounts))
+    async def run() -> None:
+        if interrupts is not None:
+            loop, task = asyncio.get_running_loop(), asyncio.current_task()
+            interrupts.by(lambda: loop.call_soon_threadsafe(task.cancel) if task else None)
+            if interrupts.reason:
+                return
+        await _for_each(reachable, RetryPolicy(deadline=deadline), cancel, refused)
+
+    def refused(account: Account, reason: str) -> None:
+        tell(account, nothing_sent(reason))
+
+    for account in accounts:
+        if account.wrong:
+            refused(account, account.wrong)
+    reachable = [account for account in accounts if not account.wrong]
+    details = details and _room(len(reachable)) >= len(reachable)  # where connections are few, the next is waiting
     gc.freeze()  # or ccxt's hundred thousand objects are looked through again and again
     try:
         with suppress(asyncio.CancelledError):
-            asyncio.run(run())
+            _run(run())
     finally:
         gc.unfreeze()
+        if interrupts is not None:
+            interrupts.by(lambda: None)
     for account in accounts:
-        if account.name not in begun:
-            told(account, facts_of(KeyboardInterrupt(), called=False))
+        if account.name not in done:
+            never = facts_of(_unknown(interrupts), called=False, reason=_reason(interrupts))
+            tell(account, known.get(account.name, never))
+
+
+def read_rfqs(accounts: Sequence[Account], *, deadline: float = 0.0) -> dict[str, Any]:
+    """Read the open RFQs of all accounts; for each its list, or the exception. Without a deadline it asks once."""
+    read: dict[str, Any] = {account.name: NothingSentError(account.wrong) for account in accounts if account.wrong}
+
+    async def fetch(account: Account, exchange: Any) -> None:
+        try:
+            read[account.name] = await exchange.fetch_open_rfqs()
+        except Exception as error:
+            read[account.name] = error
+
+    def refused(account: Account, reason: str) -> None:
+        read[account.name] = NothingSentError(reason)
+
+    reachable = [account for account in accounts if not account.wrong]
+    _run(_for_each(reachable, RetryPolicy(deadline=deadline), fetch, refused))
+    return read
 
 
 def count_rfqs(accounts: Sequence[Account]) -> int:
-    """Read how many RFQs they have together, without repeating a request: somebody waits for the question.
+    """Read how many RFQs they have together, without repeating a request: a person waits for the question.
 
     Raises:
-        Exception: that of the first who could not be asked.
+        Exception: that of the first that could not be asked.
     """
-    counts: list[int] = []
-
-    async def count(account: Account, exchange: Any) -> None:
-        counts.append(sum(rfq["status"] == "active" for rfq in await exchange.fetch_open_rfqs()))
-
-    asyncio.run(_for_each(accounts, RetryPolicy(deadline=0.0), count))
-    return sum(counts)
+    read = read_rfqs([account for account in accounts if not account.wrong])
+    for rfqs in read.values():
+        if isinstance(rfqs, Exception):
+            raise rfqs
+    return sum(rfq["status"] == "active" for rfqs in read.values() for rfq in rfqs)
 
 
-async def _for_each(accounts: Sequence[Account], policy: RetryPolicy, visit: Visit) -> None:
-    """Visit each account in a task of its own; who cancels this cancels them, and they have their say."""
+async def _end_quotes(
+    exchange: Any, facts: dict[str, Any], quotes: bool, after: int | None, interrupts: Interrupts | None
+) -> None:
+    calls = {"quotes": exchange.cancel_all_quotes if quotes else None}
+    calls["quotes_after"] = None if after is None else lambda: exchange.cancel_all_quotes_after(after)
+    for name, call in calls.items():
+        if call is not None:
+            facts[name] = facts_of(_unknown(interrupts), called=False, reason=_reason(interrupts))
+            try:
+                facts[name] = {"status": "set", **await call()}
+            except (Exception, asyncio.CancelledError) as error:
+                facts[name] = facts_of(error, reason=_reason(interrupts))
+
+
+async def _read_details(exchange: Any, facts: dict[str, Any]) -> None:
+    exchange.timeout = int(_ASIDE * 1000)
+    with suppress(Exception):
+        facts["uid"] = uid_in(await exchange.private_get_account_config(config_request()))
+    if facts["status"] == "failed":
+        return
+    facts["canceled"] = None if needs_list(facts) or not facts.get("confirmed") else []
+    if needs_list(facts):
+        await async_pause(WINDOW)
+        reply = await exchange.private_get_rfq_rfqs(list_request())
+        facts["canceled"] = canceled_in(reply, facts, exchange.nonce())
+
+
+async def _for_each(
+    accounts: Sequence[Account], policy: RetryPolicy, visit: Visit, refused: Callable[[Account, str], None]
+) -> None:
+    """Visit each account in a task of its own; canceling this cancels them, and they have their say."""
+    room = asyncio.Semaphore(_room(len(accounts)))
     async with AsyncExitStack() as stack:
-        prototypes = {world: _prototype(world, policy) for world in {each.world for each in accounts}}
-        sessions = {
-            world: await stack.enter_async_context(_session(prototype)) for world, prototype in prototypes.items()
-        }
+        prototypes: dict[Destination, Any] = {}
+        sessions: dict[Destination, aiohttp.ClientSession] = {}
+        reasons: dict[Destination, str] = {}
+        for destination in {account.destination for account in accounts}:
+            try:
+                prototypes[destination] = made = _prototype(destination, policy)
+                sessions[destination] = await stack.enter_async_context(_session(made))
+            except NothingSentError as error:
+                reasons[destination] = str(error)
+        for account in accounts:
+            if account.destination in reasons:
+                refused(account, reasons[account.destination])
+        accounts = [account for account in accounts if account.destination not in reasons]
         tasks: list[asyncio.Task[None]] = []
         try:
-            exchanges = [_exchange(prototypes[account.world], account) for account in accounts]
+            exchanges = [_exchange(prototypes[account.destination], account) for account in accounts]
             for number, (account, exchange) in enumerate(zip(accounts, exchanges, strict=True), 1):
-                tasks.append(asyncio.create_task(_visit(visit, account, exchange, sessions[account.world])))
+                tasks.append(asyncio.create_task(_visit(visit, account, exchange, sessions, room)))
                 if number % _BATCH == 0:
                     await asyncio.wait(tasks[-_BATCH:], timeout=_MOMENT)
             await asyncio.gather(*tasks)
@@ -100,29 +213,37 @@ async def _for_each(accounts: Sequence[Account], policy: RetryPolicy, visit: Vis
             await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _visit(visit: Visit, account: Account, exchange: Any, session: aiohttp.ClientSession) -> None:
-    exchange.session = session
-    try:
-        await visit(account, exchange)
-    finally:
-        exchange.session = None  # it is everybody's, and ccxt would complain that nobody has closed it
+async def _visit(
+    visit: Visit, account: Account, exchange: Any, sessions: dict[Destination, Any], room: asyncio.Semaphore
+) -> None:
+    async with room:
+        exchange.session = sessions[account.destination]
+        try:
+            await visit(account, exchange)
+        finally:
+            exchange.session = None  # it is shared, and ccxt would complain that it was not closed
 
 
-def _prototype(world: World, policy: RetryPolicy) -> Any:
-    """Make the one object of a world that is built in full."""
-    exchange = world.exchange_for({}, ccxt.async_support)
+def _prototype(destination: Destination, policy: RetryPolicy) -> Any:
+    """Make the one object of a destination that is built in full.
+
+    Raises:
+        NothingSentError: aiohttp cannot get there as the environment has it.
+    """
+    exchange = destination.exchange_for({}, ccxt.async_support)
+    route = for_aiohttp(destination.route(exchange)) if destination.is_proxied else Route()
     exchange.asyncio_loop = asyncio.get_running_loop()
-    exchange.ssl_context = ssl.create_default_context(cafile=exchange.cafile)
+    exchange.aiohttp_proxy = route.proxy
+    exchange.ssl_context = ssl_context(route)
     return install(exchange, policy=policy)
 
 
 def _session(prototype: Any) -> aiohttp.ClientSession:
-    """Open the session of all accounts of a world.
+    """Open the session of all accounts of a destination.
 
     It has as many connections as there are accounts: a pool would be a queue, with the dead before the living.
     """
-    connector = aiohttp.TCPConnector(ssl=prototype.ssl_context, limit=0)
-    return aiohttp.ClientSession(connector=connector, trust_env=prototype.aiohttp_trust_env)
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=prototype.ssl_context, limit=0))
 
 
 def _exchange(prototype: Any, account: Account) -> Any:
@@ -135,25 +256,49 @@ def _exchange(prototype: Any, account: Account) -> Any:
     return exchange
 
 
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Have Ctrl+C and SIGTERM cancel the task that this is in, and not break off a step of another."""
-    loop = asyncio.get_running_loop()
-    task: Any = asyncio.current_task()
-    with suppress(NotImplementedError):  # by Windows' loop, where asyncio.run does it for Ctrl+C, from Python 3.11 on
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, task.cancel)
-    yield
+def _run(main: Any) -> None:
+    """Run to its end, cancel what is left in the loop, and do not wait for names that are being resolved."""
+    loop = asyncio.new_event_loop()
+    try:
+        asyncio.set_event_loop(loop)
+        task = loop.create_task(main)
+        loop.run_until_complete(task)
+    finally:
+        with suppress(asyncio.CancelledError):
+            left = asyncio.all_tasks(loop)
+            for each in left:
+                each.cancel()
+            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        asyncio.set_event_loop(None)
+        loop.close()
 
 
-def _allow_connections(count: int) -> None:
-    """Raise the number of files that this process may open, where a shell allows few: each connection is one."""
+def _unknown(interrupts: Interrupts | None) -> BaseException:
+    return KeyboardInterrupt(_reason(interrupts))
+
+
+def _reason(interrupts: Interrupts | None) -> str:
+    return interrupts.reason if interrupts is not None else ""
+
+
+def _room(count: int) -> int:
+    """Raise the number of files that this process may open, and return how many accounts may be connected at once."""
     try:
         import resource
     except ModuleNotFoundError:  # on Windows, which has no such limit
-        return
+        return max(1, count)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 2 * count + 100  # an attempt that follows a timeout has a connection of its own
     if soft != resource.RLIM_INFINITY and soft < wanted:
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return max(1, count)
+    return max(1, (soft - _open_now() - _OTHERS) // 2)
+
+
+def _open_now() -> int:
+    with suppress(OSError):
+        return len(os.listdir("/dev/fd"))
+    return 0

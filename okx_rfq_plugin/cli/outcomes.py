@@ -1,34 +1,49 @@
-"""This file says how a cancel ended: in facts for a machine, in a sentence for a person, in an exit code."""
+"""How a cancel ended: facts for a machine, a sentence for a person, an exit code."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import time
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 OK, NOT_CANCELED, MAY_BE_CANCELED = 0, 3, 4
 
-_DONE = {"canceled": "All RFQs are canceled", "nothing_active": "No RFQ was active"}
+LIFE = 600.0  # seconds that an RFQ can live: ten minutes if all its legs are options, else two
+_DONE = {"canceled": "All active RFQs are canceled", "nothing_active": "No RFQ was active"}
+_NAMED = 10  # ids that a sentence names
+# What the package's errors begin with, and classes of Python's: nothing that an operator has use for.
+_METHOD = re.compile(r"^\w+ \w+\(\): ")
+_CLASS = r"(?:[A-Z][a-z]+){2,}(?:Error|Timeout|Available|Exception|Exceeded|Response|Nonce|Denied|Suspended)"
 
 
-def facts_of(error: BaseException, *, called: bool = True) -> dict[str, Any]:
+def facts_of(error: BaseException, *, called: bool = True, reason: str = "") -> dict[str, Any]:
     """Return what `--json` shows of a cancel that failed, in the place of a receipt.
 
     Args:
         error: what it raised, Ctrl+C included.
-        called: whether the cancel had begun; without facts on the error nobody knows how far it came.
+        called: whether the cancel had begun; without facts on the error it is not known how far it came.
+        reason: what interrupted it, in words.
     """
     failure = getattr(error, "cancel_failure", None)
     return {
         "status": "failed",
         "error": type(error).__name__,
-        "message": _words(error, called=called),
+        "message": _words(error, called=called, reason=reason),
         "code": getattr(failure, "code", None),
         "attempts": getattr(failure, "attempts", 0),
         "elapsed": getattr(failure, "elapsed", 0.0),
         "may_be_canceled": getattr(failure, "may_be_canceled", called),
-        "remaining": getattr(failure, "remaining", None),
-        "filling": getattr(failure, "filling", None),
+        "remaining": _listed(getattr(failure, "remaining", None)),
+        "filling": _listed(getattr(failure, "filling", None)),
+        "bound": bound(),
     }
+
+
+def nothing_sent(reason: str) -> dict[str, Any]:
+    """Return the facts of a cancel that could not begin."""
+    facts = facts_of(RuntimeError(reason), called=False)
+    return {**facts, "error": None}
 
 
 def exit_code(facts: Mapping[str, Any]) -> int:
@@ -38,46 +53,90 @@ def exit_code(facts: Mapping[str, Any]) -> int:
     return MAY_BE_CANCELED if facts["may_be_canceled"] else NOT_CANCELED
 
 
-def sentence(facts: Mapping[str, Any]) -> str:
-    """Say what is true now."""
+def sentence(facts: Mapping[str, Any], things: str = "RFQ") -> str:
+    """Return what is true now, of RFQs or of quotes."""
     if facts["status"] == "failed":
-        return str(facts["message"])
-    at = f" as of {facts['datetime']}" if facts["datetime"] else ""
+        return f"{plain(str(facts['message']))} {bound(things)}"
+    at = f" as of {facts['datetime']}" if facts.get("datetime") else ""
     effort = f"{facts['attempts']} attempt{'s' * (facts['attempts'] != 1)}, {facts['elapsed']:.3f} s"
     said = ", as OKX itself says" * facts.get("confirmed", False)
-    filling = f" Being executed, and not to be canceled: {', '.join(facts['filling'])}." if facts.get("filling") else ""
-    return f"{_DONE[facts['status']]}{at}: none is active any more{said} ({effort}).{filling}"
+    done = _DONE[facts["status"]].replace("RFQ", things)
+    words = f"{done}{at}: none is active any more{said} ({effort})."
+    if facts.get("canceled"):
+        words += f" Canceled: {len(facts['canceled'])} ({named(facts['canceled'])})."
+    if facts.get("filling"):
+        words += f" Being executed, and not to be canceled: {', '.join(facts['filling'])}."
+    return words
+
+
+def bound(things: str = "RFQ") -> str:
+    """Return until when what was not canceled can be active: the last line of everything that went wrong."""
+    now = time.time()
+    before, by = (time.strftime("%H:%M:%S", time.localtime(at)) for at in (now, now + LIFE))
+    whatever = "Whatever" if things == "RFQ" else f"Whatever {things}"
+    return f"{whatever} was created before {before} expires by {by} at the latest."
+
+
+def named(ids: Iterable[str]) -> str:
+    """Return ids in words, the first ten of them."""
+    ids = list(ids)
+    more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
+    return ", ".join(ids[:_NAMED]) + more
 
 
 def summary(outcomes: Mapping[str, Mapping[str, Any]]) -> str:
-    """Say what is true now of many accounts, by name."""
+    """Return what is true now of many accounts, by name."""
     names: dict[int, list[str]] = {OK: [], NOT_CANCELED: [], MAY_BE_CANCELED: []}
     for name, facts in outcomes.items():
         names[exit_code(facts)].append(name)
-    words = f"{len(names[OK])} of {len(outcomes)} accounts: no RFQ is active any more."
+    clear = len(names[OK])
+    verb = "is" if clear == 1 else "are"
+    words = f"{clear} of {len(outcomes)} accounts {verb} clear"
+    words += ": no RFQ of theirs is active any more." if clear else "."
     if names[NOT_CANCELED]:
         words += f" NOTHING WAS CANCELED: {', '.join(names[NOT_CANCELED])}."
     if names[MAY_BE_CANCELED]:
         words += f" RFQs MAY STILL BE ACTIVE: {', '.join(names[MAY_BE_CANCELED])}."
-    return words
+    return words if clear == len(outcomes) else f"{words} {bound()}"
 
 
 def reason_of(error: BaseException | None) -> str | None:
-    """Return what the operating system said, such as "Connection refused", where that is what led to an error."""
-    while error is not None:
-        if isinstance(error, OSError) and error.strerror:
-            return error.strerror
-        error = error.__cause__ or error.__context__
+    """Return what the operating system or TLS said, such as "Connection refused", where that led to an error."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, OSError):
+            verified = getattr(error, "verify_message", None)
+            if verified or error.strerror:
+                return str(verified or error.strerror)
+        inner = next((each for each in error.args if isinstance(each, BaseException)), None)
+        error = error.__cause__ or error.__context__ or getattr(error, "reason", None) or inner
+        if not isinstance(error, BaseException):
+            return None
     return None
 
 
-def _words(error: BaseException, *, called: bool) -> str:
+def plain(words: str) -> str:
+    """Return words without the names that mean something to a programmer only."""
+    words = _METHOD.sub("", words)
+    words = re.sub(rf" \({_CLASS}(?: from \w+)?\)", "", words)
+    words = re.sub(rf"\({_CLASS}: (.*?)\)", r"(\1)", words)
+    return " ".join(words.split())
+
+
+def _words(error: BaseException, *, called: bool, reason: str) -> str:
     words = getattr(error, "__notes__", [str(error)])[-1]  # a note, where the error is none of ccxt's
     if hasattr(error, "cancel_failure"):
-        reason = reason_of(error)
-        return f"{words} The reason: {reason}." if reason else words
-    if not isinstance(error, Exception):
-        words = "it was interrupted"
+        said = reason or reason_of(error)
+        return f"{words} The reason: {said}." if said and said not in words else words
+    if isinstance(error, MemoryError):
+        words = "out of memory"
+    elif reason or not isinstance(error, Exception):
+        words = reason or "it was interrupted"
     if called:
-        return f"RFQs MAY STILL BE ACTIVE: nobody knows how far the cancel came ({words})."
-    return f"NOTHING WAS CANCELED, nothing was sent: {words}."
+        return f"RFQs MAY STILL BE ACTIVE: it is not known how far the cancel came ({words or 'no reason given'})."
+    return f"NOTHING WAS CANCELED, nothing was sent: {words.rstrip('.')}."
+
+
+def _listed(ids: Iterable[str] | None) -> list[str] | None:
+    return None if ids is None else list(ids)

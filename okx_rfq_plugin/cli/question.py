@@ -1,4 +1,4 @@
-"""This file asks before a live cancel: of which account, and how many RFQs."""
+"""The question before a live cancel: whose RFQs, how many, and how many of them are being executed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import click
+
+from okx_rfq_plugin.cli.outcomes import reason_of
 
 _PATIENCE = 1.0  # seconds in which the RFQs are to be counted
 
@@ -17,7 +20,7 @@ class DeclinedError(Exception):
 
 
 def ask(whose: str, count: Callable[[], int]) -> None:
-    """Have somebody at the terminal agree; the default is no.
+    """Have a person at the terminal agree; the default is no.
 
     Args:
         whose: whose RFQs, in words.
@@ -27,21 +30,33 @@ def ask(whose: str, count: Callable[[], int]) -> None:
         DeclinedError: the answer was anything but yes.
     """
     counted: list[int] = []
+    wrong: list[str] = []
 
     def look() -> None:
-        with suppress(Exception):  # then the question says that it is not known
+        try:
             counted.append(count())
+        except Exception as error:  # the question says so
+            wrong.append(_cause(error))
 
-    # On a thread of its own, which nobody waits for: a name that is not resolved holds it for as long as it likes.
+    # On a thread of its own, which is not waited for: a name that is being resolved holds it for as long as it likes.
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
     thread.join(_PATIENCE)
-    known = f"{counted[0]} active" if counted else "how many are active could not be read within a second"
+    if counted:
+        known = f"{counted[0]} active"
+    else:
+        known = f"how many are active could not be read: {wrong[0] if wrong else 'no answer within a second'}"
     _forget_what_was_typed()
     click.echo(f"Cancel ALL RFQs of {whose} ({known})? [y/N] ", err=True, nl=False)
     # Not by click's own prompt: readline, which it uses, does not hear of a Ctrl+C that comes while it sets itself up.
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise DeclinedError("the answer was not yes")
+
+
+def _cause(error: Exception) -> str:
+    failure: Any = getattr(error, "cancel_failure", None)
+    code = getattr(failure, "code", None)
+    return f"OKX answered {code}" if code else reason_of(error) or "no answer that could be read"
 
 
 def _forget_what_was_typed() -> None:

@@ -1,4 +1,4 @@
-"""This file is the verb `sandbox`, which serves a local double of OKX for trying anything by hand."""
+"""The verb `sandbox`, which serves a local double of OKX for trying anything by hand."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
+from okx_rfq_plugin.cli.destinations import furnish
 from okx_rfq_plugin.cli.terminal import say, say_json
-from okx_rfq_plugin.cli.worlds import furnish
 from okx_rfq_plugin.credentials import KEYS
 
 _STEPS = "a code of OKX's, an HTTP status (502), a delay (2.5s), or drop"
@@ -31,6 +31,8 @@ def sandbox(port: int, faults: tuple[str, ...], rfqs: bool) -> None:
     """Serve a local double of OKX until Ctrl+C.
 
     It prints one JSON line with its address and the credentials of a demo key, dummies all, and then serves.
+
+    Exit codes: 0 ended by Ctrl+C or SIGTERM; 2 wrong usage, or the port is taken.
 
     Example: okx-rfq sandbox --port 8765 --fault rfq/cancel-all-rfqs=50011,502
     """
@@ -68,7 +70,7 @@ def _fault(words: str) -> tuple[str, list[Any]]:
 
 
 def _step(words: str) -> Any:
-    """Say in the sandbox's terms what a step is."""
+    """Return what a step is in the sandbox's terms."""
     from okx_rfq_plugin.sandbox import DROP
 
     if words == "drop":

@@ -1,4 +1,4 @@
-"""This file shows things to a person: rich is loaded here, and only when there is something to show."""
+"""What a person sees: sentences, tables, a bar, and lines on stderr. rich is loaded when there is something to show."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 import os
 import queue
 import select
-import signal
 import sys
 import threading
 import time
@@ -17,18 +16,19 @@ from typing import Any
 
 import click
 
-from okx_rfq_plugin.cli.outcomes import exit_code
+from okx_rfq_plugin.cli.outcomes import exit_code, plain
 
 _FRAME = 0.1  # seconds between two pictures of a bar
 _PATIENCE = 0.2  # seconds for stderr to take a line
+_SILENCE = 1.0  # seconds after which a person is told that something is still going on
 _GOOD = {"fg": "green", "bold": True}
 _BAD = {"fg": "red", "bold": True}
 
 
 def say(words: str, *, good: bool | None = None, err: bool = False) -> None:
-    """Print a sentence, unbroken; green or red on a terminal that shows colours."""
+    """Print a sentence, unbroken; green or red on a terminal that shows colors."""
     style: dict[str, Any] = {} if good is None else _GOOD if good else _BAD
-    click.secho(words, err=err, color=None if _coloured() else False, **style)
+    click.secho(words, err=err, color=None if _colored() else False, **style)
 
 
 def say_json(facts: Mapping[str, Any]) -> None:
@@ -39,7 +39,7 @@ def say_json(facts: Mapping[str, Any]) -> None:
 
 @contextmanager
 def json_aside() -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Give what prints objects, on a thread of its own: a reader who is slow holds nobody up. Wait for the last."""
+    """Give what prints objects, on a thread of its own: a slow reader holds nothing up. Wait for the last."""
     line: queue.SimpleQueue[Mapping[str, Any] | None] = queue.SimpleQueue()
 
     def run() -> None:
@@ -83,7 +83,7 @@ def show_outcomes(outcomes: Mapping[str, Mapping[str, Any]]) -> None:
     """Print how it ended for each account, the worst last."""
     worst_last = sorted(outcomes.items(), key=lambda pair: exit_code(pair[1]))
     rows = (
-        (name, facts["status"], f"{facts['attempts']} in {facts['elapsed']:.2f} s", facts.get("message") or "")
+        (name, facts["status"], f"{facts['attempts']} in {facts['elapsed']:.2f} s", plain(facts.get("message") or ""))
         for name, facts in worst_last
     )
     show_table("Accounts", ("account", "status", "attempts", "what went wrong"), rows)
@@ -126,27 +126,22 @@ def progress(title: str, total: int, *, quiet: bool) -> Iterator[Callable[[], No
             thread.join()
 
 
+def tell(words: str) -> None:
+    """Print on stderr where that is a terminal: for a person who waits, and nothing that a log should hold."""
+    with suppress(OSError, ValueError, AttributeError):
+        if sys.stderr.isatty():
+            say_if_heard(words)
+
+
 def is_watched() -> bool:
-    """Say whether somebody sits at a terminal and can be asked."""
-    return sys.stdin.isatty() and sys.stderr.isatty()
-
-
-@contextmanager
-def attempts_shown(prefix: str = "") -> Iterator[None]:
-    """Print on stderr what each attempt has come to, and when the next one follows."""
-    logger = logging.getLogger("okx_rfq_plugin")
-    handler = _Attempts(prefix)
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
+    """Return whether a person at a terminal can be asked."""
+    return bool(sys.stdin and sys.stderr and sys.stdin.isatty() and sys.stderr.isatty())
 
 
 @contextmanager
 def once_done() -> Iterator[None]:
     """Show inside of this what is done already: neither Ctrl+C nor a reader who has gone changes the exit code."""
-    with suppress(KeyboardInterrupt), unread():
+    with suppress(KeyboardInterrupt, ValueError, MemoryError), unread():
         yield
 
 
@@ -160,36 +155,99 @@ def unread() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-@contextmanager
-def terminable() -> Iterator[None]:
-    """Let SIGTERM end what runs inside of this as Ctrl+C does: it unwinds, and says what is true."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-class _Attempts(logging.Handler):
-    """Prints the package's warnings: one before each wait."""
-
-    def __init__(self, prefix: str) -> None:
-        super().__init__(logging.WARNING)
-        self._prefix = prefix
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno == logging.WARNING:
-            say_if_heard(self._prefix + record.getMessage())
-
-
 def say_if_heard(words: str) -> None:
-    """Print on stderr, or not: a terminal that is stopped or gone, or a pipe that nobody reads, holds up no cancel."""
-    with suppress(OSError, ValueError, AttributeError):
+    """Print on stderr, or not: a terminal that is stopped or gone, or a pipe that is full, holds up no cancel."""
+    with suppress(OSError, ValueError, AttributeError, LookupError):
         stderr = sys.stderr.fileno()
         if select.select((), (stderr,), (), _PATIENCE)[1]:
             # Past Python's buffer, in whose middle a signal handler may come to say something too.
-            os.write(stderr, f"{words}\n".encode(sys.stderr.encoding, "replace"))
+            os.write(stderr, f"{words}\n".encode(sys.stderr.encoding or "ascii", "backslashreplace"))
 
 
-def _coloured() -> bool:
+def now() -> str:
+    """Return the time of day, which begins every line that is said while something goes on."""
+    return time.strftime("%H:%M:%S")
+
+
+@contextmanager
+def waiting_shown(words: str, *, quiet: bool = False) -> Iterator[None]:
+    """Print a line on stderr for each second that what runs inside takes."""
+    if quiet:
+        yield
+        return
+    ended = threading.Event()
+
+    def run() -> None:
+        seconds = 0.0
+        while not ended.wait(_SILENCE):
+            seconds += _SILENCE
+            say_if_heard(f"{now()} {words}: still waiting, for {seconds:g} s.")
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+@contextmanager
+def attempts_shown(prefix: str = "", *, quiet: bool = False, verbose: bool = False) -> Iterator[None]:
+    """Print on stderr what each attempt has come to, and when the next one follows."""
+    logger = logging.getLogger("okx_rfq_plugin")
+    handler = _Attempts(prefix, verbose=verbose)
+    before = logger.level
+    if verbose:
+        logger.setLevel(logging.DEBUG)
+    if not quiet:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+
+
+@contextmanager
+def log_file(path: str | None) -> Iterator[None]:
+    """Append the package's log, from DEBUG on, to a file; one that cannot be written is said, and stops no cancel."""
+    if path is None:
+        yield
+        return
+    logger = logging.getLogger("okx_rfq_plugin")
+    before = logger.level
+    handler: logging.Handler
+    try:
+        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        say_if_heard(f"{now()} Nothing is logged: {path} cannot be written: {error.strerror}.")
+        handler = logging.NullHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+        with suppress(OSError):
+            handler.close()
+
+
+class _Attempts(logging.Handler):
+    """Prints the package's warnings: one before each wait. With `verbose` everything that the package logs."""
+
+    def __init__(self, prefix: str, *, verbose: bool) -> None:
+        super().__init__(logging.DEBUG if verbose else logging.WARNING)
+        self._prefix = prefix
+        self._verbose = verbose
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if self._verbose:
+            say_if_heard(f"{now()} {self._prefix}{record.levelname} {record.getMessage()}")
+        elif record.levelno == logging.WARNING:
+            say_if_heard(f"{now()} {self._prefix}{plain(record.getMessage())}")
+
+
+def _colored() -> bool:
     return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import ccxt
 import pytest
-from support.command import PATIENCE, keys, okx_rfq, on_a_terminal, plain, started
-from support.in_process import run
+from support.command import PATIENCE, in_okxs_place, keys, okx_rfq, on_a_terminal, plain, started
+from test_cli import run
 
 import okx_rfq_plugin
 from okx_rfq_plugin.sandbox import Fault, Sandbox
 
-CHECKS = ["versions", "plugins", "host", "clock", "key", "world", "permission", "account mode"]
+CHECKS = ["versions", "plugins", "host", "network", "clock", "key", "environment", "permission", "IP list"]
+CHECKS += ["account mode", "block trading"]
+OF_THE_KEY = ["environment", "permission", "IP list", "account mode", "block trading"]  # unknown without one
 
 
 @pytest.fixture
@@ -41,9 +45,10 @@ def test_all_is_well() -> None:
     lines = result.output.splitlines()
 
     assert 0 == result.exit_code
-    assert CHECKS == [line.removeprefix("ok    ").partition(":")[0] for line in lines]
+    assert CHECKS == [line.partition(" ")[2].strip().partition(":")[0] for line in lines]
+    assert {"ok"} == {line.partition(" ")[0] for line in lines if "IP list" not in line}
     assert f"ccxt {ccxt.__version__}" in lines[0]
-    assert "read_only, trade" in lines[6]
+    assert "read_only, trade" in lines[7]
 
 
 def test_json_is_one_object_a_line() -> None:
@@ -52,8 +57,8 @@ def test_json_is_one_object_a_line() -> None:
     findings = [json.loads(line) for line in result.stdout.splitlines()]
 
     assert CHECKS == [finding["check"] for finding in findings]
-    assert {("advice", "check", "ok", "seen")} == {tuple(sorted(finding)) for finding in findings}
-    assert {(True, "")} == {(finding["ok"], finding["advice"]) for finding in findings}
+    assert {("advice", "check", "ok", "seen", "state")} == {tuple(sorted(finding)) for finding in findings}
+    assert {(True, True), (False, True)} == {(finding["state"] == "ok", finding["ok"]) for finding in findings}
 
 
 def test_it_reads_only(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,17 +85,18 @@ def test_spot_mode_has_no_block_trading(okx: Sandbox, monkeypatch: pytest.Monkey
     assert "Change the account mode" in wrong["account mode"]["advice"]
 
 
-def test_a_key_of_the_other_world_is_told_where_it_belongs(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A live key in demo trading is recognized, by asking the other world."""
+def test_a_key_of_the_other_environment_is_told_where_it_belongs(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A live key in demo trading is recognized, by asking the other environment."""
     code, wrong = checked(okx, monkeypatch, okx.create_user(demo=False))
 
-    assert (1, ["key"]) == (code, list(wrong))
+    assert (1, ["key", *OF_THE_KEY]) == (code, list(wrong))
+    assert {None} == {wrong[name]["ok"] for name in OF_THE_KEY}
     assert "The key is one for live trading: use --env live." == wrong["key"]["advice"]
     assert "OKX answered 50101" in wrong["key"]["seen"]
 
 
 def test_a_key_that_nobody_knows_is_to_be_checked(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where neither world takes it, the variables and the region are named; the key itself never is."""
+    """Where neither environment takes it, the variables and the region are named; the key itself never is."""
     unknown = {"apiKey": "dummy-unknown", "secret": "dummy-secret", "password": "dummy-passphrase"}
     okx.fault("account/config", Fault(body='{"code":"50111","msg":"Invalid OK-ACCESS-KEY dummy-unknown"}', status=401))
     _, wrong = checked(okx, monkeypatch, unknown)
@@ -115,9 +121,10 @@ def test_a_host_that_refuses_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -
         gone = SimpleNamespace(url=okx.url)
     code, wrong = checked(gone, monkeypatch, okx.credentials)
 
-    assert (1, ["clock", "key"]) == (code, list(wrong))
+    assert (1, ["clock", "key", *OF_THE_KEY]) == (code, list(wrong))
+    assert {"UNKNOWN"} == {finding["state"] for finding in wrong.values()}
     assert "Connection refused" in wrong["clock"]["seen"]
-    assert "HTTPS_PROXY" in wrong["clock"]["advice"]
+    assert "the proxy" in wrong["clock"]["advice"]
     assert "Nothing is known of the key" in wrong["key"]["advice"]
 
 
@@ -134,12 +141,13 @@ def test_a_host_that_refuses_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -
 def test_a_key_that_okx_has_not_judged_is_not_to_blame(
     okx: Sandbox, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No answer about the key: nothing is known of it, and the other world is not asked."""
+    """No answer about the key: nothing is known of it, and the other environment is not asked."""
     okx.fault("account/config", fault)
     code, wrong = checked(okx, monkeypatch, okx.credentials)
 
-    assert (1, ["key"]) == (code, list(wrong))
-    assert "Nothing is known of the key. Check the network and HTTPS_PROXY, and try again." == wrong["key"]["advice"]
+    assert (1, ["key", *OF_THE_KEY]) == (code, list(wrong))
+    assert {"UNKNOWN"} == {finding["state"] for finding in wrong.values()}
+    assert "Nothing is known of the key. Check the network and the proxy, and try again." == wrong["key"]["advice"]
     assert 1 == [request.path for request in okx.requests].count("/api/v5/account/config")
 
 
@@ -161,8 +169,83 @@ def test_a_plugin_that_was_left_out_is_named(monkeypatch: pytest.MonkeyPatch) ->
     manager.unregister(plugin)
 
     assert 1 == result.exit_code
-    assert "ok    plugins: okx, other" in result.output
-    assert "WRONG plugin: desk-audit:audit is left out: ImportError: no module. Repair" in result.output
+    assert "ok      plugins: okx, other" in result.output
+    assert "WRONG   plugin: desk-audit:audit is left out: ImportError: no module. Repair" in result.output
+
+
+def test_a_key_that_block_trading_is_closed_to_is_told(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """70015 fails every cancel: one of the RFQs' own endpoints is read, too."""
+    okx.fault("rfq/rfqs", "70015")
+    code, wrong = checked(okx, monkeypatch, okx.credentials)
+
+    assert (1, ["block trading"]) == (code, list(wrong))
+    assert wrong["block trading"]["ok"] is False
+    assert "OKX answered 70015" in wrong["block trading"]["seen"]
+
+
+def test_block_trading_that_was_not_judged_is_unknown(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy's page is no refusal."""
+    okx.fault("rfq/rfqs", 502)
+    code, wrong = checked(okx, monkeypatch, okx.credentials)
+
+    assert (1, None) == (code, wrong["block trading"]["ok"])
+
+
+def test_a_key_that_may_withdraw_is_warned_about(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All is well, and not as safe as it could be: exit 0, and what to do."""
+    for name, value in keys(okx.credentials).items():
+        monkeypatch.setenv(name, value)
+    row = {"uid": "1", "acctLv": "2", "perm": "read_only,withdraw,trade", "ip": "192.0.2.1"}
+    okx.fault("account/config", Fault(body=json.dumps({"code": "0", "msg": "", "data": [row]})))
+    result = run("check", "--env", "sandbox", "--url", okx.url)
+
+    assert 0 == result.exit_code
+    assert "WARNING permission: read_only, withdraw, trade. It can withdraw funds" in result.output
+
+
+def test_the_proxy_and_the_bundle_are_shown(okx: Sandbox, tmp_path: Path) -> None:
+    """Where requests would go, without the password of the proxy."""
+    (tmp_path / "ca.pem").write_text("")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        proxy = f"http://user:dummy-password@127.0.0.1:{taken.getsockname()[1]}"
+        env = {
+            **in_okxs_place(tmp_path, okx),
+            **keys(okx.credentials),
+            "HTTP_PROXY": proxy,
+            "NO_PROXY": "",
+            "REQUESTS_CA_BUNDLE": str(tmp_path / "ca.pem"),
+        }
+        ended = okx_rfq("check", "--env", "demo", env=env)
+
+    assert 1 == ended.returncode
+    address = proxy.replace("user:dummy-password@", "")
+    shown = f"network: proxy {address}, CA bundle {tmp_path}/ca.pem (REQUESTS_CA_BUNDLE)"
+    assert f"ok      {shown}" in ended.stdout
+    assert "UNKNOWN clock" in ended.stdout
+    assert "dummy-password" not in ended.stdout + ended.stderr
+
+
+def test_many_accounts_are_checked_and_listed(okx: Sandbox, tmp_path: Path) -> None:
+    """Each by its name; one that is incomplete is wrong, and keeps no other from being looked at."""
+    okx.create_rfq()
+    file = tmp_path / "accounts.toml"
+    table = (
+        '[{}]\nenv = "sandbox"\nurl = "{}"\napi_key = "{}"\n'
+        'api_secret = "OKX_API_SECRET"\npassphrase = "OKX_PASSPHRASE"\n'
+    )
+    file.write_text(table.format("whole", okx.url, "OKX_API_KEY") + table.format("half", okx.url, "NOT_SET"))
+    env = keys(okx.credentials)
+    check = okx_rfq("check", "--accounts", str(file), env=env)
+    whole = okx_rfq("check", "--accounts", str(file), "--only", "whole", "--json", env=env)
+    listed = okx_rfq("list", "--accounts", str(file), env=env)
+
+    assert (1, 0, 1) == (check.returncode, whole.returncode, listed.returncode)
+    assert "[whole] key: accepted for User ID 100001" in check.stdout
+    assert "WRONG   [half] account: [half] api_key: the environment variable that it names is not set." in check.stdout
+    assert {None, "whole"} == {json.loads(line)["account"] for line in whole.stdout.splitlines()}
+    assert "[whole] 1 active RFQ (sandbox, okx)." in listed.stdout
+    assert "The RFQs of half could not be read" in listed.stderr
 
 
 # sandbox
@@ -181,7 +264,7 @@ def test_a_sandbox_serves_until_it_is_told_to_end() -> None:
     assert 0 == ended.returncode
     for words, line in zip(("OKX answered 50001", "HTTP 502", "no reply"), ended.stderr.splitlines(), strict=True):
         assert words in line
-    assert "All RFQs are canceled" in ended.stdout
+    assert "All active RFQs are canceled" in ended.stdout
 
 
 def test_a_sandbox_on_a_terminal_says_how_to_use_it() -> None:

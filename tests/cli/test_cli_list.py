@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import sys
 import threading
+import time
+from collections.abc import Callable
 
 import pytest
-from support.command import keys
-from support.in_process import run
+from support.command import PATIENCE, keys, started
+from test_cli import run
 
 from okx_rfq_plugin.cli.question import DeclinedError, ask
 from okx_rfq_plugin.sandbox import Sandbox
@@ -100,6 +103,39 @@ def test_a_list_that_cannot_be_read_is_no_empty_one(okx: Sandbox, monkeypatch: p
     assert "50113" in said
 
 
+def test_ages_are_by_okxs_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is an hour late shows no time left that is an hour too long, and says so."""
+    with Sandbox(clock=lambda: time.time() + 3600) as late:
+        shown = []
+        for options in (("--json",), ()):
+            user = late.create_user()  # OKX's limit is each user's own
+            late.create_rfq(legs=[OPTION], credentials=user)
+            for name, value in keys(user).items():
+                monkeypatch.setenv(name, value)
+            shown.append(listed(late, *options))
+    (_, as_json, _), (_, _, said) = shown
+    rfq = json.loads(as_json)
+
+    assert 0 <= rfq["age"] < 60
+    assert 540 < rfq["left"] <= 601
+    assert "s behind OKX's; times are by OKX's." in said
+
+
+def test_a_watch_looks_again_until_ctrl_c() -> None:
+    """Every two seconds; Ctrl+C ends it with 0."""
+    with Sandbox() as okx:
+        env = keys(okx.credentials)
+        with started("list", "--env", "sandbox", "--url", okx.url, "--watch", "--json", env=env) as process:
+            looks: Callable[[], int] = lambda: sum(each.path.endswith("rfq/rfqs") for each in okx.requests)  # noqa: E731
+            while looks() < 4:  # two of them a look
+                assert process.poll() is None
+                threading.Event().wait(0.01)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=PATIENCE)
+
+    assert (0, "", "") == (process.returncode, out, err)
+
+
 # The question
 
 
@@ -136,4 +172,6 @@ def test_who_cannot_count_asks_all_the_same(
         ask("somebody", count)
     for_ever.set()
 
-    assert 2 == capsys.readouterr().err.count("(how many are active could not be read within a second)? [y/N] ")
+    said = capsys.readouterr().err
+    assert "(how many are active could not be read: no answer that could be read)? [y/N] " in said
+    assert "(how many are active could not be read: no answer within a second)? [y/N] " in said

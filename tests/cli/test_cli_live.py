@@ -1,4 +1,4 @@
-"""The command in real processes: on terminals, under signals, and in OKX's worlds, with the sandbox in OKX's place."""
+"""The command in real processes: on terminals, under signals, and with the sandbox in OKX's place."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def cancels(okx: Sandbox) -> int:
     return sum(request.path.endswith(CANCEL) for request in okx.requests)
 
 
-# Worlds
+# Environments
 
 
 def test_a_live_cancel_is_sent_with_yes(okx: Sandbox, live: dict[str, str]) -> None:
@@ -63,17 +63,18 @@ def test_a_demo_cancel_is_not_asked_about(okx: Sandbox, tmp_path: Path) -> None:
     ended = okx_rfq("cancel-all", "--env", "demo", env={**place, **keys(okx.credentials), "OKX_EXCHANGE": "myokx"})
 
     assert (0, "") == (ended.returncode, ended.stderr)
-    assert ended.stdout.startswith("All RFQs are canceled as of 20")
+    assert ended.stdout.startswith("All active RFQs are canceled as of 20")
     assert [] == okx.rfqs("active")
 
 
-def test_a_key_of_the_wrong_world_cancels_nothing(okx: Sandbox, live: dict[str, str]) -> None:
+def test_a_key_of_the_wrong_environment_cancels_nothing(okx: Sandbox, live: dict[str, str]) -> None:
     """Exit 3, and the last line says so."""
     ended = okx_rfq("cancel-all", "--env", "demo", env=live)
 
     assert 3 == ended.returncode
-    assert "NOTHING WAS CANCELED" in ended.stdout.splitlines()[-1]
-    assert "live or demo as set" in ended.stdout
+    assert "NOTHING WAS CANCELED" in ended.stderr.splitlines()[-1]
+    assert "live or demo as set" in ended.stderr
+    assert "" == ended.stdout
     assert 1 == active(okx, live)
 
 
@@ -88,12 +89,12 @@ def test_no_secret_is_ever_shown(okx: Sandbox, live: dict[str, str]) -> None:
     assert not [name for name, value in live.items() if name.startswith("OKX_") and value in shown]
 
 
-def test_a_demo_key_in_the_live_world_is_told_where_it_belongs(okx: Sandbox, tmp_path: Path) -> None:
-    """`check` says which world to name instead."""
+def test_a_demo_key_in_live_trading_is_told_where_it_belongs(okx: Sandbox, tmp_path: Path) -> None:
+    """`check` says which environment to name instead."""
     ended = okx_rfq("check", "--env", "live", env={**in_okxs_place(tmp_path, okx), **keys(okx.credentials)})
 
     assert 1 == ended.returncode
-    assert "WRONG key: OKX answered 50101" in ended.stdout
+    assert "WRONG   key: OKX answered 50101" in ended.stdout
     assert "The key is one for demo trading: use --env demo." in ended.stdout
 
 
@@ -111,7 +112,7 @@ def test_yes_cancels(okx: Sandbox, live: dict[str, str]) -> None:
     assert (0, 0, 0) == (before, code, active(okx, live))
     assert "ALL RFQs of the live account behind key ..." in question
     assert "on www.okx.com (okx)" in question
-    assert "All RFQs are canceled as of" in plain(running.seen)
+    assert "All active RFQs are canceled as of" in plain(running.seen)
 
 
 def test_what_was_typed_before_the_question_is_no_answer(okx: Sandbox, live: dict[str, str]) -> None:
@@ -160,7 +161,7 @@ def test_attempts_are_shown_as_they_happen(okx: Sandbox) -> None:
 
     assert 0 == code
     assert "OKX answered 50001" in plain(running.seen)
-    assert "(2 attempts, " in plain(running.seen)
+    assert "(3 attempts, " in plain(running.seen)
 
 
 @pytest.mark.parametrize(
@@ -240,7 +241,7 @@ def test_a_stderr_that_nobody_reads_holds_up_no_cancel(okx: Sandbox) -> None:
     os.close(far)
 
     assert 0 == ended.returncode
-    assert b"(2 attempts, " in ended.stdout
+    assert b"(3 attempts, " in ended.stdout
     assert [] == okx.rfqs("active")
 
 
@@ -252,7 +253,7 @@ def test_no_colours_where_none_are_wanted(variables: dict[str, str]) -> None:
 
     assert 0 == code
     assert not re.search("\x1b\\[[34][0-9]", running.seen)
-    assert "All RFQs are canceled" in running.seen
+    assert "All active RFQs are canceled" in running.seen
 
 
 def test_colours_where_they_are() -> None:
@@ -260,7 +261,7 @@ def test_colours_where_they_are() -> None:
     with on_a_terminal("cancel-all", "--env", "sandbox") as running:
         running.end()
 
-    assert "\x1b[32m\x1b[1mAll RFQs are canceled" in running.seen
+    assert "\x1b[32m\x1b[1mAll active RFQs are canceled" in running.seen
 
 
 def test_a_narrow_terminal_without_unicode_is_served() -> None:
@@ -268,6 +269,6 @@ def test_a_narrow_terminal_without_unicode_is_served() -> None:
     ended = okx_rfq("cancel-all", "--env", "sandbox", env={"PYTHONIOENCODING": "ascii", "COLUMNS": "40"})
 
     assert (0, "") == (ended.returncode, ended.stderr)
-    assert "All RFQs are canceled" in ended.stdout.splitlines()[-1]
+    assert "All active RFQs are canceled" in ended.stdout.splitlines()[-1]
     assert 40 >= max(len(line) for line in ended.stdout.splitlines()[1:-1])
     assert ended.stdout.isascii()

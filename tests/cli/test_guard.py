@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import pty
+import re
 import select
 import shlex
 import signal
@@ -21,28 +22,40 @@ import pytest
 from support.twins import VirtualClock
 
 import okx_rfq_plugin
-from okx_rfq_plugin._core.clock import Clock
+from okx_rfq_plugin._core.clock import SYSTEM, Clock
 from okx_rfq_plugin.cli import okx_rfq
+from okx_rfq_plugin.cli.canceler import OneCanceler
 from okx_rfq_plugin.cli.child import HEARD, Child
+from okx_rfq_plugin.cli.destinations import Destination
 from okx_rfq_plugin.cli.guarding import Guard, say
-from okx_rfq_plugin.cli.worlds import KEYS
+from okx_rfq_plugin.credentials import KEYS
 from okx_rfq_plugin.sandbox import Fault, Sandbox
 
 CANCEL_ALL = "rfq/cancel-all-rfqs"
 REFUSED = "50113"  # OKX: Invalid Sign
 UNREADABLE = b"<html>"
+BOUND = r"Whatever was created before \d\d:\d\d:\d\d expires by \d\d:\d\d:\d\d at the latest\."
 GUARDING = "kill -TERM $PPID; "  # in a shell script: SIGTERM to the guard
+
+
+def guard(
+    sandbox: Sandbox, clock: Any, *command: str, grace: float = 0.0, deadline: float = 0.0, child_clock: Clock = SYSTEM
+) -> Guard:
+    """Make a guard without a twin, which runs here, in the tests' own process."""
+    exchange = okx_rfq_plugin.install(sandbox.exchange(ccxt.okx))
+    canceler = OneCanceler(Destination("sandbox", url=sandbox.url), exchange)
+    child = Child(list(command), grace=grace, say=say, clock=child_clock)
+    return Guard(canceler, child, deadline=deadline, clock=clock)
 
 
 @pytest.fixture
 def run(sandbox: Sandbox, clock: VirtualClock) -> Callable[..., int]:
     """Guard a shell script, here in the tests' own process; but for the grace, time is skipped."""
-    exchange = okx_rfq_plugin.install(sandbox.exchange(ccxt.okx), policy=okx_rfq_plugin.RetryPolicy(deadline=0))
 
     def run(*command: str, grace: float = 60.0) -> int:
         shell = ["sh", "-c", *command] if len(command) == 1 else list(command)
         before = [signal.getsignal(signum) for signum in (*HEARD, signal.SIGTTOU)]
-        code = Guard(exchange, Child(shell, grace=grace, say=say), clock).run()
+        code = guard(sandbox, clock, *shell, grace=grace).run()
         assert before == [signal.getsignal(signum) for signum in (*HEARD, signal.SIGTTOU)]
         return code
 
@@ -83,12 +96,12 @@ def cancels(sandbox: Sandbox) -> int:
     [("exit 0", 0), ("exit 5", 5), ("kill -9 $$", 137), ("kill -SEGV $$", 139), (GUARDING + "sleep 60", 143)],
 )
 def test_whatever_the_end_is_all_is_canceled(run: Any, sandbox: Sandbox, script: str, code: int) -> None:
-    """Each end of the command is followed by two cancels, and the code is the command's, as a shell gives it."""
+    """Each end is followed by cancels until OKX has said twice that nothing is active; the code is the command's."""
     sandbox.create_rfq()
 
     assert code == run(script)
     assert [] == sandbox.rfqs("active")
-    assert 2 == cancels(sandbox)
+    assert cancels(sandbox) >= 3
 
 
 def test_the_second_cancel_waits_for_the_wire(
@@ -98,7 +111,8 @@ def test_the_second_cancel_waits_for_the_wire(
     skip = clock.sleep
 
     def sleep(seconds: float, waker: Any = None) -> None:
-        sandbox.create_rfq()
+        if not sandbox.rfqs():
+            sandbox.create_rfq()
         skip(seconds)
 
     monkeypatch.setattr(clock, "sleep", sleep)
@@ -108,23 +122,18 @@ def test_the_second_cancel_waits_for_the_wire(
     assert ["canceled"] == list({rfq["state"] for rfq in sandbox.rfqs()})
 
 
-@pytest.mark.parametrize(
-    ("command", "code", "words"),
-    [
-        ("no-such-command-anywhere", 127, "could not be started: No such file or directory."),
-        ("/etc/passwd", 126, "could not be started: Permission denied."),
-        ("/", 126, "could not be started: Permission denied."),
-    ],
-)
-def test_a_command_that_cannot_be_started_cancels_too(
-    run: Any, sandbox: Sandbox, capfd: pytest.CaptureFixture[str], command: str, code: int, words: str
+def test_a_program_that_cannot_be_run_was_not_started(
+    run: Any, sandbox: Sandbox, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """What was created before is canceled, so that every code but 2, 203 and 204 says that nothing is active."""
+    """A script whose interpreter is missing: 203, nothing is canceled, and it says so."""
+    script = tmp_path / "script"
+    script.write_text("#!/no/such/interpreter\n")
+    script.chmod(0o755)
     sandbox.create_rfq()
 
-    assert code == run(command, "argument")
-    assert [] == sandbox.rfqs("active")
-    assert f"okx-rfq guard: {command} {words}" in capfd.readouterr().err
+    assert 203 == run(str(script), "argument")
+    assert 1 == len(sandbox.rfqs("active"))
+    assert "Nothing was started, and nothing was canceled: " in capfd.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -133,30 +142,32 @@ def test_a_command_that_cannot_be_started_cancels_too(
         ((), 5, "No RFQ is active any more."),
         ((REFUSED, Fault()), 5, "No RFQ is active any more."),
         ((UNREADABLE, Fault()), 5, "No RFQ is active any more."),
+        ((Fault(), REFUSED, Fault()), 5, "No RFQ is active any more."),
         ((REFUSED, REFUSED), 203, "NOTHING WAS CANCELED: RFQs that were active still are."),
-        ((Fault(), REFUSED), 204, "RFQs MAY STILL BE ACTIVE: whether all were canceled is not known."),
-        ((UNREADABLE, REFUSED), 204, "RFQs MAY STILL BE ACTIVE: whether all were canceled is not known."),
-        ((REFUSED, UNREADABLE), 204, "RFQs MAY STILL BE ACTIVE: whether all were canceled is not known."),
+        ((Fault(), REFUSED, REFUSED), 204, "RFQs MAY STILL BE ACTIVE: whether all were canceled is not known."),
+        ((UNREADABLE, REFUSED, REFUSED), 204, "RFQs MAY STILL BE ACTIVE: whether all were canceled is not known."),
+        ((REFUSED, *[UNREADABLE] * 2), 204, "RFQs MAY STILL BE ACTIVE: whether all were canceled is not known."),
     ],
 )
 def test_the_code_says_whether_all_is_canceled(
     run: Any, sandbox: Sandbox, capfd: pytest.CaptureFixture[str], faults: Any, code: int, truth: str
 ) -> None:
-    """The second cancel decides; 203 only where both were refused. The last sentence says what is true."""
+    """Two cancels that find nothing decide; 203 only where all were refused. The last sentence says what is true."""
     sandbox.create_rfq()
-    sandbox.fault(CANCEL_ALL, *faults, Fault())
+    sandbox.fault(CANCEL_ALL, *faults, *[Fault()] * 3)
 
     assert code == run("exit 5")
     assert code != 5 or [] == sandbox.rfqs("active")
-    assert f"okx-rfq guard: {truth}" == capfd.readouterr().err.splitlines()[-1]
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert f"okx-rfq guard: {truth}" in last
+    assert (code == 5) == (re.search(BOUND, last) is None)
 
 
 def test_attempts_are_told(sandbox: Sandbox, clock: VirtualClock, capfd: pytest.CaptureFixture[str]) -> None:
     """A cancel that has to be repeated says so, once for each attempt."""
     sandbox.fault(CANCEL_ALL, "50001")
-    exchange = okx_rfq_plugin.install(sandbox.exchange(ccxt.okx))
 
-    assert 0 == Guard(exchange, Child(["true"], grace=0, say=say), clock).run()
+    assert 0 == guard(sandbox, clock, "true", deadline=30.0).run()
     assert 1 == capfd.readouterr().err.count("Next attempt in ")
 
 
@@ -303,19 +314,16 @@ class Interrupted(VirtualClock):
 
 def test_signals_do_not_stop_the_cancel(sandbox: Sandbox, clock: VirtualClock, capfd: Any) -> None:
     """Whatever comes while it cancels is answered, and the cancel goes on."""
-    exchange = okx_rfq_plugin.install(sandbox.exchange(ccxt.okx))
     signums = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGCONT]
 
-    assert 5 == Guard(exchange, Child(["sh", "-c", "exit 5"], grace=0, say=say), Interrupted(*signums)).run()
+    assert 5 == guard(sandbox, Interrupted(*signums), "sh", "-c", "exit 5").run()
     assert 2 == cancels(sandbox)
     assert 4 == capfd.readouterr().err.count(": the cancel goes on; Ctrl+\\ (SIGQUIT) gives it up.")
 
 
 def test_sigquit_gives_up(sandbox: Sandbox, clock: VirtualClock, capfd: Any) -> None:
     """Ctrl+backslash ends the cancel, and the code says that nobody knows."""
-    exchange = okx_rfq_plugin.install(sandbox.exchange(ccxt.okx))
-
-    assert 204 == Guard(exchange, Child(["true"], grace=0, say=say), Interrupted(signal.SIGQUIT)).run()
+    assert 204 == guard(sandbox, Interrupted(signal.SIGQUIT), "true").run()
     assert 1 == cancels(sandbox)
     assert "RFQs MAY STILL BE ACTIVE" in capfd.readouterr().err.splitlines()[-1]
 
@@ -323,7 +331,6 @@ def test_sigquit_gives_up(sandbox: Sandbox, clock: VirtualClock, capfd: Any) -> 
 def test_a_defect_of_the_guards_own_cancels_too(sandbox: Sandbox, clock: VirtualClock) -> None:
     """Whatever goes wrong in the guard while the command runs, the command is killed, and all is canceled."""
     sandbox.create_rfq()
-    exchange = okx_rfq_plugin.install(sandbox.exchange(ccxt.okx))
 
     class Broken(Clock):
         """A clock that cannot be read."""
@@ -332,7 +339,7 @@ def test_a_defect_of_the_guards_own_cancels_too(sandbox: Sandbox, clock: Virtual
             raise OSError("no clock")
 
     with pytest.raises(OSError, match="no clock"):
-        Guard(exchange, Child(["sleep", "60"], grace=0, say=say, clock=Broken()), clock).run()
+        guard(sandbox, clock, "sh", "-c", "kill -TERM $PPID; sleep 60", child_clock=Broken()).run()
 
     assert [] == sandbox.rfqs("active")
 
@@ -384,7 +391,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str]], N
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--env", "demo"), "COMMAND"),
+        (("--env", "demo"), "command"),
         (("--", "true"), "--env"),
         (("--env", "demo", "--grace", "-1", "true"), "--grace"),
         (("--env", "demo", "--grace", "nan", "true"), "--grace"),
@@ -401,7 +408,7 @@ def test_usage(arguments: tuple[str, ...], words: str, monkeypatch: pytest.Monke
         verb(*arguments)
 
     assert 2 == raised.value.exit_code
-    assert words in raised.value.format_message()
+    assert words.lower() in raised.value.format_message().lower()
 
 
 def test_where_there_are_no_process_groups(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -422,7 +429,8 @@ def test_without_permission_nothing_is_started(
     said = capfd.readouterr()
     assert "" == said.out
     assert "read_only" in said.err
-    assert "okx-rfq guard: The command was not started, and nothing was canceled." == said.err.splitlines()[-1]
+    last = said.err.splitlines()[-1]
+    assert "Permission is WRONG: nothing was started, and nothing was canceled. Whatever was created" in last
 
 
 def test_with_a_wrong_key_nothing_is_started(environment: Any, capfd: pytest.CaptureFixture[str]) -> None:
@@ -435,7 +443,7 @@ def test_with_a_wrong_key_nothing_is_started(environment: Any, capfd: pytest.Cap
 
     said = capfd.readouterr()
     assert "" == said.out
-    assert 2 == said.err.count("The command was not started")
+    assert 2 == said.err.count(": nothing was started, and nothing was canceled.")
     assert "dummy" not in said.err
 
 
@@ -575,7 +583,7 @@ def test_a_job_of_a_shell(sandbox: Sandbox, environment: Any) -> None:
     terminal.process.wait(60)
 
     assert eventually(lambda: is_gone(job))
-    assert 2 == cancels(sandbox)
+    assert cancels(sandbox) >= 2
     assert [] == sandbox.rfqs("active")
 
 
@@ -598,5 +606,5 @@ def test_a_terminal_of_its_own(sandbox: Sandbox, environment: Any, ends: str) ->
         terminal.close()
 
     assert (131 if ends == "by a key" else 129) == terminal.process.wait(60)
-    assert 2 == cancels(sandbox)
+    assert cancels(sandbox) >= 2
     assert [] == sandbox.rfqs("active")

@@ -1,9 +1,10 @@
-"""This file writes docs/command.md from the command, and docs/terminal.svg from a run: `python tests/manual.py`."""
+"""Writes docs/command.md, docs/man and docs/terminal.svg from the command as it is: `python -m support.manual`."""
 
 from __future__ import annotations
 
 import inspect
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from okx_rfq_plugin.cli import okx_rfq
 from support.command import on_a_terminal
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGE, PICTURE = DOCS / "command.md", DOCS / "terminal.svg"
+PAGE, PICTURE, MAN = DOCS / "command.md", DOCS / "terminal.svg", DOCS / "man"
 MARKS = "<!-- the verbs begin -->\n", "<!-- the verbs end -->\n"
 _SHOWN = ("cancel-all", "--env", "sandbox")
 
@@ -26,21 +27,81 @@ def page(text: str) -> str:
     return "".join((before, MARKS[0], *_verbs(), MARKS[1], rest.partition(MARKS[1])[2]))
 
 
-def _verbs() -> Iterator[str]:
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Return each verb with its command, in order."""
     context = click.Context(okx_rfq, info_name="okx-rfq")
     for name in okx_rfq.list_commands(context):
         command = okx_rfq.get_command(context, name)
         assert command is not None
-        arguments = "".join(
-            f" {str(each.name).upper()}..." for each in command.params if isinstance(each, click.Argument)
-        )
-        prose, _, example = inspect.cleandoc(str(command.help)).partition("Example: ")
-        yield f"\n## {name}\n\n`okx-rfq {name} [OPTIONS]{arguments}`\n\n{prose}```sh\n{example.strip()}\n```\n\n"
-        yield "| option | meaning |\n|---|---|\n"
+        yield name, command
+
+
+def manuals() -> dict[str, str]:
+    """Return the man pages by their file names: one of the whole, and one of each verb."""
+    verbs = "\n".join(f".TP\n.B {_roff(name)}\n{_roff(_first(command))}" for name, command in commands())
+    about = _roff(inspect.cleandoc(str(okx_rfq.help)))
+    also = ", ".join(f".BR okx\\-rfq\\-{_roff(name)} (1)" for name, _ in commands()).replace(", .BR", "\n.BR")
+    whole = (
+        f".TH OKX\\-RFQ 1\n.SH NAME\nokx\\-rfq \\- cancel every RFQ of an OKX account\n.SH SYNOPSIS\n"
+        f".B okx\\-rfq\n.I VERB\n[OPTIONS]\n.SH DESCRIPTION\n{about}\n.SH VERBS\n{verbs}\n.SH SEE ALSO\n{also}\n"
+    )
+    return {"okx-rfq.1": whole, **{f"okx-rfq-{name}.1": _manual(name, command) for name, command in commands()}}
+
+
+def _manual(name: str, command: click.Command) -> str:
+    prose, codes, example = _parts(command)
+    arguments = "".join(f" {_argument(each)}" for each in command.params if isinstance(each, click.Argument))
+    options = "".join(
+        ".TP\n.B " + _roff(_spelled(each).replace("\\|", "|")) + "\n" + _roff(_meaning(each).replace("`", "")) + "\n"
+        for each in command.params
+        if isinstance(each, click.Option)
+    )
+    status = f".SH EXIT STATUS\n{_roff(codes)}\n" if codes else ""
+    return (
+        f".TH OKX\\-RFQ\\-{_roff(name.upper())} 1\n.SH NAME\nokx\\-rfq\\-{_roff(name)} \\- {_roff(_first(command))}\n"
+        f".SH SYNOPSIS\n.B okx\\-rfq {_roff(name)}\n[OPTIONS] {_roff(arguments.strip())}\n"
+        f".SH DESCRIPTION\n{_roff(prose.strip())}\n"
+        f".SH OPTIONS\n{options}{status}.SH EXAMPLE\n.nf\n{_roff(example)}\n.fi\n.SH SEE ALSO\n.BR okx\\-rfq (1)\n"
+    )
+
+
+def _roff(text: str) -> str:
+    escaped = text.replace("\\", "\\e").replace("-", "\\-")
+    lines = [line.strip() for line in escaped.splitlines()]
+    return "\n".join(".PP" if not line else f"\\&{line}" if line[0] in ".'" else line for line in lines)
+
+
+def _parts(command: click.Command) -> tuple[str, str, str]:
+    """Return a help's prose, its exit codes and its example."""
+    prose, _, example = inspect.cleandoc(str(command.help)).partition("Example: ")
+    prose, _, codes = prose.partition("Exit codes: ")
+    return prose, codes.strip(), example.strip()
+
+
+def _first(command: click.Command) -> str:
+    return inspect.cleandoc(str(command.help)).partition("\n\n")[0].replace("\n", " ")
+
+
+def _verbs() -> Iterator[str]:
+    for name, command in commands():
+        arguments = "".join(f" {_argument(each)}" for each in command.params if isinstance(each, click.Argument))
+        prose, codes, example = _parts(command)
+        yield f"\n## {name}\n\n`okx-rfq {name} [OPTIONS]{arguments}`\n\n{prose}"
+        if codes:
+            yield f"**Exit codes:** {codes}\n\n"
+        yield f"```sh\n{example}\n```\n\n| option | meaning |\n|---|---|\n"
         for option in command.params:
             if isinstance(option, click.Option):
-                yield f"| `{'`, `'.join(option.opts)}{_value(option)}` | {_meaning(option)} |\n"
+                yield f"| `{_spelled(option, '`, `')}` | {_meaning(option)} |\n"
     yield "\n"
+
+
+def _argument(argument: click.Argument) -> str:
+    return argument.metavar or str(argument.name).upper() + "..." * (argument.nargs == -1)
+
+
+def _spelled(option: click.Option, between: str = ", ") -> str:
+    return between.join((*option.opts, *option.secondary_opts)) + _value(option)
 
 
 def _value(option: click.Option) -> str:
@@ -54,7 +115,10 @@ def _value(option: click.Option) -> str:
 def _meaning(option: click.Option) -> str:
     extra = ["required" * option.required, f"`{option.envvar}`" if option.envvar else ""]
     if option.show_default:
-        extra.append(f"default `{option.default}`")
+        default = option.default
+        if option.is_flag and option.secondary_opts:
+            default = (option.opts if option.default else option.secondary_opts)[0]
+        extra.append(f"default `{default}`")
     words = "; ".join(filter(None, extra))
     return f"{option.help}" + (f" ({words})" if words else "")
 
@@ -63,12 +127,16 @@ def picture() -> str:
     """Return a run on a terminal, as an image."""
     with on_a_terminal(*_SHOWN, env={"COLUMNS": "80"}) as running:
         running.end()
+    shown = re.sub(r"^\d\d:\d\d:\d\d Canceled, .*\r\n", "", running.seen, flags=re.MULTILINE)
     console = Console(record=True, width=92, file=io.StringIO())
     console.print(f"[bold]$ okx-rfq {' '.join(_SHOWN)}")
-    console.print(Text.from_ansi(running.seen.replace("\r\n", "\n")))
+    console.print(Text.from_ansi(shown.replace("\r\n", "\n")))
     return console.export_svg(title="okx-rfq")
 
 
 if __name__ == "__main__":
     PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     PICTURE.write_text(picture(), encoding="utf-8")
+    MAN.mkdir(exist_ok=True)
+    for file, text in manuals().items():
+        (MAN / file).write_text(text, encoding="utf-8")

@@ -19,7 +19,7 @@ import ccxt
 from okx_rfq_plugin import RetryPolicy
 from okx_rfq_plugin.cli import many
 from okx_rfq_plugin.cli.accounts import Account
-from okx_rfq_plugin.cli.worlds import World
+from okx_rfq_plugin.cli.destinations import Destination
 from okx_rfq_plugin.credentials import KEYS
 from tools.shared.sandbox_process import SandboxProcess
 
@@ -76,8 +76,8 @@ def _many(repeats: int, count: int) -> Row:
 
 async def _objects(count: int) -> tuple[float, float]:
     """Return what the exchange object of one more account costs, in seconds and in bytes."""
-    account = Account("one", World("sandbox", url="http://127.0.0.1:9"), dict.fromkeys(KEYS, "dummy"))
-    prototype = many._prototype(account.world, RetryPolicy())
+    account = Account("one", Destination("sandbox", url="http://127.0.0.1:9"), dict.fromkeys(KEYS, "dummy"))
+    prototype = many._prototype(account.destination, RetryPolicy())
     began = time.perf_counter()
     made = [many._exchange(prototype, account) for _ in range(count)]
     seconds = (time.perf_counter() - began) / count
@@ -112,8 +112,8 @@ async def _bare(url: str, users: Users) -> float:
 
 def _ours(sandbox: SandboxProcess, users: Users) -> tuple[float, float]:
     """Return the seconds from the first arrival to the last reply, and those before it."""
-    world = World("sandbox", url=sandbox.url)
-    accounts = [Account(str(number), world, user) for number, user in enumerate(users)]
+    destination = Destination("sandbox", url=sandbox.url)
+    accounts = [Account(str(number), destination, user) for number, user in enumerate(users)]
     replied: list[float] = []
 
     def told(account: Account, facts: dict[str, Any]) -> None:

@@ -1,0 +1,135 @@
+"""What a guard cancels, and how it looks whether it could: one account, or all of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from okx_rfq_plugin.cli.accounts import Account
+from okx_rfq_plugin.cli.destinations import Destination, Place, connected
+from okx_rfq_plugin.cli.outcomes import NOT_CANCELED, OK, exit_code, facts_of, sentence, summary
+from okx_rfq_plugin.cli.probe import Finding, Probe
+from okx_rfq_plugin.credentials import KEYS
+
+
+class Canceler(Protocol):
+    """Cancels, and looks whether it could."""
+
+    def cancel(self, deadline: float) -> dict[str, Any]:
+        """Cancel once, with the core's repetitions; return the receipt or the facts of the failure, and raise nothing.
+
+        `sentence` in it is what is true, in words.
+        """
+        ...
+
+    def look(self) -> list[Finding]:
+        """Look whether key and network would let a cancel through; correct the clock."""
+        ...
+
+
+class OneCanceler:
+    """Cancels for one account.
+
+    Args:
+        destination: where it is.
+        exchange: an object with the plugin on it; the looks go by its session, which stays warm that way.
+    """
+
+    def __init__(self, destination: Destination, exchange: Any) -> None:
+        self._exchange = exchange
+        self._destination = destination
+        self._probe: Probe | None = None
+
+    def cancel(self, deadline: float) -> dict[str, Any]:
+        """Cancel once."""
+        from okx_rfq_plugin import RetryPolicy, install
+
+        facts: dict[str, Any]
+        try:
+            install(self._exchange, policy=RetryPolicy(deadline=deadline))
+            facts = {**self._exchange.cancel_all_rfqs()}
+        except Exception as error:
+            facts = facts_of(error)
+        return {**facts, "sentence": sentence(facts)}
+
+    def look(self) -> list[Finding]:
+        """Look whether a cancel would be let through."""
+        if self._probe is None:
+            credentials = {name: getattr(self._exchange, name) for name in KEYS}
+            self._probe = Probe(self._destination, credentials, self._exchange.session)
+        findings = [*self._probe.time(), *self._probe.account()]
+        (clock,) = [finding for finding in findings if finding.check == "clock"]
+        if clock.ok is False:
+            self._exchange.options["timeDifference"] = self._probe.exchange.options["timeDifference"]
+            corrected = Finding("clock", True, clock.seen, "It is corrected for the cancel.", warning=True)
+            findings[findings.index(clock)] = corrected
+        return findings
+
+
+class ManyCanceler:
+    """Cancels for the accounts of a file, side by side."""
+
+    def __init__(self, accounts: Sequence[Account]) -> None:
+        self._accounts = accounts
+
+    def cancel(self, deadline: float) -> dict[str, Any]:
+        """Cancel once for each of them."""
+        from okx_rfq_plugin.cli.many import cancel_accounts
+
+        outcomes: dict[str, dict[str, Any]] = {}
+
+        def told(account: Account, facts: dict[str, Any]) -> None:
+            outcomes[account.name] = facts
+
+        try:
+            cancel_accounts(self._accounts, deadline=deadline, told=told)
+        except Exception as error:
+            outcomes = {account.name: facts_of(error) for account in self._accounts} | outcomes
+        codes = {exit_code(facts) for facts in outcomes.values()}
+        together: dict[str, Any] = {
+            "sentence": summary(outcomes),
+            "code": None,
+            "may_be_canceled": codes != {NOT_CANCELED},
+        }
+        if codes == {OK}:
+            found = any(facts["status"] == "canceled" for facts in outcomes.values())
+            return {**together, "status": "canceled" if found else "nothing_active"}
+        failed = [facts for facts in outcomes.values() if exit_code(facts) != OK]
+        if all(facts["code"] is not None or facts["error"] is None for facts in failed):
+            together["code"] = failed[0]["code"] or "incomplete"  # what no repetition mends
+        return {**together, "status": "failed", "error": failed[0]["error"], "message": together["sentence"]}
+
+    def look(self) -> list[Finding]:
+        """Look for each of them."""
+        from okx_rfq_plugin.cli.check import account_findings
+
+        findings = []
+        for account in self._accounts:
+            if account.wrong:
+                findings.append(Finding(account.name, False, account.wrong, "Complete it."))
+                continue
+            for each in account_findings(account.destination, account.credentials, many=True):
+                findings.append(each._replace(check=f"[{account.name}] {each.check}"))
+        return findings
+
+
+@contextmanager
+def canceler_for(
+    destination: Destination | None, accounts: Sequence[Account] | None, *, deadline: float
+) -> Iterator[tuple[Canceler, Place | None]]:
+    """Give what cancels for a destination or for accounts, and the exchange object where there is one.
+
+    Raises:
+        click.UsageError: there are no keys.
+        NothingSentError: nothing can be sent from here.
+    """
+    if accounts is not None:
+        yield ManyCanceler(accounts), None
+        return
+    assert destination is not None  # noqa: S101 - one of the two is given
+    with connected(destination, deadline=deadline) as place:
+        where = destination
+        if place.sandbox is not None:
+            where = Destination(destination.env, destination.exchange, place.sandbox.url)
+        yield OneCanceler(where, place.exchange), place

@@ -1,0 +1,26 @@
+"""The verb `completion`, which prints what a shell needs to complete the command."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
+def completion(shell: str) -> None:
+    """Print the script that lets SHELL complete verbs, options and environments.
+
+    For bash, in ~/.bashrc: eval "$(okx-rfq completion bash)"
+
+    Exit codes: 0 printed; 2 usage.
+
+    Example: okx-rfq completion bash
+    """
+    from click.shell_completion import get_completion_class
+
+    from okx_rfq_plugin.cli import okx_rfq
+
+    made = get_completion_class(shell)
+    if made is None:
+        raise click.UsageError(f"click has no completion for {shell}.")
+    click.echo(made(okx_rfq, {}, "okx-rfq", "_OKX_RFQ_COMPLETE").source())

@@ -1,0 +1,229 @@
+"""Where a verb sends its requests: the environment, the region's host, a sandbox's address."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+import click
+from click.core import ParameterSource
+
+from okx_rfq_plugin.cli.network import NothingSentError, Route, route_to
+from okx_rfq_plugin.credentials import KEYS, value_of
+
+if TYPE_CHECKING:
+    from okx_rfq_plugin.sandbox import Sandbox
+
+ENVS = ("sandbox", "demo", "live")
+EXCHANGES = ("okx", "myokx", "okxus")  # ccxt's ids, one for each host of OKX's
+
+ADDRESS = "http://127.0.0.1:8765"  # for example
+
+# What is opened in a sandbox that is started for one command.
+_ON_THE_LINE = ParameterSource.COMMANDLINE
+_LEGS = (("BTC-USD-261225-100000-C", "buy"), ("BTC-USDT-SWAP", "sell"), ("ETH-USDT", "buy"))
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where a request goes: `env` is one of ENVS, `exchange` one of EXCHANGES, `url` that of a running sandbox."""
+
+    env: str
+    exchange: str = "okx"
+    url: str | None = None
+
+    def exchange_for(self, credentials: Mapping[str, str], module: Any = None) -> Any:
+        """Make an object of `ccxt`, or of the module given, without the plugin; it does not connect yet."""
+        # Proxies of the environment, which ccxt leaves alone by itself: requests finds them. For aiohttp, which knows
+        # fewer kinds, they are resolved beforehand: see `many.py`.
+        config = {**credentials, "requests_trust_env": self.is_proxied, "aiohttp_trust_env": False}
+        exchange = getattr(module or import_module("ccxt"), self.exchange)(config)
+        if self.env != "live":
+            exchange.set_sandbox_mode(True)
+        if self.url is not None:
+            exchange.urls["api"]["rest"] = self.url.rstrip("/")
+        return exchange
+
+    @property
+    def is_proxied(self) -> bool:
+        """Whether proxies and CA bundles of the environment are used: a sandbox is on this machine."""
+        return self.env != "sandbox"
+
+    def route(self, exchange: Any) -> Route:
+        """Return how its requests leave this machine.
+
+        Raises:
+            NothingSentError: they cannot.
+        """
+        return route_to(address_of(exchange)) if self.is_proxied else Route()
+
+
+class Place(NamedTuple):
+    """An exchange object, and the sandbox where one was started for it."""
+
+    exchange: Any
+    sandbox: Sandbox | None
+
+
+def destination_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--env`, `--exchange` and `--url` to a verb.
+
+    It gets them as `destination`, a Destination, or None where `--env` was not given and `--accounts` was.
+    """
+
+    @click.option("--env", type=click.Choice(ENVS), help="The environment; there is no default.")
+    @click.option(
+        "--exchange",
+        type=click.Choice(EXCHANGES),
+        envvar="OKX_EXCHANGE",
+        show_envvar=True,
+        default="okx",
+        show_default=True,
+        help="The region's host: www.okx.com, eea.okx.com or us.okx.com.",
+    )
+    @click.option("--url", metavar="URL", help="With --env sandbox: the address of one that is running.")
+    @functools.wraps(function)
+    def with_destination(*args: Any, env: str | None, exchange: str, url: str | None, **kwargs: Any) -> Any:
+        if url is not None and env != "sandbox":
+            raise click.UsageError("--url is the address of a sandbox: it goes with --env sandbox alone.")
+        if url is not None and not is_address(url):
+            raise click.UsageError(f"--url is an address such as {ADDRESS}, not {url!r}.")
+        if kwargs.get("accounts") is not None:
+            if env is not None or click.get_current_context().get_parameter_source("exchange") is _ON_THE_LINE:
+                raise click.UsageError(
+                    "--accounts names an environment for each account: leave out --env, --exchange and --url."
+                )
+        elif env is None:
+            ways = " (or --accounts FILE)" if "accounts" in kwargs else ""
+            raise click.UsageError(f"Missing option '--env': sandbox, demo or live{ways}. It has no default.")
+        return function(*args, destination=None if env is None else Destination(env, exchange, url), **kwargs)
+
+    return with_destination
+
+
+def address_of(exchange: Any) -> str:
+    """Return the address that an exchange object sends to."""
+    return str(exchange.implode_hostname(exchange.urls["api"]["rest"]))
+
+
+def is_address(url: object) -> bool:
+    """Return whether a sandbox could be there."""
+    try:
+        parts = urlsplit(url) if isinstance(url, str) else None
+        return parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a bracket that is left open, a port beyond the last
+        return False
+
+
+def credentials_of(variables: Mapping[str, str] = KEYS) -> dict[str, str]:
+    """Read key, secret and passphrase.
+
+    Raises:
+        click.UsageError: a variable is not set, or has a blank or a line break in it; it is named, its value never is.
+        NothingSentError: a value cannot be sent in a header.
+    """
+    values = {variable: _value(variable) for variable in variables.values()}
+    missing = [variable for variable, value in values.items() if not value.strip()]
+    if missing:
+        raise click.UsageError(
+            f"Nothing was sent: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set. Key, secret and"
+            " passphrase come from these variables, from files (OKX_API_KEY_FILE and so on), or from systemd."
+        )
+    for variable, value in values.items():
+        if value != value.strip() or any(ord(character) < 32 or ord(character) == 127 for character in value):
+            raise click.UsageError(
+                f"Nothing was sent: {variable} has a line break, a control character, or a blank at one of its ends."
+            )
+    for name, variable in variables.items():
+        if name != "secret" and not _fits_a_header(values[variable]):
+            raise NothingSentError(f"{variable} has a character that no HTTP header can carry. Copy the key again")
+    return {name: values[variable] for name, variable in variables.items()}
+
+
+def _value(variable: str) -> str:
+    try:
+        return value_of(variable) or ""
+    except OSError as error:
+        raise click.UsageError(
+            f"Nothing was sent: the file for {variable}, {error.filename}, cannot be read: {error.strerror}."
+        ) from None
+    except ValueError as error:
+        raise click.UsageError(f"Nothing was sent: the file for {variable}: {error}.") from None
+
+
+def _fits_a_header(value: str) -> bool:
+    try:
+        value.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+@contextmanager
+def reachable(destination: Destination) -> Iterator[tuple[Destination, dict[str, str]]]:
+    """Give a destination with an address, and the key for it; a sandbox is started where one is needed.
+
+    Raises:
+        click.UsageError: there are no keys.
+        NothingSentError: a key cannot be sent.
+    """
+    if destination.env == "sandbox" and destination.url is None:
+        with _started(destination) as (sandbox, there):
+            yield there, sandbox.credentials
+    else:
+        yield destination, credentials_of()
+
+
+@contextmanager
+def connected(destination: Destination, *, deadline: float = 30.0) -> Iterator[Place]:
+    """Give an exchange object with the plugin on it, and close it; a sandbox is started where one is needed.
+
+    Args:
+        destination: where to; `sandbox` without an address starts one that has a few RFQs.
+        deadline: of a cancel, in seconds.
+
+    Raises:
+        click.UsageError: there are no keys.
+        NothingSentError: nothing can be sent from here.
+    """
+    if destination.env == "sandbox" and destination.url is None:
+        with (
+            _started(destination) as (sandbox, there),
+            _installed(there.exchange_for(sandbox.credentials), deadline) as exchange,
+        ):
+            yield Place(exchange, sandbox)
+    else:
+        made = destination.exchange_for(credentials_of())
+        destination.route(made)
+        with _installed(made, deadline) as exchange:
+            yield Place(exchange, None)
+
+
+@contextmanager
+def _started(destination: Destination) -> Iterator[tuple[Sandbox, Destination]]:
+    from okx_rfq_plugin.sandbox import Sandbox
+
+    with Sandbox() as sandbox:
+        furnish(sandbox)
+        yield sandbox, Destination(destination.env, destination.exchange, sandbox.url)
+
+
+@contextmanager
+def _installed(exchange: Any, deadline: float) -> Iterator[Any]:
+    from okx_rfq_plugin import RetryPolicy, install
+
+    try:
+        yield install(exchange, policy=RetryPolicy(deadline=deadline))
+    finally:
+        exchange.close()
+
+
+def furnish(sandbox: Sandbox) -> None:
+    """Open a few RFQs of its user's."""
+    for instrument, side in _LEGS:
+        sandbox.create_rfq(legs=[{"instId": instrument, "sz": "25", "side": side}])

@@ -1,0 +1,129 @@
+"""The end of what was guarded: cancels until OKX has said twice that nothing is active."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from okx_rfq_plugin._core.clock import SYSTEM, Clock, Waker
+from okx_rfq_plugin.cli.canceler import Canceler
+from okx_rfq_plugin.cli.outcomes import NOT_CANCELED as CERTAINLY_NOT
+from okx_rfq_plugin.cli.outcomes import OK, bound, exit_code, facts_of
+from okx_rfq_plugin.cli.processes import Process
+
+NOT_CANCELED, MAY_BE_CANCELED = 203, 204  # no shell gives these by itself, nor does a signal
+_ON_THE_WIRE = 2.0  # seconds after which a create that was sent before the end has arrived, or never will
+_LEAST = 3  # cancels, whatever the deadline: one that finds some, and two that find none
+_REFUSALS = 2  # by OKX, one after the other: a third would be no better
+
+TRUTH = {
+    OK: "No RFQ is active any more.",
+    NOT_CANCELED: "NOTHING WAS CANCELED: RFQs that were active still are.",
+    MAY_BE_CANCELED: "RFQs MAY STILL BE ACTIVE: whether all were canceled is not known.",
+}
+_CREATES = "RFQs MAY STILL BE ACTIVE: something still creates them."
+
+
+class Ending:
+    """Cancels to the end, and says what is true then.
+
+    Args:
+        canceler: what cancels.
+        say: gets a sentence about what happens.
+        deadline: seconds in which OKX is to say twice that nothing is active.
+        clock: measures them.
+        on_cancel: called before each cancel, with the seconds that are left.
+    """
+
+    def __init__(
+        self,
+        canceler: Canceler,
+        say: Callable[[str], None],
+        deadline: float,
+        clock: Clock = SYSTEM,
+        on_cancel: Callable[[float], None] = lambda left: None,
+    ) -> None:
+        self._canceler = canceler
+        self._say = say
+        self._deadline = deadline
+        self._clock = clock
+        self._on_cancel = on_cancel
+        self.codes: list[int] = []  # of every cancel, those beside the grace too
+        self._beside = 0  # cancels that have begun beside the grace, and not ended
+        self.message = ""
+
+    def early(self, deadline: float) -> None:
+        """Cancel once, while the command is still there."""
+        self._beside += 1
+        facts = self._canceler.cancel(deadline)
+        self.codes.append(exit_code(facts))
+        self._beside -= 1
+        self._say(f"At the signal: {facts['sentence']}")
+
+    def run(self, survivors: Collection[Process] = ()) -> int:
+        """Cancel until OKX has said twice, two seconds apart, that nothing is active; return 0, 203 or 204.
+
+        Args:
+            survivors: what could not be ended, and may go on creating.
+        """
+        code = self._cancel(survivors)
+        if code == OK and survivors:
+            code = MAY_BE_CANCELED
+            self.message = f"RFQs MAY STILL BE ACTIVE: {_listed(survivors)} could not be ended, and may create more."
+        if code != OK:
+            self.message = f"{self.message or TRUTH[code]} {bound()}"
+        else:
+            self.message = TRUTH[OK]
+        self._say(self.message)
+        return code
+
+    def given_up(self, reason: str) -> int:
+        """Return the code where the cancel was given up in the middle."""
+        self.codes.append(exit_code(facts_of(KeyboardInterrupt())))
+        self.message = f"{TRUTH[MAY_BE_CANCELED]} {reason} {bound()}"
+        self._say(self.message)
+        return MAY_BE_CANCELED
+
+    def _cancel(self, survivors: Collection[Process]) -> int:
+        end = self._clock.now() + self._deadline
+        clear = refused = cancels = goods = 0
+        creating = found = False
+        while True:
+            left = max(0.0, end - self._clock.now())
+            self._on_cancel(left)
+            facts = self._canceler.cancel(left)
+            cancels += 1
+            code = exit_code(facts)
+            goods += code == OK
+            self.codes.append(code)
+            self._say(facts["sentence"])
+            if code == OK and facts["status"] == "nothing_active":
+                clear, refused, found = clear + 1, 0, True
+            elif code == OK:
+                creating, found = found, True
+                if creating:
+                    self._say(f"Something still creates RFQs: {_suspects(survivors)}. It is canceled again.")
+                clear = refused = 0
+            else:
+                clear = 0
+                refused = refused + 1 if code == CERTAINLY_NOT and facts["code"] is not None else 0
+            if clear == 2:  # nothing has come to life in between
+                return OK
+            enough = (goods if code == OK else cancels) >= _LEAST
+            if refused == _REFUSALS or (enough and self._clock.now() >= end):
+                if creating and code == OK:
+                    self.message = f"{_CREATES} It is {_suspects(survivors)}."
+                nothing = set(self.codes) == {CERTAINLY_NOT} and not self._beside
+                return NOT_CANCELED if nothing else MAY_BE_CANCELED
+            if cancels == 1:
+                self._say(f"Again in {_ON_THE_WIRE:g} s, for what may have been on the wire.")
+            self._clock.sleep(_ON_THE_WIRE, Waker())
+
+
+def _suspects(survivors: Collection[Process]) -> str:
+    if survivors:
+        return f"perhaps {_listed(survivors)}, which could not be ended"
+    return "another program of this account, or what was on the wire; none of the command's processes was found alive"
+
+
+def _listed(survivors: Collection[Process]) -> str:
+    return ", ".join(f"process {each}" for each in sorted(survivors))

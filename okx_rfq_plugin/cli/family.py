@@ -1,0 +1,118 @@
+"""The command of a guard and all that it has started, as the guard and its twin see them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from okx_rfq_plugin.cli.processes import TWIN, Process, below, end_all, is_supported, marked, table
+
+
+class Family:
+    """The descendants of a guard; elsewhere than on Linux the process group of the command alone.
+
+    Args:
+        guard: number of the guard's process.
+        mark: in the environment of the command.
+        others: processes that the guard had before, or started beside; neither they nor theirs, nor what is in a
+            session of theirs, belong to it.
+    """
+
+    def __init__(self, guard: int, mark: str, others: Iterable[int] = ()) -> None:
+        self.group = 0  # of the command; 0 before it was started
+        self.others = set(others)
+        self._guard = guard
+        self._mark = mark
+        self.known: set[tuple[int, int]] = set()  # numbers and times of start of all that were ever seen
+        self._sees = is_supported()
+        self._signaled: set[tuple[int, int]] = set()
+
+    def look(self, *, thoroughly: bool = False) -> set[Process]:
+        """Return those that live, and remember them.
+
+        Args:
+            thoroughly: also by the mark; for the twin, whose guard's orphans have gone elsewhere.
+        """
+        if not self._sees:
+            return set()
+        processes = table()
+        found = below((self._guard,), processes)
+        found |= {each for each in processes.values() if (each.pid, each.started) in self.known}
+        if thoroughly:
+            found |= marked(self._mark, processes)
+        found |= below({each.pid for each in found}, processes)
+        found -= below(self.others, processes)
+        me = os.getpid()
+        found = {each for each in found if not {each.pid, each.session} & self.others}
+        found = {each for each in found if each.pid not in (me, self._guard) and each.name != TWIN}
+        self.known |= {(each.pid, each.started) for each in found}
+        return found
+
+    def is_orphaned(self) -> None:
+        """Know that the guard has gone: its number may be given to another process."""
+        self._guard = -1
+
+    def lives(self) -> bool:
+        """Return whether any of them does."""
+        return bool(self.look()) if self._sees else self._send_group(0)
+
+    def signal(self, signum: int) -> None:
+        """Send a signal to the command's group once, and to those who lead another group of the family.
+
+        Such a leader, as `timeout` is, passes it on by itself.
+        """
+        found = self.look()
+        self._signaled |= {(each.pid, each.started) for each in found if each.group == self.group}
+        self._send_group(signum)
+        self._signal_leaders(found, signum)
+
+    def signal_orphans(self, signum: int) -> None:
+        """Send a signal to those who have not had it, and whose leader has ended."""
+        found = self.look()
+        self._signal_leaders(found, signum)
+        pids = {each.pid for each in found}
+        for each in found:
+            if each.group not in pids and each.group != self.group and self._is_new(each):
+                _send(each.pid, signum)
+
+    def resume(self) -> None:
+        """Let go on what is stopped, and would notice nothing."""
+        self._send_group(signal.SIGCONT)
+        for each in self.look():
+            if each.group != self.group:
+                _send(each.pid, signal.SIGCONT)
+
+    def end(self, reap: Callable[[], None] = lambda: None, *, thoroughly: bool = False) -> set[Process]:
+        """Kill them all; return those that could not be ended."""
+        if self.group:
+            self._send_group(signal.SIGKILL)
+        return end_all(lambda: self.look(thoroughly=thoroughly), reap)
+
+    def _signal_leaders(self, found: set[Process], signum: int) -> None:
+        for each in found:
+            if each.pid == each.group != self.group and self._is_new(each):
+                _send(each.pid, signum)
+
+    def _is_new(self, process: Process) -> bool:
+        key = (process.pid, process.started)
+        new = key not in self._signaled
+        self._signaled.add(key)
+        return new
+
+    def _send_group(self, signum: int) -> bool:
+        try:
+            os.killpg(self.group, signum)
+        except OSError:  # none is left there
+            return False
+        return True
+
+    def forget_signals(self) -> None:
+        """Begin a new signal, which each of them is to have once."""
+        self._signaled.clear()
+
+
+def _send(pid: int, signum: int) -> None:
+    with suppress(OSError):
+        os.kill(pid, signum)

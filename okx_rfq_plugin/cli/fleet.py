@@ -1,0 +1,306 @@
+"""The verb `fleet`: one switch for many machines, on a Redis or Valkey store."""
+
+from __future__ import annotations
+
+import getpass
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timezone
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from okx_rfq_plugin.cli.accounts import read_accounts
+from okx_rfq_plugin.cli.destinations import Destination, credentials_of, destination_options
+from okx_rfq_plugin.cli.terminal import say, say_json
+
+if TYPE_CHECKING:
+    from okx_rfq_plugin.fleet.store import Store
+    from okx_rfq_plugin.fleet.watching import Event
+
+FAILED = 1  # the store did not do it
+NOT_CANCELED = 3
+_TIMEOUT = 1.0  # seconds for the store
+
+_store_option = click.option(
+    "--store",
+    "store_url",
+    envvar="OKX_RFQ_FLEET",
+    show_envvar=True,
+    required=True,
+    metavar="URL",
+    help="The store, such as rediss://host:6379/0.",
+)
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, and nothing else.")
+_by_option = click.option("--by", help="Who does it; the user and the host by default.")
+_accounts_option = click.option("--accounts", type=click.Path(path_type=Path), metavar="FILE", help="Many accounts.")
+
+
+@click.group("fleet")
+def fleet() -> None:
+    """Halt and resume many machines at once, and cancel for those that die.
+
+    Needs a Redis or Valkey store, and the extra: pip install 'okx-rfq-plugin[cli,fleet]'
+    """
+    if find_spec("redis") is None:
+        raise click.UsageError("The fleet needs redis: pip install 'okx-rfq-plugin[fleet]'.")
+
+
+@fleet.command("watch")
+@_store_option
+@destination_options
+@_accounts_option
+@click.option("--on-blind", type=click.Choice(("alarm", "cancel")), default="alarm", show_default=True)
+@click.option("--blind-after", type=click.FloatRange(1.0), default=15.0, show_default=True, metavar="S")
+@click.option("--name", default="watcher", show_default=True, help="Of this watcher, for people.")
+@_json_option
+@click.pass_context
+def watch(
+    context: click.Context,
+    store_url: str,
+    destination: Destination | None,
+    accounts: Path | None,
+    on_blind: str,
+    blind_after: float,
+    name: str,
+    as_json: bool,
+) -> None:
+    """Cancel for every member whose lease lapses without a sign-off: at once, 2 s and 31 s later, until it is clean.
+
+    Runs until SIGTERM or Ctrl+C. It ends with 0 where nothing is owed, with 4 where cancels are owed or the store is
+    gone, with 3 where a member died whose account it has no key for. What --on-blind says is done when the store has
+    not answered for --blind-after seconds.
+
+    Example: okx-rfq fleet watch --store redis://127.0.0.1:6379/0 --accounts accounts.toml
+    """
+    from okx_rfq_plugin.fleet.watcher import WatcherRun, words_of
+    from okx_rfq_plugin.fleet.watching import Watch
+
+    def tell(event: Event) -> None:
+        if as_json:
+            member = None if event.member is None else vars(event.member)
+            facts = {"account": event.account, "member": member, "words": words_of(event)}
+            say_json({"event": event.kind, "at": _now(), **facts})
+        else:
+            say(f"{_now()} {words_of(event)}.", good=_GOOD.get(event.kind))
+
+    with _store(store_url) as store, _exchanges(destination, accounts, deadline=10.0) as exchanges:
+        watching = Watch(frozenset(exchanges), on_blind=on_blind, blind_after=blind_after)
+        run = WatcherRun(store, exchanges, watching, tell, name=name, on_blind=on_blind)
+        ended = threading.Event()
+        with _ended_by_signals(ended):
+            if as_json:
+                say_json({"event": "watching", "at": _now(), "accounts": sorted(exchanges)})
+            else:
+                say(f"Watching {', '.join(sorted(exchanges))}.")
+            code = run.run(ended)
+    context.exit(code)
+
+
+_GOOD = {"canceled": True, "finished": True, "failed": False, "lapsed": False, "uncovered": False, "blind": False}
+
+
+@fleet.command("halt")
+@_store_option
+@destination_options
+@_accounts_option
+@click.option("--reason", required=True, help="Told to everyone who is refused.")
+@_by_option
+@click.option("--no-wait", is_flag=True, help="End after the cancel at 2 s, when it is not certain yet.")
+@click.option("--patience", type=click.FloatRange(0.0), default=15.0, show_default=True, metavar="S")
+@_json_option
+@click.pass_context
+def halt(
+    context: click.Context,
+    store_url: str,
+    destination: Destination | None,
+    accounts: Path | None,
+    reason: str,
+    by: str | None,
+    no_wait: bool,
+    patience: float,
+    as_json: bool,
+) -> None:
+    """Have every member refuse to create, and cancel all RFQs.
+
+    Cancels at once, when every member obeys or its lease has lapsed, 2 s after that and 31 s after that. It ends with 0
+    where all of it was clean, with 3 where nothing was canceled, else with 4. Members that do not obey within
+    --patience seconds are named, and the code is 4.
+
+    Example: okx-rfq fleet halt --store redis://127.0.0.1:6379/0 --accounts accounts.toml --reason "risk limit"
+    """
+    from okx_rfq_plugin.fleet import clocks
+    from okx_rfq_plugin.fleet.halt import HaltRun
+    from okx_rfq_plugin.fleet.halting import Halting
+
+    def tell(step: str, words: str, facts: dict[str, Any]) -> None:
+        if as_json:
+            say_json({"step": step, "at": _now(), "words": words, **facts})
+        else:
+            say(f"{_now()} {words}")
+
+    with _store(store_url) as store, _exchanges(destination, accounts, deadline=10.0) as exchanges:
+        halting = Halting(frozenset(exchanges), clocks.read(), wait=not no_wait, patience=patience)
+        code = HaltRun(store, exchanges, halting, reason=reason, by=by or _me(), say=tell).run()
+    context.exit(code)
+
+
+@fleet.command("resume")
+@_store_option
+@click.option("--reason", default="resumed", show_default=True)
+@_by_option
+@click.pass_context
+def resume(context: click.Context, store_url: str, reason: str, by: str | None) -> None:
+    """Let every member create again.
+
+    Example: okx-rfq fleet resume --store redis://127.0.0.1:6379/0
+    """
+    from okx_rfq_plugin.fleet.store import StoreError
+
+    with _store(store_url) as store:
+        try:
+            latch = store.set_latch(halted=False, reason=reason, by=by or _me(), floor=_floor(store))
+        except StoreError as error:
+            say(f"THE FLEET IS NOT RESUMED: {error}", good=False, err=True)
+            context.exit(FAILED)
+    say(f"The fleet is resumed, by {latch.by}. Members see it at once, or when they renew their lease.", good=True)
+
+
+@fleet.command("status")
+@_store_option
+@click.option("--watch", "live", is_flag=True, help="Show it again each second, until Ctrl+C.")
+@_json_option
+@click.pass_context
+def status(context: click.Context, store_url: str, live: bool, as_json: bool) -> None:
+    """Show members, leases, the latch, watchers, and the last cancels.
+
+    Example: okx-rfq fleet status --store redis://127.0.0.1:6379/0
+    """
+    from okx_rfq_plugin.fleet.status import shown, status_of
+    from okx_rfq_plugin.fleet.store import StoreError
+
+    with _store(store_url) as store:
+        try:
+            if as_json:
+                say_json(status_of(store))
+            elif live and sys.stdout.isatty():
+                _live(lambda: shown(status_of(store)))
+            else:
+                from rich.console import Console
+
+                Console(highlight=False).print(shown(status_of(store)))
+        except StoreError as error:
+            say(f"The store cannot be asked: {error}", good=False, err=True)
+            context.exit(FAILED)
+
+
+@fleet.command("demo")
+@click.pass_context
+def demo(context: click.Context) -> None:
+    """Show it on this machine, in under a minute: a real server, a sandbox, three strategies, one host that dies.
+
+    Needs the extra: pip install 'okx-rfq-plugin[fleet-demo]'. OKX itself is not asked.
+
+    Example: okx-rfq fleet demo
+    """
+    from okx_rfq_plugin.fleet.demo import run
+    from okx_rfq_plugin.fleet.server import ServerMissing
+
+    try:
+        context.exit(run(say))
+    except ServerMissing as error:
+        raise click.UsageError(f"{error}.") from None
+
+
+@contextmanager
+def _ended_by_signals(ended: threading.Event) -> Iterator[None]:
+    before = {signum: signal.signal(signum, lambda *_: ended.set()) for signum in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+def _live(picture: Callable[[], Any]) -> None:
+    from rich.live import Live
+
+    with Live(picture(), auto_refresh=False) as shown:
+        try:
+            while True:
+                time.sleep(1.0)
+                shown.update(picture(), refresh=True)
+        except KeyboardInterrupt:
+            return
+
+
+@contextmanager
+def _store(url: str) -> Iterator[Store]:
+    from okx_rfq_plugin.fleet.store import Store
+
+    try:
+        store = Store(url, timeout=_TIMEOUT)
+    except ValueError as error:
+        raise click.BadParameter(f"no URL of a store: {error}", param_hint="'--store'") from None
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def _floor(store: Store) -> int:
+    """Return the greatest version that a member has seen, so that what is set is later."""
+    return max((beat.seen for beat in store.look().beats.values() if beat), default=0)
+
+
+@contextmanager
+def _exchanges(destination: Destination | None, accounts: Path | None, *, deadline: float) -> Iterator[dict[str, Any]]:
+    """Give an exchange object for each account, by OKX's own User ID.
+
+    Raises:
+        click.UsageError: it is not said which accounts.
+        SystemExit: OKX will not say whose a key is; nothing could be canceled with it.
+    """
+    from okx_rfq_plugin import RetryPolicy, install
+    from okx_rfq_plugin.fleet.accounts import account_of
+
+    with ExitStack() as stack:
+        if accounts is not None:
+            if destination is not None:
+                raise click.UsageError("--accounts names an environment for each account: leave out --env.")
+            made = [each.destination.exchange_for(each.credentials) for each in read_accounts(accounts)]
+        elif destination is None:
+            raise click.UsageError("Missing option '--env' or '--accounts'.")
+        elif destination.env == "sandbox" and destination.url is None:
+            raise click.UsageError("--env sandbox needs --url: the address of a sandbox that runs.")
+        else:
+            made = [destination.exchange_for(credentials_of())]
+        exchanges: dict[str, Any] = {}
+        for exchange in made:
+            stack.callback(exchange.close)
+            install(exchange, policy=RetryPolicy(deadline=deadline))
+            try:
+                exchanges[account_of(exchange)] = exchange
+            except Exception as error:
+                say(f"OKX will not say whose a key is: {error}", good=False, err=True)
+                raise SystemExit(NOT_CANCELED) from None
+        yield exchanges
+
+
+def _me() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "someone"
+    return f"{user}@{socket.gethostname()}"
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

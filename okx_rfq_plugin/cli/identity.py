@@ -1,0 +1,65 @@
+"""Which account an outcome is about, and which RFQs were canceled: read after the cancel, which waits for neither."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from okx_rfq_plugin.cli.destinations import Destination, address_of
+
+WINDOW = 2.0  # seconds in which OKX takes two lists; a cancel that confirms has asked for two
+_PAGE = 100  # rows that OKX lists at most
+_NO_RETRY = {"maxRetriesOnFailure": 0}
+
+
+def identity_of(destination: Destination, exchange: Any) -> dict[str, Any]:
+    """Return what is known without asking: environment, host, the end of the key."""
+    from okx_rfq_plugin._core.records import ExchangeSnapshot
+
+    return {
+        "environment": destination.env,
+        "host": urlsplit(address_of(exchange)).netloc,
+        "uid": None,
+        "key": ExchangeSnapshot.of(exchange).key,
+    }
+
+
+def config_request() -> dict[str, Any]:
+    """Return the parameters of `private_get_account_config`."""
+    return dict(_NO_RETRY)
+
+
+def uid_in(reply: Any) -> str | None:
+    """Return the User ID in a reply of account/config; None where there is none."""
+    rows = reply.get("data") if isinstance(reply, dict) else None
+    row = rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], dict) else {}
+    uid = row.get("uid")
+    return uid if isinstance(uid, str) and uid else None
+
+
+def needs_list(receipt: Mapping[str, Any]) -> bool:
+    """Return whether OKX's list can say which RFQs a cancel has ended: one that confirmed, and found some."""
+    found = receipt["status"] == "canceled" or receipt["attempts"] > 1
+    return bool(receipt.get("confirmed")) and found and receipt["status"] != "failed"
+
+
+def list_request() -> dict[str, Any]:
+    """Return the parameters of `private_get_rfq_rfqs`: those that are canceled, the newest first."""
+    return {"state": "canceled", "limit": str(_PAGE), **_NO_RETRY}
+
+
+def canceled_in(reply: Any, receipt: Mapping[str, Any], now: int) -> list[str]:
+    """Return the ids of my RFQs that were canceled while the cancel went on.
+
+    Args:
+        reply: of `rfq/rfqs`.
+        receipt: of the cancel.
+        now: milliseconds by OKX's clock.
+    """
+    since = (receipt.get("timestamp") or now) - receipt["elapsed"] * 1000 - 1
+    return [
+        row["rfqId"]
+        for row in reply["data"]
+        if row.get("state") == "canceled" and not row.get("flowType") and int(row.get("uTime") or 0) >= since
+    ]

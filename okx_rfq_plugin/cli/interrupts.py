@@ -1,0 +1,138 @@
+"""Signals and the time limit of a cancel: the first of them ends what runs, the next ones change nothing."""
+
+from __future__ import annotations
+
+import math
+import os
+import select
+import signal
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any
+
+# Whatever would end this process by itself, with a code that says nothing about the RFQs.
+_NAMES = (
+    "SIGINT SIGTERM SIGHUP SIGQUIT SIGBREAK SIGALRM SIGUSR1 SIGUSR2 SIGVTALRM SIGPROF SIGXCPU SIGIO SIGPWR SIGSTKFLT"
+)
+ENDING: tuple[signal.Signals, ...] = tuple(getattr(signal, name) for name in _NAMES.split() if hasattr(signal, name))
+_HANGUP = getattr(signal, "SIGHUP", None)
+_FORCED = 2.0  # seconds to unwind; a name that is being resolved holds the main thread for as long as it likes
+
+_final = False
+_called = False
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl+C, another signal, or the time limit."""
+
+
+def until_the_end() -> None:
+    """Let no signal that comes after an outcome change the exit code of this process, on its last instructions too."""
+    global _final
+    _final = True
+
+
+def was_called() -> bool:
+    """Return whether a cancel of this process may have begun."""
+    return _called
+
+
+class Interrupts:
+    """Context manager: raises Interrupted in the main thread at the first ending signal, and never again.
+
+    To be entered on the main thread.
+
+    Args:
+        timeout: seconds from `agreed()` on after which what runs is interrupted; None for no limit.
+        force: called on a thread of its own where the main thread has not noticed an interruption in time. It says
+            what is true and returns the exit code, with which the process ends at once.
+    """
+
+    def __init__(self, timeout: float | None = None, force: Callable[[str], int] | None = None) -> None:
+        self.reason = ""  # what has interrupted, in words
+        self._timeout = timeout
+        self._force = force
+        self._agreed = False
+        self._over = False
+        self._stop: Callable[[], object] | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Interrupts:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+        self._wakeup_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        for signum in ENDING:
+            if signal.getsignal(signum) is not signal.SIG_IGN:  # by nohup, and by shells for what runs behind `&`
+                self._before[signum] = signal.signal(signum, self._hear)
+        threading.Thread(target=self._watch, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.over()
+        for signum, before in self._before.items():
+            signal.signal(signum, signal.SIG_IGN if _final else before or signal.SIG_DFL)
+        signal.set_wakeup_fd(self._wakeup_before)
+        os.close(self._writer)  # ends the watching thread, which closes the other end
+
+    def agreed(self) -> None:
+        """Begin the time limit, and let an SSH line that drops end nothing from now on."""
+        global _called
+        _called = self._agreed = True
+        if self._timeout is not None:
+            self._wake(b"\0")
+
+    def by(self, stop: Callable[[], object] | None) -> None:
+        """Have the first signal call this, on the main thread, in place of raising."""
+        self._stop = stop
+
+    def over(self) -> None:
+        """Know the outcome: nothing interrupts any more."""
+        self._over = True
+
+    def _hear(self, signum: int, frame: FrameType | None) -> None:
+        if self._over or self.reason or (signum == _HANGUP and self._agreed) or not self._is_meant(signum):
+            return
+        limit = signum == getattr(signal, "SIGALRM", None)
+        self.reason = f"it did not end in {self._timeout:g} s (--timeout)" if limit else "it was interrupted"
+        if self._stop is not None:
+            self._stop()
+        else:
+            raise Interrupted(self.reason)
+
+    def _is_meant(self, signum: int) -> bool:
+        if signum == getattr(signal, "SIGALRM", None):
+            return self._timeout is not None and self._agreed
+        # SIGUSR1 and the like are somebody's mistake, and no wish to give a cancel up.
+        return signum in (signal.SIGINT, signal.SIGTERM, _HANGUP, getattr(signal, "SIGQUIT", None))
+
+    def _wake(self, byte: bytes) -> None:
+        os.write(self._writer, byte)
+
+    def _watch(self) -> None:
+        """Begin to count at the first signal, or send one at the time limit."""
+        limit_at = end_at = math.inf
+        limited = False
+        while True:
+            wait = min(limit_at, end_at) - time.monotonic()
+            ready = select.select((self._reader,), (), (), None if wait == math.inf else max(0.0, wait))[0]
+            read = os.read(self._reader, 1) if ready else b""
+            if ready and not read:
+                break
+            if read == b"\0":
+                limit_at = time.monotonic() + float(self._timeout or 0)
+            elif read:
+                if self._is_meant(read[0]) and not (read[0] == _HANGUP and self._agreed):
+                    end_at = min(end_at, time.monotonic() + _FORCED)
+            elif time.monotonic() >= end_at:
+                end_at = math.inf
+                if self._force is not None and (limited or not self._over):
+                    os._exit(self._force(self.reason or "it was interrupted"))
+            elif time.monotonic() >= limit_at:
+                limit_at, limited = math.inf, True
+                end_at = min(end_at, time.monotonic() + _FORCED)
+                os.kill(os.getpid(), getattr(signal, "SIGALRM", signal.SIGTERM))
+        os.close(self._reader)

@@ -1,0 +1,212 @@
+"""Questions to OKX that change nothing, by an exchange object without the plugin, and what their answers mean."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from okx_rfq_plugin.cli.destinations import Destination
+from okx_rfq_plugin.cli.outcomes import plain, reason_of
+from okx_rfq_plugin.credentials import KEYS
+
+_PATIENCE = 5.0  # seconds for each of the requests
+_CLOCK = 5.0  # seconds that this clock may be off; OKX refuses from 30 on
+# Source: okx.com/docs-v5/en/#trading-account-rest-api-get-account-configuration
+_MODES = {"1": "spot mode", "2": "futures mode", "3": "multi-currency margin mode", "4": "portfolio margin mode"}
+_SPOT = "1"
+_OF_THE_KEY = ("environment", "permission", "IP list", "account mode", "block trading")
+_NOT_ASKED = "not looked at, because the key was not accepted"
+
+
+class Finding(NamedTuple):
+    """One line of a check: what was looked at, whether it is well, what was seen, and what to do.
+
+    `ok` is None where it could not be looked at. `warning` says that it is well, and not as safe as it could be.
+    """
+
+    check: str
+    ok: bool | None
+    seen: str
+    advice: str = ""
+    warning: bool = False
+
+    @property
+    def state(self) -> str:
+        """The word that its line begins with."""
+        if self.ok is None:
+            return "UNKNOWN"
+        return "WRONG" if not self.ok else "WARNING" if self.warning else "ok"
+
+    @property
+    def words(self) -> str:
+        """All of it in one sentence or two."""
+        advice = f" {self.advice}" if self.advice and (not self.ok or self.warning) else ""
+        return f"{self.check}: {self.seen.rstrip('.')}.{advice}" if advice else f"{self.check}: {self.seen}"
+
+
+class Answer(NamedTuple):
+    """What came of a question: rows, or in words what is wrong; `refused` says that OKX said no."""
+
+    rows: list[Any]
+    wrong: str = ""
+    refused: bool = False
+
+
+class _Straight:
+    """A session of requests that follows no redirect: it would take the signed headers along."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def request(self, *args: Any, **kwargs: Any) -> Any:
+        """Send, as requests does."""
+        return self._session.request(*args, **{**kwargs, "allow_redirects": False})
+
+
+class Probe:
+    """Asks OKX, once per question, and judges the answers as the package does.
+
+    Args:
+        destination: where to.
+        credentials: in ccxt's terms.
+        session: of requests, to send by, whose connection stays warm that way; None for one of its own.
+    """
+
+    def __init__(self, destination: Destination, credentials: dict[str, str], session: Any = None) -> None:
+        self._destination = destination
+        self.exchange = exchange = destination.exchange_for(credentials)
+        self.reply: Any = None  # the last one: HTTP status and body
+        self._judge = exchange.handle_errors
+        exchange.handle_errors = self._see
+        exchange.enableRateLimit = False
+        exchange.timeout = int(_PATIENCE * 1000)
+        if session is not None:
+            exchange.session.close()
+        exchange.session = _Straight(session if session is not None else exchange.session)
+
+    def ask(self, path: str, method: str, field: str, params: dict[str, Any] | None = None) -> Answer:
+        """Ask one question, once; every row of a good answer to it has this field."""
+        from okx_rfq_plugin._core.endpoints import Endpoint
+        from okx_rfq_plugin._core.verdict import Meaning, classify, describe, rows_of
+
+        self.reply = error = None
+        try:
+            getattr(self.exchange, method)({**(params or {}), "maxRetriesOnFailure": 0})
+        except Exception as raised:
+            error = raised
+        known: Any = error if _is_ccxts(error) else None
+        meaning = classify(Endpoint(method, path, fields=(field,)), self.reply, known).meaning
+        if error is None and meaning is Meaning.DONE and self.reply is not None:
+            rows = rows_of(self.reply)
+            if rows is not None:
+                return Answer(rows)
+        reason = reason_of(error)
+        words = describe(self.reply, known) if self.reply is not None or known is not None else f"{error}"
+        if self.reply is None:
+            words = "no reply arrived"
+        wrong = self._masked(plain(words) + (f": {reason}" if reason else ""))
+        return Answer([], wrong, meaning is Meaning.REJECTED and self.reply is not None)
+
+    def time(self) -> Iterator[Finding]:
+        """Compare the clocks, and sign by OKX's from now on."""
+        asked = time.time()
+        answer = self.ask("public/time", "public_get_public_time", "ts")
+        answered = time.time()
+        at = self.exchange.safe_integer(answer.rows[0], "ts") if answer.rows else None
+        if at is None:
+            advice = "Check the network, the proxy and --exchange: OKX cannot be reached."
+            yield Finding("clock", None, answer.wrong or "OKX's answer holds no time", advice)
+            return
+        self.offset = (asked + answered) / 2 - at / 1000
+        self.exchange.options["timeDifference"] = int(self.offset * 1000)
+        seen = f"{abs(self.offset):.1f} s {'ahead of' if self.offset > 0 else 'behind'} OKX"
+        advice = "Set the clock of this machine: OKX refuses 30 s. A cancel corrects it, and other programs may not."
+        yield Finding("clock", abs(self.offset) <= _CLOCK, seen, advice)
+
+    offset: float | None = None  # seconds that this clock is ahead of OKX's; None where that is not known
+
+    def account(self) -> Iterator[Finding]:
+        """Look whether this key may cancel there."""
+        answer = self._ask_for_config()
+        if answer.wrong or not answer.rows:
+            wrong = answer.wrong or "OKX's answer names no account"
+            if answer.refused:
+                yield Finding("key", False, wrong, self._key_advice())
+            else:
+                advice = "Nothing is known of the key. Check the network and the proxy, and try again."
+                yield Finding("key", None, wrong, advice)
+            yield from (Finding(check, None, _NOT_ASKED) for check in _OF_THE_KEY)
+            return
+        config = answer.rows[0]
+        yield Finding("key", True, f"accepted for User ID {config.get('uid')}")
+        yield Finding("environment", True, f"{self._destination.env}: the key belongs there")
+        permissions = [each.strip() for each in str(config.get("perm", "")).split(",") if each.strip()]
+        ok, withdraws = "trade" in permissions, "withdraw" in permissions
+        advice = "It cannot cancel. Give the key the permission Trade, on OKX's API page."
+        if ok and withdraws:
+            advice = "It can withdraw funds, which nothing here needs: use a key without that permission."
+        yield Finding("permission", ok, ", ".join(permissions) or "none", advice, warning=ok and withdraws)
+        addresses = str(config.get("ip") or "").strip()
+        advice = "Anyone who has it can use it from anywhere. Bind it to addresses, on OKX's API page."
+        yield Finding("IP list", True, addresses or "the key is bound to no address", advice, warning=not addresses)
+        level = str(config.get("acctLv"))
+        advice = "OKX offers no block trading in spot mode. Change the account mode, in OKX's settings."
+        yield Finding("account mode", level != _SPOT, _MODES.get(level, f"level {level}"), advice)
+        yield self._block_trading()
+
+    def _block_trading(self) -> Finding:
+        answer = self.ask("rfq/rfqs", "private_get_rfq_rfqs", "rfqId", {"state": "active", "limit": "1"})
+        if not answer.wrong:
+            return Finding("block trading", True, "OKX lists the RFQs of this account")
+        if answer.refused:
+            advice = "A cancel would be refused too. Ask OKX to open block trading to this account."
+            return Finding("block trading", False, answer.wrong, advice)
+        return Finding("block trading", None, answer.wrong, "Try again.")
+
+    def _key_advice(self) -> str:
+        """Try the key in the other environment: one that is accepted there belongs there."""
+        before = self.exchange.headers
+        demo = before.get("x-simulated-trading") == "1"
+        other = "live" if demo else "demo"
+        self.exchange.headers = {**before, "x-simulated-trading": "1"}
+        if demo:
+            del self.exchange.headers["x-simulated-trading"]
+        try:
+            if not self._ask_for_config().wrong:
+                return f"The key is one for {other} trading: use --env {other}."
+        finally:
+            self.exchange.headers = before
+        variables = ", ".join(KEYS.values())
+        return f"Check {variables}, the key's IP list, and --exchange: each region has keys of its own."
+
+    def _ask_for_config(self) -> Answer:
+        return self.ask("account/config", "private_get_account_config", "uid")
+
+    def _see(self, *args: Any, **kwargs: Any) -> Any:
+        from okx_rfq_plugin._core.verdict import Reply
+
+        status, _, _, _, _, _, body, *_ = args
+        self.reply = Reply(status, body)
+        return self._judge(*args, **kwargs)
+
+    def _masked(self, words: str) -> str:
+        for name in KEYS:
+            if value := getattr(self.exchange, name):
+                words = words.replace(value, "***")
+        return words
+
+    def close(self) -> None:
+        """Close the connections that are its own."""
+        with suppress(Exception):
+            self.exchange.session.close()
+
+
+def _is_ccxts(error: BaseException | None) -> bool:
+    from ccxt.base.errors import BaseError
+
+    return isinstance(error, BaseError)

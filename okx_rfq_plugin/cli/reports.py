@@ -1,0 +1,68 @@
+"""What a guard tells machines: systemd, by `sd_notify`, and whatever reads its status file."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import socket
+import time
+from contextlib import suppress
+from typing import Any
+
+
+class Reports:
+    """Tells systemd and a file what state a guard is in; neither holds it up, and nothing that fails there stops it.
+
+    Args:
+        path: of the file, which is replaced as a whole at each change; None for no file.
+        facts: what stands in the file beside the state.
+    """
+
+    def __init__(self, path: str | None = None, **facts: Any) -> None:
+        self._path = path
+        self.facts: dict[str, Any] = {"state": "starting", "message": "", **facts}
+        self._socket = os.environ.get("NOTIFY_SOCKET", "")
+        self._ready = False
+
+    @property
+    def beat_every(self) -> float:
+        """Seconds between two signs of life: half of what systemd waits for."""
+        mine = os.environ.get("WATCHDOG_PID") in (None, "", str(os.getpid()))
+        usec = os.environ.get("WATCHDOG_USEC", "")
+        return int(usec) / 2e6 if self._socket and mine and usec.isdigit() and int(usec) else math.inf
+
+    def state(self, state: str, message: str, **facts: Any) -> None:
+        """Tell a new state: "starting", "armed", "disarmed", "ending" or "ended"."""
+        self.facts |= {"state": state, "message": message, **facts}
+        lines = [f"STATUS={message}"]
+        if state in ("armed", "disarmed") and not self._ready:
+            self._ready = True
+            lines.append("READY=1")
+        if state == "ending":
+            lines.append("STOPPING=1")
+        self._notify(*lines)
+        self._write()
+
+    def beat(self, *, patience: float = 0.0) -> None:
+        """Give a sign of life; `patience` asks systemd to wait so many more seconds for the end."""
+        self._notify("WATCHDOG=1", *([f"EXTEND_TIMEOUT_USEC={int(patience * 1e6)}"] if patience else []))
+
+    def _notify(self, *lines: str) -> None:
+        if not self._socket or not hasattr(socket, "AF_UNIX"):
+            return
+        address = "\0" + self._socket[1:] if self._socket.startswith("@") else self._socket
+        with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.setblocking(False)
+            sender.sendto("\n".join(lines).encode(), address)
+
+    def _write(self) -> None:
+        if self._path is None:
+            return
+        self.facts["updated"] = round(time.time(), 3)
+        beside = f"{self._path}.{os.getpid()}"
+        with suppress(OSError):
+            with open(beside, "w", encoding="utf-8") as file:
+                json.dump(self.facts, file)
+                file.write("\n")
+            os.replace(beside, self._path)

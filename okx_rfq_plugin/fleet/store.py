@@ -1,0 +1,230 @@
+"""The store: Redis or Valkey through redis-py, the only module that imports it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from okx_rfq_plugin.fleet import scripts
+from okx_rfq_plugin.fleet.records import (
+    Beat,
+    Latch,
+    Member,
+    View,
+    Watcher,
+    beat_from_text,
+    from_text,
+    to_text,
+)
+
+# The braces keep all keys in one slot of a cluster.
+PREFIX = "{okx-rfq-fleet}:"
+CHANNEL = PREFIX + "latch"
+_EPOCH, _MEMBERS, _LATCH = PREFIX + "epoch", PREFIX + "members", PREFIX + "latch"
+_WATCHERS, _CANCELS = PREFIX + "watchers", PREFIX + "cancels"
+_BEAT = PREFIX + "beat:"
+_SENDS, _WINDOW = 2, 2.0  # okx.com/docs-v5/en/#block-trading-rest-api-cancel-all-rfqs
+_SETTING_OUT = 400  # milliseconds that one who waits for OKX's window may be silent
+_KEPT = 10_000  # milliseconds that the outcome of a shared cancel is kept
+
+
+class StoreError(Exception):
+    """The store did not do what was asked: out of reach, too slow, read-only, or it refused."""
+
+
+class Store:
+    """One connection to the store, for one thread at a time.
+
+    Args:
+        url: such as `rediss://user:password@host:6379/0`.
+        timeout: seconds to connect, and to answer.
+
+    Raises:
+        ValueError: the URL is none of a store's.
+    """
+
+    def __init__(self, url: str, *, timeout: float) -> None:
+        self.url = url
+        # Never again by itself: who calls decides, and what a lost connection means is not for a library to hide.
+        self._client: Any = redis.Redis.from_url(
+            url,
+            decode_responses=True,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            retry=Retry(NoBackoff(), 0),
+            retry_on_timeout=False,
+        )
+        self._known: dict[str, Member] = {}
+
+    def ping(self) -> None:
+        """Connect."""
+        with self._mended():
+            self._client.ping()
+
+    def ping_and_close(self) -> None:
+        """Whether it answers at all: StoreError where it does not."""
+        try:
+            self.ping()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the connection; the next call opens another."""
+        with suppress(Exception):
+            self._client.connection_pool.disconnect()
+
+    def renew(self, member: Member, beat: Beat) -> Latch | None:
+        """Renew a member's lease; return the latch."""
+        keys = (_MEMBERS, _BEAT + member.id, _LATCH)
+        text = self._run(scripts.RENEW, keys, member.id, to_text(member), to_text(beat), int(member.patience * 1000))
+        return from_text(Latch, text)
+
+    def sign_off(self, member_id: str) -> None:
+        """Take a member out: nobody will cancel for it."""
+        with self._mended(), self._client.pipeline(transaction=True) as pipe:
+            pipe.hdel(_MEMBERS, member_id)
+            pipe.delete(_BEAT + member_id)
+            pipe.execute()
+
+    def look(self) -> View:
+        """Return who is registered, with the heartbeats and the latch."""
+        epoch, latch, *pairs = self._run(scripts.LOOK, (_EPOCH, _MEMBERS, _LATCH), secrets.token_hex(8), _BEAT)
+        beats = {member_id: beat_from_text(text) for member_id, text in zip(pairs[::2], pairs[1::2], strict=True)}
+        unknown = [member_id for member_id in beats if member_id not in self._known]
+        if unknown:
+            with self._mended():
+                texts = self._client.hmget(_MEMBERS, unknown)
+            members = [from_text(Member, text or "") for text in texts]
+            self._known |= {member.id: member for member in members if member is not None}
+        self._known = {member_id: self._known[member_id] for member_id in beats if member_id in self._known}
+        return View(epoch, from_text(Latch, latch), beats, dict(self._known))
+
+    def set_latch(self, *, halted: bool, reason: str, by: str, floor: int = 0) -> Latch:
+        """Halt or resume the fleet, with a version above `floor` and above that of the latch before."""
+        text = self._run(scripts.SET_LATCH, (_LATCH,), floor, int(halted), reason, by, CHANNEL)
+        latch = from_text(Latch, text)
+        if latch is None:
+            raise StoreError("the store did not return the latch")
+        return latch
+
+    def put_back(self, latch: Latch) -> None:
+        """Put back a latch that the store has lost, unless it holds a later one by now."""
+        self._run(scripts.PUT_BACK, (_LATCH,), latch.version, to_text(latch), CHANNEL)
+
+    def forget(self, member_id: str) -> bool:
+        """Take out a lapsed member, unless it is back; return whether it was taken out."""
+        return bool(self._run(scripts.FORGET, (_MEMBERS, _BEAT + member_id), member_id))
+
+    def watch(self, watcher: Watcher, ms: int) -> None:
+        """Show that a watcher watches, for the given number of milliseconds."""
+        with self._mended(), self._client.pipeline(transaction=True) as pipe:
+            pipe.hset(_WATCHERS, watcher.id, to_text(watcher))
+            pipe.set(_BEAT + watcher.id, "[0, 0]", px=ms)
+            pipe.execute()
+
+    def unwatch(self, watcher_id: str) -> None:
+        """Take a watcher out."""
+        with self._mended():
+            self._client.hdel(_WATCHERS, watcher_id)
+
+    def watchers(self) -> list[Watcher]:
+        """Return the watchers that watch now."""
+        with self._mended():
+            all_of_them = self._client.hgetall(_WATCHERS)
+            alive = [bool(self._client.exists(_BEAT + watcher_id)) for watcher_id in all_of_them]
+        texts = [text for text, is_alive in zip(all_of_them.values(), alive, strict=True) if is_alive]
+        return [watcher for watcher in (from_text(Watcher, text) for text in texts) if watcher is not None]
+
+    def note_cancel(self, account: str, facts: Mapping[str, Any]) -> None:
+        """Keep when an account was canceled for the last time, to be shown."""
+        with self._mended():
+            self._client.hset(_CANCELS, account, json.dumps({"at": time.time(), **facts}))
+
+    def cancels(self) -> dict[str, dict[str, Any]]:
+        """Return by account the time of the last cancel and who made it."""
+        with self._mended():
+            return {account: json.loads(text) for account, text in self._client.hgetall(_CANCELS).items()}
+
+    def lifetimes(self, ids: list[str]) -> dict[str, float]:
+        """Return the seconds after which the key of each member expires, negative where it has."""
+        with self._mended(), self._client.pipeline(transaction=False) as pipe:
+            for member_id in ids:
+                pipe.pttl(_BEAT + member_id)
+            return {member_id: ms / 1000 for member_id, ms in zip(ids, pipe.execute(), strict=True)}
+
+    def subscribe(self) -> Latches:
+        """Listen for latches, on a connection of its own."""
+        with self._mended():
+            pubsub = self._client.pubsub(ignore_subscribe_messages=True)
+            pubsub.subscribe(CHANNEL)
+        return Latches(pubsub)
+
+    def enter(self, group: str, ticket: str) -> list[str]:
+        """Ask what a caller is to do who wants to cancel: see `scripts.ENTER`."""
+        waiting, following, sent, done = _ticket_keys(group)
+        keys = (waiting, following, sent, done + ticket)
+        reply: list[str] = self._run(scripts.ENTER, keys, ticket, _SENDS, int(_WINDOW * 1_000_000), _SETTING_OUT)
+        return reply
+
+    def ended(self, group: str, ticket: str, outcomes: Mapping[str, str]) -> None:
+        """Say how a cancel that `enter` had sent out has ended: see `scripts.ENDED`."""
+        waiting, _, sent, done = _ticket_keys(group)
+        pairs = [text for pair in outcomes.items() for text in pair]
+        self._run(scripts.ENDED, (waiting, sent), ticket, done, _KEPT, *pairs)
+
+    def _run(self, script: str, keys: tuple[str, ...], *arguments: Any) -> Any:
+        with self._mended():
+            return self._client.register_script(script)(keys=keys, args=arguments)
+
+    @contextmanager
+    def _mended(self) -> Iterator[None]:
+        """Drop the connection after any trouble: behind the same address another server may have taken over."""
+        try:
+            yield
+        except (redis.RedisError, OSError, ValueError) as error:
+            self.close()
+            raise StoreError(f"{type(error).__name__}: {without_password(str(error), self.url)}") from error
+
+
+class Latches:
+    """Latches as they are set."""
+
+    def __init__(self, pubsub: Any) -> None:
+        self._pubsub = pubsub
+
+    def next(self, seconds: float) -> Latch | None:
+        """Wait for a latch, for the given number of seconds at most.
+
+        Raises:
+            StoreError: the connection is lost.
+        """
+        try:
+            message = self._pubsub.get_message(timeout=seconds)
+        except (redis.RedisError, OSError, ValueError) as error:
+            raise StoreError(type(error).__name__) from error
+        return None if message is None else from_text(Latch, str(message.get("data")))
+
+    def close(self) -> None:
+        """Listen no longer."""
+        with suppress(Exception):
+            self._pubsub.close()
+
+
+def without_password(words: str, url: str) -> str:
+    """Take a URL's password out of a text."""
+    password = urlsplit(url).password
+    return words.replace(password, "***") if password else words
+
+
+def _ticket_keys(group: str) -> tuple[str, str, str, str]:
+    waiting, following, sent, done = (f"{PREFIX}{name}:{group}" for name in ("waiting", "next", "sent", "done"))
+    return waiting, following, sent, f"{done}:"

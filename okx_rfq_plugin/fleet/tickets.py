@@ -1,0 +1,207 @@
+"""Cancels shared across processes: who waits for OKX's window is served by another's cancel that set out later."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import queue
+import secrets
+import threading
+from collections.abc import Callable, Generator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from okx_rfq_plugin._core.clock import SYSTEM, AsyncWaker, Clock, Waker
+from okx_rfq_plugin.fleet.store import Store, StoreError
+
+BUDGET = 0.05  # seconds that a cancel waits for the store at a time, then it goes on as without it
+LONGEST = 2.5  # seconds that a cancel waits for others, OKX's window included
+_LOOK = 0.05  # seconds between two looks at how others are getting on
+_LOOKS = 3  # unanswered ones in a row, after which one who waits for OKX's window waits no longer
+_GOODBYE = 2.0  # seconds that closing may take
+
+Receipt = dict[str, Any]
+# What a caller is to do next: sleep so many seconds, ask (with what is to be asked), or send.
+Step = tuple[Any, ...]
+
+
+class Question:
+    """A question to the store, answered on another thread."""
+
+    def __init__(self, ask: Callable[[Store], Any], waker: Any, undo: Callable[[Store], Any] | None = None) -> None:
+        self.ask, self.waker, self.undo = ask, waker, undo
+        self.answer: Any = None
+        self.given_up = False
+
+
+class Office:
+    """Asks the store on a thread of its own, so that no caller holds a lock or depends on a socket.
+
+    Args:
+        url: of the store.
+        account: as `accounts.account_of` returns it.
+        key: what only those who have the account's API key know; it stays here. Outcomes carry its signature, so that
+            no one else can claim that a cancel was clean.
+    """
+
+    def __init__(self, url: str, account: str, key: bytes) -> None:
+        self._key = key
+        self.group = f"{account}:{self._mac('group')[:16]}"
+        self._store = Store(url, timeout=1.0)
+        self._questions: queue.SimpleQueue[Question | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="okx-rfq-fleet-tickets", daemon=True)
+        self._thread.start()
+
+    def put(self, question: Question) -> Question:
+        """Have a question asked; its waker is woken when the answer is there, or never."""
+        self._questions.put(question)
+        return question
+
+    def close(self) -> None:
+        """End the thread."""
+        self._questions.put(None)
+        self._thread.join(_GOODBYE)
+
+    def sealed(self, ticket: str, receipt: Receipt) -> str:
+        """Return a receipt as the store keeps it for a ticket."""
+        words = json.dumps(receipt)
+        return json.dumps({"receipt": words, "mac": self._mac(f"{ticket} {words}")})
+
+    def unsealed(self, ticket: str, text: str) -> Receipt | None:
+        """Return the receipt; None where it is not by a holder of the key, or not for this ticket."""
+        try:
+            sealed = json.loads(text)
+            words, mac = str(sealed["receipt"]), str(sealed["mac"])
+            if hmac.compare_digest(mac, self._mac(f"{ticket} {words}")):
+                receipt: Receipt = json.loads(words)
+                return receipt
+        except (ValueError, TypeError, KeyError):
+            pass
+        return None
+
+    def _mac(self, words: str) -> str:
+        return hmac.new(self._key, f"okx-rfq-fleet {words}".encode(), hashlib.sha256).hexdigest()
+
+    def _run(self) -> None:
+        question: Question | None = Question(Store.ping, Waker())  # connected before anybody is in a hurry
+        while question is not None:
+            if not question.given_up:
+                self._ask(question)
+            question = self._questions.get()
+        self._store.close()
+
+    def _ask(self, question: Question) -> None:
+        with suppress(StoreError):
+            question.answer = question.ask(self._store)
+            question.waker.wake()
+            if question.given_up and question.undo is not None:
+                question.undo(self._store)
+
+
+def share(office: Office, now: Callable[[], float]) -> Generator[Step, Any, Receipt | None]:
+    """Decide how one cancel is served; what is yielded is to be done, and its result sent back.
+
+    Yields:
+        `("ask", question, undo)`: the store's answer, None where it is not there in time. `("sleep", seconds)`.
+        `("tell", question)`: nothing is waited for. `("send",)`: the receipt of the caller's own cancel, None where it
+        was not clean.
+
+    Returns:
+        The receipt of another's cancel, which set out after this caller came; None where it sent its own.
+    """
+    ticket, begun = secrets.token_hex(8), now()
+    unanswered = _LOOKS  # the first question has one chance
+    leave = _end(office, ticket, {})
+    while True:
+        answer = yield "ask", lambda store: store.enter(office.group, ticket), leave
+        if not answer:
+            unanswered += 1
+            if unanswered > _LOOKS:
+                break
+            continue
+        unanswered = 0
+        if answer[0] == "done":
+            receipt = office.unsealed(ticket, answer[1])
+            if receipt is not None:
+                return {**receipt, "elapsed": now() - begun}
+            break
+        if answer[0] == "send":
+            receipt = yield ("send",)
+            served = answer[1:] if receipt is not None else []
+            yield "tell", _end(office, ticket, {each: office.sealed(each, receipt) for each in served})
+            return None
+        if now() - begun >= LONGEST:
+            yield "tell", leave
+            break
+        yield "sleep", _LOOK
+    yield ("send",)
+    return None
+
+
+def _end(office: Office, ticket: str, outcomes: Mapping[str, str]) -> Callable[[Store], None]:
+    return lambda store: store.ended(office.group, ticket, outcomes)
+
+
+def run(office: Office, send: Callable[[], Receipt], clock: Clock = SYSTEM) -> Receipt:
+    """Serve a cancel.
+
+    Args:
+        office: asks the store.
+        send: cancels as without the fleet, and returns the receipt or raises.
+        clock: measures and sleeps.
+    """
+    steps, sent, result = share(office, clock.now), None, None
+    while True:
+        try:
+            what, *how = steps.send(result)
+        except StopIteration as end:
+            return end.value or sent  # type: ignore[return-value]  # one of the two is there
+        result = None
+        if what == "ask":
+            question = office.put(Question(how[0], Waker(), how[1]))
+            clock.sleep(BUDGET, question.waker)
+            question.given_up, result = True, question.answer
+        elif what == "sleep":
+            clock.sleep(how[0], Waker())
+        elif what == "tell":
+            office.put(Question(how[0], Waker()))
+        else:
+            try:
+                result = sent = send()
+            finally:
+                if sent is None:
+                    _take_back(steps, office)
+
+
+async def run_async(office: Office, send: Callable[[], Any], clock: Clock = SYSTEM) -> Receipt:
+    """Async version of `run`."""
+    steps, sent, result = share(office, clock.now), None, None
+    while True:
+        try:
+            what, *how = steps.send(result)
+        except StopIteration as end:
+            return end.value or sent  # type: ignore[return-value]  # as above
+        result = None
+        if what == "ask":
+            question = office.put(Question(how[0], AsyncWaker(), how[1]))
+            await clock.asleep(BUDGET, question.waker)
+            question.given_up, result = True, question.answer
+        elif what == "sleep":
+            await clock.asleep(how[0], AsyncWaker())
+        elif what == "tell":
+            office.put(Question(how[0], Waker()))
+        else:
+            try:
+                result = sent = await send()
+            finally:
+                if sent is None:
+                    _take_back(steps, office)
+
+
+def _take_back(steps: Generator[Step, Any, Receipt | None], office: Office) -> None:
+    # A cancel that was not clean serves nobody else; those who wait for it hear so.
+    with suppress(StopIteration):
+        what, *how = steps.send(None)
+        if what == "tell":
+            office.put(Question(how[0], Waker()))

@@ -1,0 +1,116 @@
+"""What a watcher has to do: for whom to cancel and when, whom to forget, what to tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from okx_rfq_plugin.fleet.clocks import Reading
+from okx_rfq_plugin.fleet.plan import Plan
+from okx_rfq_plugin.fleet.records import OKX_WINDOW, Beat, Member, View
+from okx_rfq_plugin.fleet.sight import Seen, Sight
+
+ALARM, CANCEL = "alarm", "cancel"  # what to do when the store is gone
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something to tell."""
+
+    kind: str  # lapsed, uncovered, back, blind, sight, canceled, failed, finished or forgotten
+    account: str | None = None
+    member: Member | None = None
+    words: str = ""
+
+
+class Watch:
+    """The decisions of one watcher, without clock, store or network.
+
+    Args:
+        accounts: those that there are keys for.
+        on_blind: ALARM or CANCEL.
+        blind_after: seconds.
+    """
+
+    def __init__(self, accounts: frozenset[str], *, on_blind: str = ALARM, blind_after: float = 15.0) -> None:
+        self.accounts = accounts
+        self.sight = Sight()
+        self.plans: dict[str, Plan] = {}
+        self.owed: dict[str, list[Member]] = {}  # by account, the members that its plan is for
+        self.uncovered: dict[str, Member] = {}  # lapsed members of accounts that there is no key for
+        self.is_blind = False
+        self._on_blind, self._blind_after = on_blind, blind_after
+        self._lapses: dict[str, Beat | None] = {}  # by id, the last heartbeat of those that have lapsed
+
+    def look(self, view: View | None, now: Reading) -> list[Event]:
+        """Take in a look at the store; return what it has shown."""
+        self.sight.look(view, now)
+        events = self._returned()
+        for seen in self.sight.lapsed(now):
+            if seen.member.id not in self._lapses:
+                events.append(self._lapse(seen, now))
+        return events + self._blindness(now)
+
+    def due(self, now: Reading) -> list[str]:
+        """Return the accounts to cancel for now, and count their cancels as begun."""
+        due = [account for account, plan in self.plans.items() if plan.is_due(now)]
+        for account in due:
+            self.plans[account].begin(now)
+        return due
+
+    def canceled(self, account: str, now: Reading, *, clean: bool, words: str = "") -> list[Event]:
+        """Take in how a cancel has ended; `finished` events name the members that the store may forget now."""
+        plan = self.plans[account]
+        plan.end(now, clean=clean)
+        events = [Event("canceled" if clean else "failed", account, words=words)]
+        if plan.is_done:
+            del self.plans[account]
+            members = self.owed.pop(account, [])
+            events += [Event("finished", account, member) for member in members] or [Event("finished", account)]
+        return events
+
+    def forgotten(self, member: Member) -> Event:
+        """Note that the store has forgotten a member."""
+        self.sight.forget(member.id)
+        self._lapses.pop(member.id, None)
+        return Event("forgotten", member.account, member)
+
+    def _lapse(self, seen: Seen, now: Reading) -> Event:
+        member = seen.member
+        self._lapses[member.id] = seen.beat
+        if member.account not in self.accounts:
+            self.uncovered[member.id] = member
+            return Event("uncovered", member.account, member)
+        self._plan(member.account, now, member.longer)
+        self.owed.setdefault(member.account, []).append(member)
+        return Event("lapsed", member.account, member)
+
+    def _plan(self, account: str, now: Reading, longer: float) -> None:
+        # A new lapse begins anew; what an earlier one still needs is later than that at no step.
+        earlier = self.plans.get(account)
+        plan = self.plans[account] = Plan(now, longer=max(longer, earlier.longer if earlier else 0.0))
+        if earlier is not None:
+            plan.succeed(earlier)
+
+    def _returned(self) -> list[Event]:
+        events = []
+        for member_id, beat in list(self._lapses.items()):
+            seen = self.sight.seen.get(member_id)
+            if seen is None or seen.beat != beat:
+                del self._lapses[member_id]
+                self.uncovered.pop(member_id, None)
+                if seen is not None:
+                    events.append(Event("back", seen.member.account, seen.member))
+        return events
+
+    def _blindness(self, now: Reading) -> list[Event]:
+        dark, unclear = self.sight.dark_for(now), self.sight.unclear_for(now)
+        blind = dark > self._blind_after or unclear > self._blind_after + self.sight.patience
+        if blind == self.is_blind:
+            return []
+        self.is_blind = blind
+        if not blind:
+            return [Event("sight")]
+        if self._on_blind == CANCEL:
+            for account in sorted(self.accounts):
+                self._plan(account, now, OKX_WINDOW)
+        return [Event("blind")]

@@ -1,0 +1,251 @@
+"""A cancel that goes on to the end: signals at every stage, a time limit, closed streams; what it can be asked for."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.command import COMMAND, PATIENCE, environment, keys, okx_rfq, on_a_terminal, plain, started
+
+from okx_rfq_plugin.cli.interrupts import ENDING
+from okx_rfq_plugin.sandbox import Sandbox
+
+CANCEL = "rfq/cancel-all-rfqs"
+BOUND = r"Whatever was created before \d\d:\d\d:\d\d expires by \d\d:\d\d:\d\d at the latest\."
+
+
+@pytest.fixture
+def okx() -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        running.create_rfq()
+        yield running
+
+
+def command(okx: Sandbox, *options: str) -> tuple[str, ...]:
+    return ("cancel-all", "--env", "sandbox", "--url", okx.url, *options)
+
+
+def when_requested(okx: Sandbox, process: subprocess.Popen[str]) -> None:
+    """Wait until the first cancel has arrived."""
+    arrived: Callable[[], bool] = lambda: any(request.path.endswith(CANCEL) for request in okx.requests)  # noqa: E731
+    while not arrived():
+        assert process.poll() is None
+        threading.Event().wait(0.01)
+
+
+def test_a_terminal_that_closes_ends_nothing(okx: Sandbox) -> None:
+    """SIGHUP in the middle of a cancel, as from an SSH line that drops: it goes on, and is done."""
+    okx.fault(CANCEL, "50001", "50001")
+    with on_a_terminal(*command(okx), env=keys(okx.credentials)) as running:
+        running.until("Next attempt in")
+        running.interrupt(signal.SIGHUP)
+        code = running.end()
+
+    assert (0, []) == (code, okx.rfqs("active"))
+    assert "none is active any more" in plain(running.seen)
+
+
+@pytest.mark.parametrize("number", [number for number in ENDING if number is not signal.SIGINT])
+def test_ctrl_c_again_and_any_signal_after_it_change_nothing(number: signal.Signals, okx: Sandbox) -> None:
+    """The first one ends the cancel, with its code and one line; the next ones are not heard."""
+    okx.fault(CANCEL, *[PATIENCE] * 9)
+    with started(*command(okx, "--json"), env=keys(okx.credentials)) as process:
+        when_requested(okx, process)
+        for each in (signal.SIGINT, number, signal.SIGINT, number):
+            process.send_signal(each)
+        out, err = process.communicate(timeout=PATIENCE)
+    (line,) = map(json.loads, out.splitlines())
+
+    assert (4, True) == (process.returncode, line["may_be_canceled"])
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+def test_a_signal_after_the_outcome_changes_neither_code_nor_words(number: signal.Signals, okx: Sandbox) -> None:
+    """Canceled is canceled: interrupted while it reads which RFQs they were, it ends with 0 and says so."""
+    okx.fault("account/config", PATIENCE)
+    with started(*command(okx, "--json"), env=keys(okx.credentials)) as process:
+        while not any(request.path.endswith("account/config") for request in okx.requests):
+            assert process.poll() is None
+            threading.Event().wait(0.01)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=PATIENCE)
+    (line,) = map(json.loads, out.splitlines())
+
+    assert (0, "", "canceled") == (process.returncode, err, line["status"])
+    assert [] == okx.rfqs("active")
+
+
+def test_the_time_limit_ends_whatever_hangs(okx: Sandbox) -> None:
+    """--timeout is when it has ended: in doubt, since a request was on its way."""
+    okx.fault(CANCEL, *[PATIENCE] * 9)
+    ended = okx_rfq(*command(okx, "--timeout", "0.5", "--json"), env=keys(okx.credentials))
+    line = json.loads(ended.stdout)
+
+    assert (4, True) == (ended.returncode, line["may_be_canceled"])
+    assert "it did not end in 0.5 s (--timeout)" in line["message"]
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+@pytest.mark.parametrize("options", [(), ("--json",), ("-v",)])
+def test_closed_streams_change_nothing(closed: str, options: tuple[str, ...], okx: Sandbox) -> None:
+    """Whatever was closed beforehand, it is canceled, and the code says so."""
+    line = shlex.join([*COMMAND, *command(okx, "--no-confirm", *options)])
+    ended = subprocess.run(
+        ["/bin/sh", "-c", f"exec {line} {closed}"],
+        env=environment(**keys(okx.credentials)),
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert (0, []) == (ended.returncode, okx.rfqs("active"))
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(okx: Sandbox) -> None:
+    """A full disk, and a folder that is not there: canceled, and no traceback."""
+    codes = []
+    for path in ("/dev/full", "/no/such/folder/log"):
+        ended = okx_rfq(*command(okx, "--no-confirm", "--log-file", path), env=keys(okx.credentials))
+        codes.append(ended.returncode)
+        assert "Traceback" not in ended.stderr
+
+    assert ([0, 0], []) == (codes, okx.rfqs("active"))
+    assert "Nothing is logged: /no/such/folder/log cannot be written: No such file or directory." in ended.stderr
+
+
+def test_a_log_file_has_what_happened_and_no_secret(okx: Sandbox, tmp_path: Path) -> None:
+    """Appended, with the time, whatever is shown on the terminal."""
+    okx.fault(CANCEL, "50001")
+    log = tmp_path / "log"
+    ended = okx_rfq(*command(okx, "-q", "--log-file", str(log)), env=keys(okx.credentials))
+    text = log.read_text()
+
+    assert (0, "") == (ended.returncode, ended.stderr)
+    assert "WARNING" in text
+    assert "50001" in text
+    assert not [value for value in okx.credentials.values() if value in text]
+
+
+def test_a_bundle_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """Certainly not canceled: nothing could be sent, and the first line says why."""
+    dummies = dict.fromkeys(("OKX_API_KEY", "OKX_API_SECRET", "OKX_PASSPHRASE"), "dummy")
+    env = {**dummies, "REQUESTS_CA_BUNDLE": str(tmp_path / "none.pem")}
+    ended = okx_rfq("cancel-all", "--env", "demo", env=env)
+
+    assert (3, "") == (ended.returncode, ended.stdout)
+    first = ended.stderr.splitlines()[0]
+    assert "NOTHING WAS CANCELED, nothing was sent: REQUESTS_CA_BUNDLE names the CA bundle" in first
+    assert re.search(BOUND, first)
+
+
+def test_a_key_that_no_header_can_carry_is_named() -> None:
+    """Certainly not canceled, and which variable; not its value."""
+    dummies = dict.fromkeys(("OKX_API_SECRET", "OKX_PASSPHRASE"), "dummy")
+    ended = okx_rfq("cancel-all", "--env", "demo", env={**dummies, "OKX_API_KEY": "dum\N{SNOWMAN}my"})
+
+    assert 3 == ended.returncode
+    assert "OKX_API_KEY has a character that no HTTP header can carry" in ended.stderr
+    assert "\N{SNOWMAN}" not in ended.stderr
+
+
+# What a cancel can be asked for
+
+
+def test_keys_come_from_files_and_from_systemd(okx: Sandbox, tmp_path: Path) -> None:
+    """With a line break at the end or not, and by systemd's names in lower case."""
+    for name, value in keys(okx.credentials).items():
+        (tmp_path / name).write_text(value + "\n")
+        (tmp_path / name.lower()).write_text(value)
+    files: dict[str, str] = {f"{name}_FILE": str(tmp_path / name) for name in keys(okx.credentials)}
+    codes = [
+        okx_rfq(*command(okx, "--no-confirm"), env=env).returncode
+        for env in (files, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    ]
+
+    assert ([0, 0], []) == (codes, okx.rfqs("active"))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "cannot be read: No such file or directory"), (b"x" * 5000, "too long"), (b"\xff", "is not text")],
+)
+def test_a_file_that_holds_no_key_is_named(content: bytes | None, words: str, okx: Sandbox, tmp_path: Path) -> None:
+    """Usage: which variable, which file and why; never what is in it."""
+    file = tmp_path / "secret"
+    if content is not None:
+        file.write_bytes(content)
+    env = {**keys(okx.credentials), "OKX_API_SECRET_FILE": str(file)}
+    del env["OKX_API_SECRET"]
+    ended = okx_rfq(*command(okx), env=env)
+
+    assert (2, 1) == (ended.returncode, len(okx.rfqs("active")))
+    assert words in " ".join(ended.stderr.split())
+    assert "xxx" not in ended.stderr
+
+
+def test_a_dry_run_cancels_nothing(okx: Sandbox) -> None:
+    """It shows what would be canceled."""
+    ended = okx_rfq(*command(okx, "--dry-run"), env=keys(okx.credentials))
+
+    assert (0, 1) == (ended.returncode, len(okx.rfqs("active")))
+    assert "1 active RFQ" in ended.stdout
+    assert {"GET"} == {request.method for request in okx.requests}
+
+
+def test_quotes_go_too(okx: Sandbox) -> None:
+    """After the RFQs; both have their facts, and the worse of them the code."""
+    okx.fault("rfq/cancel-all-quotes", "50120")
+    options = ("--no-confirm", "--quotes", "--quotes-after", "30", "--json")
+    line = json.loads((ended := okx_rfq(*command(okx, *options), env=keys(okx.credentials))).stdout)
+
+    assert (3, "canceled", "failed") == (ended.returncode, line["status"], line["quotes"]["status"])
+    assert "quotes_after" in line
+
+
+def test_until_clear_begins_again(okx: Sandbox) -> None:
+    """A deadline that has passed is not the end of it."""
+    okx.fault(CANCEL, *["50001"] * 2)
+    ended = okx_rfq(*command(okx, "--deadline", "0", "--until-clear"), env=keys(okx.credentials))
+
+    assert (0, []) == (ended.returncode, okx.rfqs("active"))
+    assert 2 == ended.stderr.count("It begins again (--until-clear).")
+
+
+def test_until_clear_repeats_no_refusal(okx: Sandbox) -> None:
+    """What no repetition mends ends it."""
+    env: dict[str, Any] = {**keys(okx.credentials), "OKX_API_SECRET": "not-the-secret"}
+
+    assert 3 == okx_rfq(*command(okx, "--until-clear"), env=env).returncode
+
+
+def test_named_rfqs_are_canceled_and_no_others(okx: Sandbox) -> None:
+    """`cancel ID` ends the one, and reads whether it has."""
+    other = okx.create_rfq()
+    env = keys(okx.credentials)
+    cancel = ("cancel", "--env", "sandbox", "--url", okx.url)
+    ended = okx_rfq(*cancel, other["rfqId"], env=env)
+
+    assert (0, 1) == (ended.returncode, len(okx.rfqs("active")))
+    assert f"None of these 1 is active any more: {other['rfqId']}." in ended.stdout
+
+
+def test_a_named_rfq_that_is_still_active_is_said(okx: Sandbox) -> None:
+    """3, by OKX's own list; and 4 where that cannot be read."""
+    (mine,) = okx.rfqs("active")
+    cancel = ("cancel", "--env", "sandbox", "--url", okx.url, "--deadline", "0", "--json", mine["rfqId"])
+    okx.fault("rfq/cancel-batch-rfqs", "50001", "50001")
+    still = okx_rfq(*cancel, env=keys(okx.credentials))
+    okx.fault("rfq/rfqs", *["50001"] * 3)
+    unknown = okx_rfq(*cancel, env=keys(okx.credentials))
+
+    assert (3, [mine["rfqId"]]) == (still.returncode, json.loads(still.stdout)["left"])
+    assert (4, None) == (unknown.returncode, json.loads(unknown.stdout)["left"])

@@ -1,0 +1,54 @@
+"""The drill: what it sees where all is as the sandbox believes, and where it is not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.command import keys, okx_rfq
+
+from okx_rfq_plugin.cli.drilling import STEPS
+from okx_rfq_plugin.sandbox import Fault, Sandbox
+
+
+@pytest.fixture
+def okx() -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        yield running
+
+
+def drilled(okx: Sandbox, folder: Path) -> tuple[int, dict[str, Any], str]:
+    report = folder / "report.json"
+    place = ("--env", "sandbox", "--url", okx.url, "--report", str(report))
+    ended = okx_rfq("drill", *place, env=keys(okx.credentials))
+    return ended.returncode, json.loads(report.read_text()), ended.stdout
+
+
+def test_a_sandbox_is_what_a_sandbox_believes(okx: Sandbox, tmp_path: Path) -> None:
+    """Every reply is as expected, the killed process's RFQs are gone, and the report holds no secret."""
+    code, report, shown = drilled(okx, tmp_path)
+    text = json.dumps(report)
+
+    assert (0, []) == (code, report["differences"])
+    assert [step.name for step in STEPS] == list(report["steps"])
+    assert (137, 137, 2) == tuple(report["guard"][name] for name in ("code", "expected", "created"))
+    assert [] == okx.rfqs("active")
+    assert "the book was empty after" in shown
+    assert not [value for value in (*okx.credentials.values(), "100001", okx.rfqs()[0]["rfqId"]) if value in text]
+
+
+def test_a_reply_that_is_another_is_named(okx: Sandbox, tmp_path: Path) -> None:
+    """A field more, a field less, another code: what was seen, and what was believed."""
+    okx.fault("rfq/counterparties", Fault(body='{"code":"0","msg":"","data":[{"traderName":"x","more":1}]}'))
+    okx.fault("public/time", Fault(), "50001")
+    code, report, shown = drilled(okx, tmp_path)
+
+    assert 1 == code
+    assert (
+        "counterparties: fields: missing traderCode, type; unknown more; of another type none" in report["differences"]
+    )
+    assert "time: code: '50001', and the sandbox believes '0'" in report["differences"]
+    assert "DIFFERENT time: " in shown

@@ -1,0 +1,342 @@
+"""The parts of which the fleet's decisions are made: fence, sight, plan, watch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from okx_rfq_plugin.fleet.clocks import Reading, read
+from okx_rfq_plugin.fleet.fence import Fence
+from okx_rfq_plugin.fleet.plan import Plan
+from okx_rfq_plugin.fleet.records import (
+    Beat,
+    Latch,
+    Member,
+    View,
+    Watcher,
+    beat_from_text,
+    from_text,
+    newest,
+    to_text,
+)
+from okx_rfq_plugin.fleet.sight import Sight
+from okx_rfq_plugin.fleet.watching import Watch
+
+HALTED = Latch(7, True, "risk limit", "ops", 1_790_000_000.0)
+MEMBER = Member("m1", "alpha", "host1", 42, "demo:1", 3.0, 0.0, 0.0)
+OTHER = Member("m2", "beta", "host2", 43, "demo:2", 3.0, 0.0, 0.0)
+
+
+def at(seconds: float) -> Reading:
+    return Reading(seconds, seconds, seconds)
+
+
+def view(*beats: tuple[Member, Beat | None], epoch: str = "1", latch: Latch | None = None) -> View:
+    return View(epoch, latch, {m.id: beat for m, beat in beats}, {m.id: m for m, _ in beats})
+
+
+# Clocks
+
+
+@pytest.mark.parametrize(
+    ("later", "seconds"),
+    [
+        (Reading(2.0, 2.0, 2.0), 2.0),
+        (Reading(0.0, 60.0, 60.0), 60.0),  # suspended
+        (Reading(0.0, 0.0, 60.0), 60.0),  # a virtual machine was paused
+        (Reading(2.0, 2.0, -3600.0), 2.0),  # the wall clock was set back
+        (Reading(2.0, 2.0, 3600.0), 3600.0),  # and forward
+    ],
+)
+def test_the_clock_that_moved_most_counts(later: Reading, seconds: float) -> None:
+    """A lease is as old as the clock that moved most says."""
+    assert seconds == later.most_since(at(0.0))
+
+
+def test_clocks_of_this_machine_go_on() -> None:
+    """Each clock of a later reading is at least that of an earlier one."""
+    earlier, later = read(), read()
+
+    assert all(now >= then for now, then in zip(later, earlier, strict=True))
+    assert later.least_since(earlier) >= 0.0
+
+
+# Fence
+
+
+def test_a_fence_is_up_until_the_first_answer() -> None:
+    """Nothing is created before the store has answered once."""
+    fence = Fence(3.0)
+
+    assert "has lapsed (it was not renewed yet)" in str(fence.refusal(at(0.0)))
+    assert -math.inf == fence.left(at(0.0))
+
+
+@pytest.mark.parametrize(("seconds", "up"), [(0.0, False), (2.99, False), (3.0, True), (60.0, True)])
+def test_a_lease_counts_from_before_the_renewal_was_sent(seconds: float, up: bool) -> None:
+    """However late the answer was, the lease is over three seconds after the renewal was sent."""
+    fence = Fence(3.0)
+    fence.renewed(at(0.0), None)
+
+    assert up == (fence.refusal(at(seconds)) is not None)
+
+
+def test_a_halted_member_is_told_why() -> None:
+    """The refusal quotes reason, by whom and since when."""
+    fence = Fence(3.0)
+    fence.renewed(at(0.0), HALTED)
+
+    assert "the fleet is halted since 2026-09-21T14:13:20Z by ops: risk limit" == fence.refusal(at(1.0))
+
+
+def test_a_fence_says_what_went_wrong() -> None:
+    """The reason of the last failure is in the refusal."""
+    fence = Fence(3.0)
+    fence.failed("TimeoutError")
+
+    assert "(TimeoutError)" in str(fence.refusal(at(0.0)))
+
+
+@pytest.mark.parametrize(
+    ("known", "stored", "put_back"),
+    [
+        (None, None, False),
+        (HALTED, None, True),
+        (HALTED, Latch(6, False, "", "", 0.0), True),
+        (HALTED, HALTED, False),
+        (HALTED, Latch(8, False, "", "", 0.0), False),
+        (Latch(7, False, "", "", 0.0), None, False),
+    ],
+)
+def test_a_halt_that_the_store_lost_is_put_back(known: Latch | None, stored: Latch | None, put_back: bool) -> None:
+    """A halt is, a resume is not: in doubt the fleet stays halted."""
+    fence = Fence(3.0)
+    fence.heard(known)
+
+    assert (known if put_back else None) == fence.renewed(at(0.0), stored)
+
+
+@pytest.mark.parametrize("lease", [0.0, -1.0, math.inf, math.nan])
+def test_a_lease_is_a_time(lease: float) -> None:
+    """What is no number of seconds is refused."""
+    with pytest.raises(ValueError, match="a lease is a number of seconds above 0"):
+        Fence(lease)
+
+
+# Records
+
+
+@pytest.mark.parametrize("record", [MEMBER, HALTED, Watcher("w", "watcher", "host", 1, ("demo:1",), "alarm")])
+def test_a_record_is_read_as_it_was_written(record: Member | Latch | Watcher) -> None:
+    """What goes into the store comes out of it."""
+    assert record == from_text(type(record), to_text(record))
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "{}", "7", '{"id": 1}', '{"accounts": 1}', "\x00"])
+def test_what_is_no_record_is_none(text: str) -> None:
+    """Whatever stands in the store, it breaks nothing."""
+    assert None is from_text(Member, text)
+    assert None is beat_from_text(text)
+
+
+def test_the_newest_latch_is_that_of_the_greatest_version() -> None:
+    """None counts for nothing."""
+    assert None is newest(None, None)
+    assert HALTED is newest(None, HALTED, Latch(6, False, "", "", 0.0))
+
+
+@pytest.mark.parametrize(("ahead", "longer"), [(None, 30.0), (-5.0, 0.0), (0.0, 0.0), (12.0, 12.0), (3600.0, 30.0)])
+def test_a_signature_dated_ahead_is_good_for_longer(ahead: float | None, longer: float) -> None:
+    """By as much as it is ahead, 30 s at most, and by 30 s where that is not known."""
+    assert longer == replace(MEMBER, ahead=ahead).longer
+
+
+# Sight
+
+
+def look(sight: Sight, first: float, last: float, shown: View, step: float = 0.25) -> None:
+    seconds = first
+    while seconds <= last:
+        sight.look(shown, at(seconds))
+        seconds += step
+
+
+def test_a_member_has_lapsed_a_sixth_after_its_lease() -> None:
+    """After 3.5 s without a new heartbeat, and not before."""
+    sight = Sight()
+    look(sight, 0.0, 3.5, view((MEMBER, Beat(1, 0))))
+    assert [] == sight.lapsed(at(3.5))
+
+    sight.look(view((MEMBER, None)), at(3.75))
+
+    assert [MEMBER] == [seen.member for seen in sight.lapsed(at(3.75))]
+
+
+@pytest.mark.parametrize("broken", ["silence", "gap", "suspended", "restarted"])
+def test_a_break_gives_everyone_the_whole_lease_again(broken: str) -> None:
+    """No answer, a pause of the one who looks, or another server: it begins anew."""
+    sight = Sight()
+    shown = view((MEMBER, Beat(1, 0)))
+    look(sight, 0.0, 3.25, shown)
+    if broken == "silence":
+        sight.look(None, at(3.5))
+        sight.look(shown, at(3.75))
+    elif broken == "gap":
+        sight.look(shown, at(4.75))
+    elif broken == "suspended":
+        sight.look(shown, Reading(3.5, 63.5, 63.5))
+    else:
+        sight.look(view((MEMBER, Beat(1, 0)), epoch="2"), at(3.75))
+
+    assert [] == sight.lapsed(at(5.0))
+
+
+def test_nothing_has_lapsed_while_the_store_is_silent() -> None:
+    """Not even one that would have."""
+    sight = Sight()
+    look(sight, 0.0, 3.25, view((MEMBER, Beat(1, 0))))
+    sight.look(None, at(3.5))
+
+    assert [] == sight.lapsed(at(60.0))
+
+
+def test_who_is_gone_from_the_list_has_signed_off() -> None:
+    """And is looked for no longer."""
+    sight = Sight()
+    look(sight, 0.0, 1.0, view((MEMBER, Beat(1, 0))))
+
+    look(sight, 1.25, 10.0, view())
+
+    assert {} == sight.seen
+
+
+def test_who_is_gone_with_the_whole_list_is_still_looked_for() -> None:
+    """A store that was emptied has lost it; it has its lease again to show itself, and lapses then."""
+    sight = Sight()
+    look(sight, 0.0, 3.0, view((MEMBER, Beat(1, 0))))
+    look(sight, 3.25, 6.5, view(epoch="2"))
+    assert [] == sight.lapsed(at(6.5))
+
+    look(sight, 6.75, 7.0, view(epoch="2"))
+
+    assert [MEMBER] == [seen.member for seen in sight.lapsed(at(7.0))]
+
+
+def test_blindness_is_measured() -> None:
+    """Since the last answer, and since a lapse could have been noticed."""
+    sight = Sight()
+    look(sight, 0.0, 6.0, view((MEMBER, Beat(1, 0))))
+    assert 0.0 == sight.unclear_for(at(6.0))
+    sight.look(None, at(7.0))
+
+    assert (1.0, 1.0) == (sight.dark_for(at(7.0)), sight.unclear_for(at(7.0)))
+
+
+# Plan
+
+
+def test_a_plan_has_three_steps() -> None:
+    """At once, 2 s and 31 s later; each is done by a clean cancel that began in time."""
+    plan = Plan(at(0.0))
+    for seconds in (0.0, 2.0, 31.0):
+        assert plan.is_due(at(seconds))
+        plan.begin(at(seconds))
+        assert not plan.is_due(at(seconds))
+        plan.end(at(seconds + 0.5), clean=True)
+        assert not plan.is_due(at(seconds + 1.0))
+
+    assert plan.is_done
+
+
+def test_a_late_cancel_does_for_all_that_was_due() -> None:
+    """What begins after 31 s is as good as three."""
+    plan = Plan(at(0.0))
+    plan.begin(at(40.0))
+    plan.end(at(41.0), clean=True)
+
+    assert plan.is_done
+
+
+def test_a_cancel_that_was_not_clean_is_repeated_a_second_later() -> None:
+    """And the step stays due until it is."""
+    plan = Plan(at(0.0))
+    plan.begin(at(0.0))
+    plan.end(at(1.0), clean=False)
+
+    assert not plan.is_due(at(1.5))
+    assert plan.is_due(at(2.0))
+
+
+def test_a_cancel_that_began_before_the_lapse_does_not_count() -> None:
+    """A new lapse while a cancel is on its way begins anew."""
+    earlier = Plan(at(0.0))
+    earlier.begin(at(0.0))
+    plan = Plan(at(5.0))
+    plan.succeed(earlier)
+
+    assert not plan.is_due(at(5.0))
+    plan.end(at(6.0), clean=True)
+    assert [0.0, 2.0, 31.0] == plan.steps
+
+
+def test_a_plan_without_the_last_step() -> None:
+    """Ends after 2 s."""
+    assert [0.0, 2.0] == Plan(at(0.0), last=False).steps
+
+
+# Watch
+
+
+def run(watch: Watch, first: float, last: float, shown: View | None) -> list[str]:
+    kinds, seconds = [], first
+    while seconds <= last:
+        kinds += [event.kind for event in watch.look(shown, at(seconds))]
+        for account in watch.due(at(seconds)):
+            kinds += [event.kind for event in watch.canceled(account, at(seconds), clean=True)]
+        seconds += 0.25
+    return kinds
+
+
+def test_a_watcher_without_the_key_says_so_once() -> None:
+    """It cancels nothing, and does not forget."""
+    watch = Watch(frozenset({"demo:1"}))
+
+    assert ["uncovered"] == run(watch, 0.0, 60.0, view((OTHER, None)))
+    assert [OTHER] == list(watch.uncovered.values())
+
+
+def test_who_comes_back_may_lapse_again() -> None:
+    """Each lapse is canceled for."""
+    watch = Watch(frozenset({"demo:1"}))
+    assert ["lapsed", "canceled", "canceled"] == run(watch, 0.0, 7.0, view((MEMBER, Beat(1, 0))))
+    assert ["back"] == run(watch, 7.25, 8.0, view((MEMBER, Beat(2, 0))))
+
+    assert ["lapsed", "canceled", "canceled"] == run(watch, 8.25, 14.0, view((MEMBER, Beat(2, 0))))
+
+
+def test_a_later_lapse_of_another_member_starts_the_steps_anew() -> None:
+    """And waits no less than the first one needed."""
+    watch = Watch(frozenset({"demo:1"}))
+    twin = Member("m3", "gamma", "host3", 44, "demo:1", 3.0, 0.0, 0.0)
+    ahead = replace(MEMBER, ahead=20.0)
+    run(watch, 0.0, 5.0, view((ahead, Beat(1, 0)), (twin, Beat(1, 0))))
+    run(watch, 5.25, 6.0, view((ahead, Beat(1, 0)), (twin, Beat(2, 0))))
+
+    run(watch, 6.25, 10.0, view((ahead, Beat(1, 0)), (twin, Beat(2, 0))))
+
+    assert [51.0] == [step for step in watch.plans["demo:1"].steps if step > 2.0]
+
+
+def test_a_store_that_comes_and_goes_is_blindness_too() -> None:
+    """It answers now and then, and never long enough to notice a lapse."""
+    watch = Watch(frozenset({"demo:1"}), blind_after=5.0)
+    shown = view((MEMBER, Beat(1, 0)))
+    run(watch, 0.0, 0.5, shown)
+    kinds: list[str] = []
+    for second in range(1, 20):
+        kinds += run(watch, second, second + 0.5, shown) + run(watch, second + 0.75, second + 0.75, None)
+
+    assert ["blind"] == kinds
+    assert watch.is_blind
