@@ -23,7 +23,7 @@ import pluggy
 import pytest
 
 import okx_rfq_plugin
-from okx_rfq_plugin import ExchangeSnapshot, get_plugin_manager, hookimpl, hookspecs, install
+from okx_rfq_plugin import ExchangeSnapshot, get_plugin_manager, hookimpl, hookspecs, install, plugins
 from okx_rfq_plugin.okx import okx
 from okx_rfq_plugin.plugins import NO_AUTOLOAD, RfqPluginManager
 from okx_rfq_plugin.sandbox import DROP, Sandbox
@@ -348,6 +348,93 @@ def test_threads_that_ask_at_once_get_the_same_manager(tmp_path: Path) -> None:
 
 
 OWN = re.compile(r"\[project\.entry-points\.okx_rfq_plugin\]\nokx = \"(.+)\"\n")
+
+
+def test_the_manager_that_is_being_loaded_is_the_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for it while third parties are being loaded gets the one that will be there."""
+    manager = okx_rfq_plugin.get_plugin_manager()
+    monkeypatch.setattr(plugins, "_loaded", False)
+
+    assert manager is okx_rfq_plugin.get_plugin_manager()
+
+
+def test_ctrl_c_while_third_parties_are_loaded_loses_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl+C goes through, and whoever asks next has them loaded, each of them."""
+    loaded: list[str] = []
+
+    class Declared:
+        """What a distribution declares: its first loading is interrupted."""
+
+        value, name, dist = "third:party", "party", None
+
+        def load(self) -> Any:
+            loaded.append(self.name)
+            if len(loaded) == 1:
+                raise KeyboardInterrupt
+            return object()
+
+    monkeypatch.setattr(plugins, "_manager", None)
+    monkeypatch.setattr(plugins, "_loaded", False)
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [Declared()])
+
+    with pytest.raises(KeyboardInterrupt):
+        okx_rfq_plugin.get_plugin_manager()
+    manager = okx_rfq_plugin.get_plugin_manager()
+
+    assert ["party", "party"] == loaded
+    assert manager.has_plugin("?:party")
+
+
+# What is told of an install
+
+
+class Told:
+    """Notes what it was put on."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.exchanges: list[Any] = []
+        self._error = error
+
+    @hookimpl
+    def exchange_installed(self, exchange: Any) -> None:
+        self.exchanges.append(exchange)
+        if self._error is not None:
+            raise self._error
+
+
+@pytest.mark.parametrize("level", ["object", "class"])
+def test_plugin_hears_of_each_install(level: str, twin: Any, registered: Any, sandbox: Sandbox) -> None:
+    """It is told of the very object or class, at the end: the methods are there; and again if it is installed again."""
+    told = registered(Told())
+    target = sandbox.exchange(twin.module.okx) if level == "object" else type("Mine", (twin.module.okx,), {})
+
+    for _ in range(2):
+        install(target)
+
+    assert [target, target] == told.exchanges
+    assert hasattr(target, "cancel_all_rfqs")
+
+
+def test_plugin_hears_of_copies(twin: Any, registered: Any, sandbox: Sandbox) -> None:
+    """An installed exchange that is copied or unpickled is one more that is installed."""
+    exchange = install(sandbox.exchange(twin.module.okx))
+    told = registered(Told())
+
+    duplicates = [copy.deepcopy(exchange), pickle.loads(pickle.dumps(exchange))]  # noqa: S301 - our own bytes
+
+    assert [id(duplicate) for duplicate in duplicates] == [id(each) for each in told.exchanges]
+
+
+def test_plugin_that_fails_at_an_install_is_logged(
+    twin: Any, registered: Any, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The exchange is installed all the same."""
+    registered(Told(ValueError("broken")))
+
+    exchange = install(sandbox.exchange(twin.module.okx))
+
+    assert "nothing_active" == twin.cancel(exchange)["status"]
+    assert "a plugin failed in exchange_installed" in caplog.text
 
 
 def test_any_pluggy_host_can_load_the_entry_point_and_cancel(

@@ -30,8 +30,8 @@ def failure_of(twin: Twin, exchange: Any, **kwargs: Any) -> Any:
 
 @pytest.fixture
 def opened(sandbox: Sandbox) -> list[str]:
-    """Three RFQs of the account, oldest first."""
-    return [sandbox.create_rfq()["rfqId"] for _ in range(3)]
+    """Three RFQs of the account, oldest first; a client id proves whose they are."""
+    return [sandbox.create_rfq(clRfqId=f"mine{number}")["rfqId"] for number in range(3)]
 
 
 @pytest.fixture

@@ -287,9 +287,10 @@ def test_countdown_in_milliseconds_is_read_as_such(twin: Twin, sandbox: Sandbox,
 
 @pytest.mark.parametrize("data", ["[]", '[{"triggerTime": "0", "ts": "1587971400"}]'])
 def test_countdown_that_okx_does_not_speak_of_is_no_success(
-    data: str, twin: Twin, sandbox: Sandbox, exchange: Any
+    data: str, twin: Twin, sandbox: Sandbox, clock: VirtualClock
 ) -> None:
     """Code 0 without a time does not say that it runs."""
+    exchange = made(twin, sandbox, clock, deadline=0)
     sandbox.fault(COUNTDOWN, Fault(body=f'{{"code": "0", "msg": "", "data": {data}}}'))
 
     error = failure_of(twin, lambda: exchange.cancel_all_quotes_after(60), exchange)

@@ -279,11 +279,11 @@ def test_each_sharer_has_its_own_exception() -> None:
         await full_window(exchange)
         return await settled(*[started(exchange) for _ in range(3)])
 
-    errors, world = played(story, Fate(), Fate(), Fate("50001"))
+    errors, world = played(story, Fate(), Fate(), Fate("50005"))
 
     assert 3 == len(world.sent)
     assert 3 == len({id(error) for error in errors})
-    assert [("50001", 1, False)] * 3 == [
+    assert [("50005", 1, False)] * 3 == [
         (error.cancel_failure.code, error.cancel_failure.attempts, error.cancel_failure.may_be_canceled)
         for error in errors
     ]
