@@ -206,13 +206,13 @@ class Request:
     def _judge(self, error: BaseError | None) -> Outcome:
         *earlier, reply = [send.reply for send in self._sends] or [None]
         sent = self._attempt.left or reply is not None
-        if (
-            self._raised is not None
-            and not sent
-            and isinstance(error, OperationFailed) is connection.is_final(self._raised)
-        ):
+        raised = self._raised
+        if self._unseen and raised is not None and error is not None and connection.leads_to(raised, error):
+            # The user's own code ends with what was seen here: it did not send by itself beside it.
+            sent = any(send.left or send.reply is not None for send in self._sends)
+        if raised is not None and not sent and isinstance(error, OperationFailed) is connection.is_final(raised):
             # ccxt has no rule in this: whether another attempt may help decides which of its families fits.
-            error = connection.as_ccxt_error(self.exchange, self._raised) or error
+            error = connection.as_ccxt_error(self.exchange, raised) or error
         verdict = classify(self._endpoint, reply, error, sent=sent)
         acted = False
         if not self._endpoint.reads:
