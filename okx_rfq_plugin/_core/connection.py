@@ -229,9 +229,9 @@ def nothing_left(error: BaseException) -> bool:
     """
     if not isinstance(error, Exception):
         return _while_connecting(error)
-    if isinstance(error, (ValueError, TypeError)) and not any(function in _READING for _, function in _frames(error)):
-        return True  # an argument that the library refuses, or cannot write out
-    return any(_before_request(each) or _while_connecting(each) for each in _chain(error))
+    return _is_refused_argument(error) or any(
+        _before_request(each) or _while_connecting(each) for each in _chain(error)
+    )
 
 
 def leads_to(first: BaseException, last: BaseException) -> bool:
@@ -241,7 +241,7 @@ def leads_to(first: BaseException, last: BaseException) -> bool:
 
 def is_final(error: BaseException) -> bool:
     """Return whether no repetition mends it: a certificate that is not trusted, or settings that cannot work."""
-    return isinstance(error, (ValueError, TypeError)) or any(
+    return _is_refused_argument(error) or any(
         isinstance(each, _UNTRUSTED)
         or _names(each) & {"InvalidURL", "InvalidSchema", "InvalidHeader", "InvalidProxyURL", "MissingSchema"}
         or (isinstance(each, OSError) and "CA certificate bundle" in str(each))
@@ -264,7 +264,7 @@ def explain(error: BaseException) -> str:
         ("the certificate of the other side is not trusted", any(isinstance(e, _UNTRUSTED) for e in chain)),
         ("the file of trusted certificates cannot be read", any("CA certificate bundle" in str(e) for e in chain)),
         ("the connection was refused", names & {"ConnectionRefusedError"}),
-        ("no connection was made in time", names & {"ConnectTimeoutError", "ConnectTimeout", "ConnectionTimeoutError"}),
+        ("no connection was made in time", names & {"ConnectTimeoutError", "ConnectTimeout", "TimeoutError"}),
         ("no connection could be made", names & {"NewConnectionError", "ClientConnectorError"}),
     ):
         if matches:
@@ -285,6 +285,7 @@ def as_ccxt_error(exchange: Any, error: BaseException) -> BaseError | None:
 
 
 _CONNECTING = ("connect", "_new_conn")
+_LIBRARIES = ("requests", "urllib3", "aiohttp", "yarl", "multidict", "http", "encodings", "idna")
 _READING = ("getresponse", "start", "read", "text", "iter_content")
 _BEFORE = {
     *(
@@ -304,6 +305,17 @@ _BEFORE = {
     *("ServerFingerprintMismatch", "NonHttpUrlClientError"),  # aiohttp
     *("ProxyError", "ProxyConnectionError", "ProxyTimeoutError"),  # urllib3 and requests; python_socks
 }
+
+
+def _is_refused_argument(error: BaseException) -> bool:
+    # What the library itself raises before it has a reply: it refuses an argument, or cannot write it out.
+    frames = list(_frames(error))
+    return (
+        isinstance(error, (ValueError, TypeError))
+        and bool(frames)
+        and frames[-1][0].partition(".")[0] in _LIBRARIES
+        and not any(function in _READING for _, function in frames)
+    )
 
 
 def _before_request(error: BaseException) -> bool:

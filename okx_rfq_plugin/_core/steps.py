@@ -284,15 +284,17 @@ def _receipt(call: Call, endpoint: Endpoint, *, confirm: bool, by_name: bool) ->
 def _left(rows: list[dict[str, Any]] | None, *, whole: bool, said: Meaning) -> _Ids:
     """Return the ids of the own RFQs that are active, and of those being executed; None where that is not known.
 
-    OKX does not document how it marks what a maker received. So what seems to be the account's own is not, if OKX has
-    just said that the account has nothing active.
+    OKX does not document how it marks what a maker received. So what seems to be the account's own and active is not,
+    if OKX has just said that the account has nothing active.
     """
     if rows is None:
         return None, None
     mine = own_trader_code(rows)
-    owners = ("own",) if said is Meaning.NOTHING_ACTIVE else ("own", "unclear")
-    own = [(row["state"], row["rfqId"]) for row in rows if owner_of(row, mine) in owners]
-    active, filling = (tuple(rfq_id for state, rfq_id in own if state == wanted) for wanted in _OPEN)
+    doubtful = ("own",) if said is Meaning.NOTHING_ACTIVE else ("own", "unclear")
+    active, filling = (
+        tuple(row["rfqId"] for row in rows if row["state"] == state and owner_of(row, mine) in owners)
+        for state, owners in zip(_OPEN, (doubtful, ("own", "unclear")), strict=True)
+    )
     # A part can name some, and cannot say that there are no others.
     return (active, filling) if whole else (active or None, None)
 
