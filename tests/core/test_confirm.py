@@ -11,7 +11,7 @@ import pytest
 from support.twins import Twin, VirtualClock, made
 
 from okx_rfq_plugin import ExchangeSnapshot, Receipt, get_plugin_manager, hookimpl
-from okx_rfq_plugin._core.clock import SkippingClock
+from okx_rfq_plugin.testing.clocks import VirtualClock as SkippingClock
 from okx_rfq_plugin.sandbox import Fault, Sandbox
 
 CANCEL_ALL, BATCH, LIST = "rfq/cancel-all-rfqs", "rfq/cancel-batch-rfqs", "rfq/rfqs"

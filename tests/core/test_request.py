@@ -662,3 +662,86 @@ def test_cancel_from_a_signal_handler_during_a_cancel_is_one_of_its_own(
     assert {"canceled", "nothing_active"} == {receipt["status"] for receipt in receipts}
     assert [] == exchange.entered
     assert 2 == len(sandbox.requests)
+
+
+# Methods that were bound to the exchange before
+
+
+def wrapped(name: str, exchange: Any) -> list[str]:
+    """Put a wrapper in front of a method of one object, as an instrumentation does; return what passed it."""
+    original, passed = getattr(exchange, name), []
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        passed.append(name)
+        return original(*args, **kwargs)
+
+    setattr(exchange, name, wrapper)
+    return passed
+
+
+@pytest.mark.parametrize("first", ["wrapped", "installed"])
+@pytest.mark.parametrize("name", ["fetch", "fetch2", "request", "sign", "handle_errors", "check_proxy_url_settings"])
+@pytest.mark.parametrize(("steps", "expected"), OUTCOMES, ids=lambda value: str(value))
+def test_wrapper_around_a_bound_method_changes_no_verdict(
+    steps: Any, expected: Any, name: str, first: str, twin: Any, sandbox: Sandbox, clock: Any
+) -> None:
+    """It leads back to the exchange itself, where the request is known by its signature."""
+    exchange = on_the_clock(sandbox, clock, twin.module.okx)
+    if first == "installed":
+        install(exchange, policy=ONCE)
+    passed = wrapped(name, exchange)
+    if first == "wrapped":
+        install(exchange, policy=ONCE)
+    sandbox.create_rfq()
+    if steps:
+        sandbox.fault(CANCEL, *steps)
+
+    if isinstance(expected, str):
+        assert expected == twin.cancel(exchange)["status"]
+    else:
+        with pytest.raises(expected) as raised:
+            twin.cancel(exchange)
+        assert (steps[0] in (502, DROP)) == raised.value.cancel_failure.may_be_canceled
+    assert name in passed or (name, *steps) == ("handle_errors", DROP)  # there was no reply
+
+
+def test_attributes_can_be_set_and_deleted_as_ever(made: Any, twin: Any) -> None:
+    """What stands in front of `session` and `timeout` on an installed object keeps nothing to itself."""
+    exchange = made(twin.module.okx)
+    exchange.timeout = 7
+
+    assert (7, 7) == (exchange.timeout, vars(exchange)["timeout"])
+    del exchange.timeout
+    assert "timeout" not in vars(exchange)
+    assert twin.module.okx.timeout == exchange.timeout == type(exchange).timeout
+    with pytest.raises(AttributeError):
+        del exchange.timeout
+
+
+def test_code_of_a_framework_sets_and_deletes_on_the_exchange(made: Any, twin: Any) -> None:
+    """What a method of the user's sets during an attempt is the exchange's, also what differs for the attempt."""
+
+    def change(self: Any, ccxts: Any, *args: Any, **kwargs: Any) -> Any:
+        self.timeout = 9000
+        self.seen = self.timeout
+        del self.verbose
+        return ccxts(*args, **kwargs)
+
+    exchange = made(overriding(twin, sign=change), policy=RetryPolicy(attempt_timeout=1.0))
+    exchange.verbose = False
+
+    twin.cancel(exchange)
+
+    assert (9000, 1000.0) == (exchange.timeout, exchange.seen)
+    assert "verbose" not in vars(exchange)
+
+
+def test_body_that_is_nested_too_deep_is_no_answer(made: Any, twin: Any, sandbox: Sandbox) -> None:
+    """A page that Python cannot read is no reply of OKX's: a doubt, and no RecursionError."""
+    exchange = made(twin.module.okx, policy=ONCE)
+    sandbox.fault(CANCEL, Fault(body="[" * 200_000))
+
+    with pytest.raises(ccxt.BadResponse) as raised:
+        twin.cancel(exchange)
+
+    assert raised.value.cancel_failure.may_be_canceled is True

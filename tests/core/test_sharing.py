@@ -25,7 +25,7 @@ from support.twins import Twin, VirtualClock
 import okx_rfq_plugin
 from okx_rfq_plugin import RetryPolicy, install
 from okx_rfq_plugin._core import once, rate_limit, single_flight
-from okx_rfq_plugin._core.clock import SkippingClock
+from okx_rfq_plugin.testing.clocks import VirtualClock as SkippingClock
 from okx_rfq_plugin.sandbox import Sandbox
 
 CANCEL = "rfq/cancel-all-rfqs"
@@ -369,6 +369,31 @@ def test_those_who_differ_do_not_share(params: Any, differ: Callable[[Any], Any]
 
     assert ["canceled"] * 2 == [receipt["status"] for receipt in receipts]
     assert 4 == len(world.sent)
+
+
+def own_method(exchange: Any) -> None:
+    exchange.sign = exchange.sign
+
+
+def own_session(exchange: Any) -> None:
+    exchange.own_session = False
+
+
+@pytest.mark.parametrize(("differ", "sent"), [(None, 3), (own_method, 4), (own_session, 4)])
+def test_an_object_with_code_of_its_own_shares_with_itself_only(differ: Any, sent: int) -> None:
+    """A mocked object, or one with a session of the user's, never serves another; not even one like it."""
+
+    async def story(world: World) -> Any:
+        exchange, other = venue(), venue()
+        for each in (exchange, other) if differ else ():
+            differ(each)
+        await full_window(exchange)
+        return await settled(started(exchange), started(other), started(exchange))
+
+    receipts, world = played(story)
+
+    assert ["canceled"] * 3 == [receipt["status"] for receipt in receipts]
+    assert sent == len(world.sent)
 
 
 @pytest.mark.parametrize("leaver", [0, 1, 2])
@@ -739,13 +764,13 @@ class Hung(BaseException):
 
 @contextmanager
 def patience() -> Iterator[None]:
-    """Break off what has not ended after a second, where all that is done takes a thousandth of one."""
+    """Break off what has not ended after ten seconds, where all that is done takes a thousandth of one."""
 
     def give_up(*args: Any) -> None:
         raise Hung
 
     before = signal.signal(signal.SIGALRM, give_up)
-    signal.setitimer(signal.ITIMER_REAL, 1)
+    signal.setitimer(signal.ITIMER_REAL, 10)
     try:
         yield
     finally:

@@ -74,6 +74,9 @@ class LoopClock(Clock):
     def sleep(self, seconds: float, waker: Any) -> None:
         self._virtual.now += seconds
 
+    async def asleep(self, seconds: float, waker: Any) -> None:
+        await asyncio.wait((waker.future,), timeout=seconds)
+
 
 @dataclass(frozen=True)
 class Fate:
