@@ -12,12 +12,17 @@ import pluggy
 from ccxt.base.errors import BadRequest, NotSupported
 
 from okx_rfq_plugin import hookspecs
+from okx_rfq_plugin._core import wording
 from okx_rfq_plugin._core.logs import log
 from okx_rfq_plugin._core.records import CancelFailure, refusal
 from okx_rfq_plugin.observers import Observers
 
 NO_AUTOLOAD = "OKX_RFQ_DISABLE_PLUGIN_AUTOLOAD"
 _BEFORE_CORE = ("okx_rfq_plugin.plugins", "okx_rfq_plugin.okx")
+_WORDS = {
+    words.method: words
+    for words in (wording.CANCEL_RFQS, wording.CANCEL_QUOTES, wording.READ_RFQS, wording.SET_COUNTDOWN)
+}
 _OWN_ENTRY_POINT = "okx_rfq_plugin.okx:okx"
 _FLEET_ENTRY_POINT = "okx_rfq_plugin.fleet.environment:plugin"  # loaded only where a fleet is named
 
@@ -115,8 +120,9 @@ def _complete(error: BaseException, method: str, exchange: Any, *, served: bool)
         before = trace is not None and trace.tb_frame.f_globals.get("__name__") in _BEFORE_CORE
         facts = CancelFailure(code=None, attempts=0, elapsed=0.0, may_be_canceled=served or not before)
         error.cancel_failure = facts  # type: ignore[attr-defined]  # an exception takes any attribute
-        known = "nothing was sent" if before and not served else "whether anything was canceled is not known"
-        error.__notes__ = [*getattr(error, "__notes__", ()), f"{exchange.id} {method}(): {known}."]
+        words = _WORDS[method]
+        truth = words.in_doubt if facts.may_be_canceled else f"{words.undone} Nothing was sent."
+        error.__notes__ = [*getattr(error, "__notes__", ()), f"{exchange.id} {method}(): {truth}"]
 
 
 _manager: RfqPluginManager | None = None

@@ -22,6 +22,8 @@ from okx_rfq_plugin import plugins, redaction
 from okx_rfq_plugin.cli import okx_rfq
 from okx_rfq_plugin.sandbox import DROP, Fault, Sandbox
 from okx_rfq_plugin.testing import cassettes, recording
+from okx_rfq_plugin.testing.names import NAMES
+from okx_rfq_plugin.testing.stage import Stage, opened
 
 CCXT_LOGGER = logging.getLogger("ccxt.base.exchange")
 CANCEL_ALL = "rfq/cancel-all-rfqs"
@@ -254,8 +256,8 @@ def test_recording_at_debug_level_shows_no_secret(
     situation = next(situation for situation in recording.SITUATIONS if situation.name == "rejected-signature")
     exchange = sandbox.exchange(ccxt.okx)
 
-    with caplog.at_level(logging.DEBUG):
-        recording.record(situation, exchange, tmp_path / "made.yaml", "sandbox")
+    with caplog.at_level(logging.DEBUG), opened(Stage()) as stage:
+        recording.record(situation, exchange, tmp_path / "made.yaml", stage, "sandbox")
 
     words = "".join([caplog.text, (tmp_path / "made.yaml").read_text(encoding="utf-8"), *capfd.readouterr()])
     assert any(record.name.startswith("vcr") for record in caplog.records)
@@ -296,7 +298,7 @@ def shipped() -> dict[str, Path]:
     package = Path(okx_rfq_plugin.__file__).parent
     files = {str(path): Path(str(path.locate())) for path in importlib.metadata.files("okx-rfq-plugin") or ()}
     files |= {str(path): path for path in package.rglob("*") if "__pycache__" not in path.parts}
-    files |= {f"{name}.yaml": cassettes.find(name) for name in cassettes.NAMES}
+    files |= {f"{name}.yaml": cassettes.find(name) for name in NAMES}
     return {name: path for name, path in files.items() if path.is_file() and path.suffix != ".pyc"}
 
 
@@ -329,7 +331,7 @@ def test_cassettes_hold_no_header_of_a_request() -> None:
     """No interaction of any shipped cassette has request headers."""
     interactions = [
         interaction
-        for name in cassettes.NAMES
+        for name in NAMES
         for interaction in yaml.safe_load(cassettes.find(name).read_text(encoding="utf-8"))["interactions"]
     ]
 

@@ -8,16 +8,15 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from okx_rfq_plugin.cli.accounts import read_accounts
+from okx_rfq_plugin.cli.accounts import Account, accounts_options
 from okx_rfq_plugin.cli.destinations import Destination, credentials_of, destination_options
 from okx_rfq_plugin.cli.terminal import say, say_json
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from okx_rfq_plugin.fleet.watching import Event
 
 FAILED = 1  # the store did not do it
-NOT_CANCELED = 3
+NOT_CANCELED, MAY_BE_CANCELED = 3, 4
 _TIMEOUT = 1.0  # seconds for the store
 
 _store_option = click.option(
@@ -39,8 +38,7 @@ _store_option = click.option(
     help="The store, such as rediss://host:6379/0.",
 )
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, and nothing else.")
-_by_option = click.option("--by", help="Who does it; the user and the host by default.")
-_accounts_option = click.option("--accounts", type=click.Path(path_type=Path), metavar="FILE", help="Many accounts.")
+_by_option = click.option("--by", metavar="WHO", help="Who does it; the user and the host by default.")
 
 
 @click.group("fleet")
@@ -48,6 +46,10 @@ def fleet() -> None:
     """Halt and resume many machines at once, and cancel for those that die.
 
     Needs a Redis or Valkey store, and the extra: pip install 'okx-rfq-plugin[cli,fleet]'
+
+    Exit codes: those of its verbs; 2 wrong usage.
+
+    Example: okx-rfq fleet demo
     """
     if find_spec("redis") is None:
         raise click.UsageError("The fleet needs redis: pip install 'okx-rfq-plugin[fleet]'.")
@@ -56,9 +58,22 @@ def fleet() -> None:
 @fleet.command("watch")
 @_store_option
 @destination_options
-@_accounts_option
-@click.option("--on-blind", type=click.Choice(("alarm", "cancel")), default="alarm", show_default=True)
-@click.option("--blind-after", type=click.FloatRange(1.0), default=15.0, show_default=True, metavar="S")
+@accounts_options
+@click.option(
+    "--on-blind",
+    type=click.Choice(("alarm", "cancel")),
+    default="alarm",
+    show_default=True,
+    help="What a watcher does that sees no store: say so, or cancel for all that it watches.",
+)
+@click.option(
+    "--blind-after",
+    type=click.FloatRange(1.0),
+    default=15.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds without the store after which it is blind.",
+)
 @click.option("--name", default="watcher", show_default=True, help="Of this watcher, for people.")
 @_json_option
 @click.pass_context
@@ -66,7 +81,7 @@ def watch(
     context: click.Context,
     store_url: str,
     destination: Destination | None,
-    accounts: Path | None,
+    accounts: list[Account] | None,
     on_blind: str,
     blind_after: float,
     name: str,
@@ -74,9 +89,11 @@ def watch(
 ) -> None:
     """Cancel for every member whose lease lapses without a sign-off: at once, 2 s and 31 s later, until it is clean.
 
-    Runs until SIGTERM or Ctrl+C. It ends with 0 where nothing is owed, with 4 where cancels are owed or the store is
-    gone, with 3 where a member died whose account it has no key for. What --on-blind says is done when the store has
-    not answered for --blind-after seconds.
+    Runs until SIGTERM or Ctrl+C. What --on-blind says is done when the store has not answered for --blind-after
+    seconds.
+
+    Exit codes: 0 nothing is owed; 2 wrong usage; 3 a member died whose account it has no key for, or OKX would not say
+    whose a key is; 4 cancels are owed, or the store is gone.
 
     Example: okx-rfq fleet watch --store redis://127.0.0.1:6379/0 --accounts accounts.toml
     """
@@ -110,18 +127,25 @@ _GOOD = {"canceled": True, "finished": True, "failed": False, "lapsed": False, "
 @fleet.command("halt")
 @_store_option
 @destination_options
-@_accounts_option
-@click.option("--reason", required=True, help="Told to everyone who is refused.")
+@accounts_options
+@click.option("--reason", required=True, metavar="TEXT", help="Told to everyone who is refused.")
 @_by_option
 @click.option("--no-wait", is_flag=True, help="End after the cancel at 2 s, when it is not certain yet.")
-@click.option("--patience", type=click.FloatRange(0.0), default=15.0, show_default=True, metavar="S")
+@click.option(
+    "--patience",
+    type=click.FloatRange(0.0),
+    default=15.0,
+    show_default=True,
+    metavar="S",
+    help="Wait so long for members to obey.",
+)
 @_json_option
 @click.pass_context
 def halt(
     context: click.Context,
     store_url: str,
     destination: Destination | None,
-    accounts: Path | None,
+    accounts: list[Account] | None,
     reason: str,
     by: str | None,
     no_wait: bool,
@@ -130,9 +154,11 @@ def halt(
 ) -> None:
     """Have every member refuse to create, and cancel all RFQs.
 
-    Cancels at once, when every member obeys or its lease has lapsed, 2 s after that and 31 s after that. It ends with 0
-    where all of it was clean, with 3 where nothing was canceled, else with 4. Members that do not obey within
-    --patience seconds are named, and the code is 4.
+    Cancels at once, when every member obeys or its lease has lapsed, 2 s after that and 31 s after that. Members that
+    do not obey within --patience seconds are named.
+
+    Exit codes: 0 all of it was clean; 2 wrong usage; 3 nothing was canceled; 4 not all of it was clean, a member did
+    not obey, an account has no key here, or someone has resumed.
 
     Example: okx-rfq fleet halt --store redis://127.0.0.1:6379/0 --accounts accounts.toml --reason "risk limit"
     """
@@ -149,16 +175,20 @@ def halt(
     with _store(store_url) as store, _exchanges(destination, accounts, deadline=10.0) as exchanges:
         halting = Halting(frozenset(exchanges), clocks.read(), wait=not no_wait, patience=patience)
         code = HaltRun(store, exchanges, halting, reason=reason, by=by or _me(), say=tell).run()
+    if code == 0 and any(account.wrong for account in accounts or ()):
+        code = MAY_BE_CANCELED  # one of them was not even asked
     context.exit(code)
 
 
 @fleet.command("resume")
 @_store_option
-@click.option("--reason", default="resumed", show_default=True)
+@click.option("--reason", default="resumed", show_default=True, metavar="TEXT", help="Kept with the latch, for people.")
 @_by_option
 @click.pass_context
 def resume(context: click.Context, store_url: str, reason: str, by: str | None) -> None:
     """Let every member create again.
+
+    Exit codes: 0 done; 1 the store did not do it; 2 wrong usage.
 
     Example: okx-rfq fleet resume --store redis://127.0.0.1:6379/0
     """
@@ -180,6 +210,8 @@ def resume(context: click.Context, store_url: str, reason: str, by: str | None) 
 @click.pass_context
 def status(context: click.Context, store_url: str, live: bool, as_json: bool) -> None:
     """Show members, leases, the latch, watchers, and the last cancels.
+
+    Exit codes: 0 shown; 1 the store cannot be asked; 2 wrong usage.
 
     Example: okx-rfq fleet status --store redis://127.0.0.1:6379/0
     """
@@ -207,6 +239,8 @@ def demo(context: click.Context) -> None:
     """Show it on this machine, in under a minute: a real server, a sandbox, three strategies, one host that dies.
 
     Needs the extra: pip install 'okx-rfq-plugin[fleet-demo]'. OKX itself is not asked.
+
+    Exit codes: 0 everything went as it is to go; 1 it did not; 2 the server is not installed.
 
     Example: okx-rfq fleet demo
     """
@@ -261,7 +295,9 @@ def _floor(store: Store) -> int:
 
 
 @contextmanager
-def _exchanges(destination: Destination | None, accounts: Path | None, *, deadline: float) -> Iterator[dict[str, Any]]:
+def _exchanges(
+    destination: Destination | None, accounts: Sequence[Account] | None, *, deadline: float
+) -> Iterator[dict[str, Any]]:
     """Give an exchange object for each account, by OKX's own User ID.
 
     Raises:
@@ -273,11 +309,14 @@ def _exchanges(destination: Destination | None, accounts: Path | None, *, deadli
 
     with ExitStack() as stack:
         if accounts is not None:
-            if destination is not None:
-                raise click.UsageError("--accounts names an environment for each account: leave out --env.")
-            made = [each.destination.exchange_for(each.credentials) for each in read_accounts(accounts)]
-        elif destination is None:
-            raise click.UsageError("Missing option '--env' or '--accounts'.")
+            for each in accounts:
+                if each.wrong:
+                    say(f"{each.name} is left out: {each.wrong}", good=False, err=True)
+            made = [each.destination.exchange_for(each.credentials) for each in accounts if not each.wrong]
+            if not made:
+                raise click.UsageError("no account of the file is complete.")
+        elif destination is None:  # destination_options has seen to it
+            raise AssertionError
         elif destination.env == "sandbox" and destination.url is None:
             raise click.UsageError("--env sandbox needs --url: the address of a sandbox that runs.")
         else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 import subprocess
@@ -14,7 +13,7 @@ from typing import Any
 
 import ccxt
 import pytest
-from click.testing import CliRunner
+from support.command import invoke as run
 from support.command import keys
 from support.command import okx_rfq as run_process
 
@@ -25,24 +24,11 @@ from okx_rfq_plugin.cli import okx_rfq
 from okx_rfq_plugin.sandbox import Sandbox
 
 BOUND = r"Whatever was created before \d\d:\d\d:\d\d expires by \d\d:\d\d:\d\d at the latest\."
-BOUND = r"Whatever was created before \d\d:\d\d:\d\d expires by \d\d:\d\d:\d\d at the latest\."
 VERBS = ("cancel-all", "cancel", "list", "check", "guard", "drill", "sandbox", "completion")
 
 
-# click mixed the two outputs before 8.2, unless told not to.
-APART: Any = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
-
-
 IDENTITY = ("account", "environment", "host", "uid", "key")
 CONFIRMED = ("confirmed", "remaining", "filling", "canceled")
-
-
-IDENTITY = ("account", "environment", "host", "uid", "key")
-CONFIRMED = ("confirmed", "remaining", "filling", "canceled")
-
-
-def run(*arguments: str) -> Any:
-    return CliRunner(**APART).invoke(okx_rfq, arguments, catch_exceptions=False)
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from typing import Any
 import ccxt
 import pytest
 from support.command import PATIENCE, in_okxs_place, keys, okx_rfq, on_a_terminal, plain, started
-from test_cli import run
+from support.command import invoke as run
 
 import okx_rfq_plugin
 from okx_rfq_plugin.sandbox import Fault, Sandbox

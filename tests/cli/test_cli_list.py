@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import pytest
 from support.command import PATIENCE, keys, started
-from test_cli import run
+from support.command import invoke as run
 
 from okx_rfq_plugin.cli.question import DeclinedError, ask
 from okx_rfq_plugin.sandbox import Sandbox

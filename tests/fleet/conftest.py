@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from fleet_world import Proxy
+from support.fleet_world import Proxy
 
 from okx_rfq_plugin.fleet.server import EmbeddedServer, ServerMissing
 from okx_rfq_plugin.sandbox import Sandbox

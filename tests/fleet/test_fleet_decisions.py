@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -131,7 +132,8 @@ def test_a_lease_is_a_time(lease: float) -> None:
 @pytest.mark.parametrize("record", [MEMBER, HALTED, Watcher("w", "watcher", "host", 1, ("demo:1",), "alarm")])
 def test_a_record_is_read_as_it_was_written(record: Member | Latch | Watcher) -> None:
     """What goes into the store comes out of it."""
-    assert record == from_text(type(record), to_text(record))
+    kind: Any = type(record)
+    assert record == from_text(kind, to_text(record))
 
 
 @pytest.mark.parametrize("text", ["", "null", "[]", "{}", "7", '{"id": 1}', '{"accounts": 1}', "\x00"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from fleet_model import LEASE, TICK, Host, World
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from support.fleet_model import LEASE, TICK, Host, World
 
 ACCOUNTS = st.sampled_from(["demo:1", "demo:2"])
 PICK = st.integers(min_value=0, max_value=7)
@@ -131,7 +132,7 @@ class Desk(RuleBasedStateMachine):
         self.world.resume()
 
 
-SETTINGS = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+SETTINGS: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
 
 def test_no_interleaving_breaks_a_guarantee() -> None:
@@ -173,7 +174,12 @@ def test_a_fault_of_the_store_alone_cancels_nothing() -> None:
     world.sign(host, 0.0)
     world.check(host)
 
-    for fault in (lambda: setattr(world.store, "up", False), world.store.empty, lambda: world.store.fall_back(image)):
+    faults: list[Callable[[], object]] = [
+        lambda: setattr(world.store, "up", False),
+        world.store.empty,
+        lambda: world.store.fall_back(image),
+    ]
+    for fault in faults:
         fault()
         ticks(world, 60.0)
         world.store.up = True

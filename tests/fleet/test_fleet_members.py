@@ -9,8 +9,8 @@ from typing import Any
 
 import ccxt
 import pytest
-from fleet_world import eventually
 from support.command import PATIENCE, environment, keys, okx_rfq
+from support.fleet_world import eventually
 
 from okx_rfq_plugin.fleet import guarded_environment, join
 from okx_rfq_plugin.fleet.accounts import Ahead
@@ -165,7 +165,7 @@ def test_the_status_of_no_store_is_a_failure(store: EmbeddedServer) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("watch", "--store", "redis://127.0.0.1:1/0"), "Missing option '--env' or '--accounts'."),
+        (("watch", "--store", "redis://127.0.0.1:1/0"), "Missing option '--env'"),
         (("watch",), "Missing option '--store'"),
         (("halt", "--store", "redis://127.0.0.1:1/0", "--env", "sandbox"), "Missing option '--reason'"),
         (("status", "--store", "nonsense"), "no URL of a store"),

@@ -9,8 +9,8 @@ import time
 from typing import Any
 
 import pytest
-from fleet_world import Process, Proxy, cancels, create, eventually, fleet, is_stopped, kill, strategy, watcher
 from support.command import COMMAND, environment, keys, okx_rfq
+from support.fleet_world import Process, Proxy, cancels, create, eventually, fleet, is_stopped, kill, strategy, watcher
 
 from okx_rfq_plugin.fleet.server import EmbeddedServer
 from okx_rfq_plugin.fleet.store import Store

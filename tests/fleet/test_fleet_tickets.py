@@ -14,8 +14,8 @@ from typing import Any
 import ccxt
 import ccxt.async_support
 import pytest
-from fleet_world import Proxy, cancels
 from support.command import PATIENCE, environment, keys
+from support.fleet_world import Proxy, cancels
 
 import okx_rfq_plugin
 from okx_rfq_plugin.fleet import join, tickets
@@ -105,7 +105,8 @@ def test_a_leader_that_died_while_it_waited_is_followed_by_another(here: Store) 
 
 def steps(office: Office, *answers: Any) -> list[str]:
     """What it does, given what it gets for each step."""
-    sharing, done, result = share(office, iter(range(100)).__next__), [], None
+    sharing, result = share(office, iter(range(100)).__next__), None
+    done: list[str] = []
     answered = iter(answers)
     while True:
         try:
@@ -325,7 +326,7 @@ def test_a_lost_reply_is_the_leaders_own_trouble(store: EmbeddedServer, sandbox:
 def test_the_budget_is_fifty_milliseconds() -> None:
     """As the page promises."""
     assert 0.05 == tickets.BUDGET
-    assert okx_rfq_plugin.fleet.join is join  # type: ignore[attr-defined]  # a sub-package
+    assert okx_rfq_plugin.fleet.join is join  # a sub-package
 
 
 def test_the_example_of_the_page_runs(

@@ -1,7 +1,8 @@
-"""This file runs the command in a process of its own: piped or on a terminal, with OKX's place taken by a sandbox."""
+"""The command, in this process or in one of its own: piped or on a terminal, with OKX's place taken by a sandbox."""
 
 from __future__ import annotations
 
+import inspect
 import os
 import pty
 import re
@@ -13,7 +14,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from click.testing import CliRunner
+
+from okx_rfq_plugin import cli
 from okx_rfq_plugin.sandbox import Sandbox
 
 PATIENCE = 60.0  # seconds that a loaded machine may take for anything
@@ -80,6 +85,15 @@ def okx_rfq(*arguments: str, env: Mapping[str, str] = {}) -> subprocess.Complete
         timeout=PATIENCE,
         check=False,
     )
+
+
+# click mixed the two outputs before 8.2, unless told not to.
+_APART: Any = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
+
+
+def invoke(*arguments: str) -> Any:
+    """Run the command in this process, and return click's result."""
+    return CliRunner(**_APART).invoke(cli.okx_rfq, arguments, catch_exceptions=False)
 
 
 @contextmanager

@@ -27,41 +27,52 @@ def page(text: str) -> str:
     return "".join((before, MARKS[0], *_verbs(), MARKS[1], rest.partition(MARKS[1])[2]))
 
 
-def commands() -> Iterator[tuple[str, click.Command]]:
-    """Return each verb with its command, in order."""
-    context = click.Context(okx_rfq, info_name="okx-rfq")
-    for name in okx_rfq.list_commands(context):
-        command = okx_rfq.get_command(context, name)
+def commands(group: click.Group = okx_rfq, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Return each verb with its command, in order; after a group, those in it."""
+    context = click.Context(group, info_name="okx-rfq")
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         assert command is not None
-        yield name, command
+        yield f"{before}{name}", command
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{before}{name} ")
 
 
 def manuals() -> dict[str, str]:
     """Return the man pages by their file names: one of the whole, and one of each verb."""
     verbs = "\n".join(f".TP\n.B {_roff(name)}\n{_roff(_first(command))}" for name, command in commands())
     about = _roff(inspect.cleandoc(str(okx_rfq.help)))
-    also = ", ".join(f".BR okx\\-rfq\\-{_roff(name)} (1)" for name, _ in commands()).replace(", .BR", "\n.BR")
+    also = ", ".join(f".BR okx\\-rfq\\-{_roff(_dashed(name))} (1)" for name, _ in commands()).replace(", .BR", "\n.BR")
     whole = (
         f".TH OKX\\-RFQ 1\n.SH NAME\nokx\\-rfq \\- cancel every RFQ of an OKX account\n.SH SYNOPSIS\n"
         f".B okx\\-rfq\n.I VERB\n[OPTIONS]\n.SH DESCRIPTION\n{about}\n.SH VERBS\n{verbs}\n.SH SEE ALSO\n{also}\n"
     )
-    return {"okx-rfq.1": whole, **{f"okx-rfq-{name}.1": _manual(name, command) for name, command in commands()}}
+    return {
+        "okx-rfq.1": whole,
+        **{f"okx-rfq-{_dashed(name)}.1": _manual(name, command) for name, command in commands()},
+    }
+
+
+def _dashed(name: str) -> str:
+    return name.replace(" ", "-")
 
 
 def _manual(name: str, command: click.Command) -> str:
     prose, codes, example = _parts(command)
-    arguments = "".join(f" {_argument(each)}" for each in command.params if isinstance(each, click.Argument))
+    arguments = _arguments(command)
     options = "".join(
         ".TP\n.B " + _roff(_spelled(each).replace("\\|", "|")) + "\n" + _roff(_meaning(each).replace("`", "")) + "\n"
         for each in command.params
         if isinstance(each, click.Option)
     )
+    options = f".SH OPTIONS\n{options}" if options else ""
     status = f".SH EXIT STATUS\n{_roff(codes)}\n" if codes else ""
     return (
-        f".TH OKX\\-RFQ\\-{_roff(name.upper())} 1\n.SH NAME\nokx\\-rfq\\-{_roff(name)} \\- {_roff(_first(command))}\n"
+        f".TH OKX\\-RFQ\\-{_roff(_dashed(name).upper())} 1\n.SH NAME\n"
+        f"okx\\-rfq\\-{_roff(_dashed(name))} \\- {_roff(_first(command))}\n"
         f".SH SYNOPSIS\n.B okx\\-rfq {_roff(name)}\n[OPTIONS] {_roff(arguments.strip())}\n"
         f".SH DESCRIPTION\n{_roff(prose.strip())}\n"
-        f".SH OPTIONS\n{options}{status}.SH EXAMPLE\n.nf\n{_roff(example)}\n.fi\n.SH SEE ALSO\n.BR okx\\-rfq (1)\n"
+        f"{options}{status}.SH EXAMPLE\n.nf\n{_roff(example)}\n.fi\n.SH SEE ALSO\n.BR okx\\-rfq (1)\n"
     )
 
 
@@ -84,16 +95,22 @@ def _first(command: click.Command) -> str:
 
 def _verbs() -> Iterator[str]:
     for name, command in commands():
-        arguments = "".join(f" {_argument(each)}" for each in command.params if isinstance(each, click.Argument))
+        arguments = _arguments(command)
         prose, codes, example = _parts(command)
         yield f"\n## {name}\n\n`okx-rfq {name} [OPTIONS]{arguments}`\n\n{prose}"
         if codes:
             yield f"**Exit codes:** {codes}\n\n"
-        yield f"```sh\n{example}\n```\n\n| option | meaning |\n|---|---|\n"
-        for option in command.params:
-            if isinstance(option, click.Option):
-                yield f"| `{_spelled(option, '`, `')}` | {_meaning(option)} |\n"
+        yield f"```sh\n{example}\n```\n\n"
+        options = [each for each in command.params if isinstance(each, click.Option)]
+        yield "| option | meaning |\n|---|---|\n" * bool(options)
+        for option in options:
+            yield f"| `{_spelled(option, '`, `')}` | {_meaning(option)} |\n"
     yield "\n"
+
+
+def _arguments(command: click.Command) -> str:
+    verb = " VERB" if isinstance(command, click.Group) else ""
+    return verb + "".join(f" {_argument(each)}" for each in command.params if isinstance(each, click.Argument))
 
 
 def _argument(argument: click.Argument) -> str:

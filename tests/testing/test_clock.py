@@ -326,7 +326,7 @@ def test_a_closed_loop_is_no_sleeper() -> None:
 
     assert [5.0] == clock.waits
     task._log_destroy_pending = False  # type: ignore[attr-defined]  # left behind on purpose
-    task.get_coro().close()  # type: ignore[union-attr]  # the same
+    task.get_coro().close()
 
 
 async def _turns() -> None:

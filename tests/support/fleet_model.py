@@ -16,6 +16,8 @@ from okx_rfq_plugin.fleet.watching import Event, Watch
 TICK = 0.25  # seconds
 LEASE = 3.0
 
+_Image = tuple[dict[str, Member], dict[str, tuple[Beat, float]], Latch | None]
+
 
 class ModelStore:
     """What Redis does for the fleet, on virtual time."""
@@ -33,14 +35,14 @@ class ModelStore:
         self.beats: dict[str, tuple[Beat, float]] = {}
         self.latch: Latch | None = None
 
-    def image(self) -> object:
+    def image(self) -> _Image:
         """What a replica or a disk holds now."""
         return copy.copy(self.members), copy.copy(self.beats), self.latch
 
-    def fall_back(self, image: object) -> None:
+    def fall_back(self, image: _Image) -> None:
         """Go on from an image, as a replica does that takes over, and a restart from a disk."""
         self.epoch = str(next(self._epochs))
-        members, beats, self.latch = image  # type: ignore[misc]
+        members, beats, self.latch = image
         self.members, self.beats = dict(members), dict(beats)
 
     def renew(self, member: Member, beat: Beat) -> Latch | None:

@@ -16,14 +16,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from support.command import COMMAND, PATIENCE, environment, keys
-
 import okx_rfq_plugin
 from okx_rfq_plugin.fleet.accounts import account_of
 from okx_rfq_plugin.fleet.store import Store
 from okx_rfq_plugin.fleet.watcher import WatcherRun
 from okx_rfq_plugin.fleet.watching import Event, Watch
 from okx_rfq_plugin.sandbox import Sandbox
+from support.command import COMMAND, PATIENCE, environment, keys
 
 _STRATEGY = """
 import json, os, signal, sys
@@ -303,7 +302,7 @@ class Proxy:
             with suppress(OSError):
                 while not self._ended.is_set():
                     for key, _ in selector.select(0.05):
-                        read = key.fileobj.recv(65536)  # type: ignore[union-attr]  # a socket
+                        read = key.fileobj.recv(65536)  # a socket
                         if not read:
                             return
                         if key.fileobj is far and self.delay:
