@@ -150,7 +150,7 @@ async def _cancel(exchange: Any) -> Receipt:
     if not getattr(exchange, "closed_by_user", False):  # an exchange of another plugin's may have no such thing
         receipt: Receipt = await exchange.cancel_all_rfqs()
         return receipt
-    fresh = copy.copy(exchange)  # shallow: key, world, addresses, proxies, options and policy are the same
+    fresh = copy.copy(exchange)  # shallow: key, environment, addresses, proxies, options and policy are the same
     for name, value in _UNOPENED.items():
         setattr(fresh, name, value)
     try:

@@ -52,18 +52,18 @@ class CancelFailure:
 
 @dataclass(frozen=True)
 class ExchangeSnapshot:
-    """What an observer sees of an exchange: ccxt's id, the world ("demo" or "live"), the end of the API key."""
+    """What an observer sees of an exchange: ccxt's id, the environment ("demo" or "live"), the end of the API key."""
 
     id: str
-    world: str
+    environment: str
     key: str
 
     @classmethod
     def of(cls, exchange: Any) -> ExchangeSnapshot:
         """Take it; a key of under twelve characters is hidden whole."""
         key = str(getattr(exchange, "apiKey", None) or "")
-        world = "demo" if (exchange.headers or {}).get("x-simulated-trading") == "1" else "live"
-        return cls(exchange.id, world, "..." + key[-4:] if len(key) >= 12 else "...")
+        environment = "demo" if (exchange.headers or {}).get("x-simulated-trading") == "1" else "live"
+        return cls(exchange.id, environment, "..." + key[-4:] if len(key) >= 12 else "...")
 
 
 def refusal(kind: Any, exchange: Any, method: str, reason: str) -> Any:
