@@ -658,7 +658,7 @@ def test_observer_hears_of_each_wait_and_of_the_receipt(
     receipt = twin.cancel(exchange)
     delivered()
 
-    snapshot = ExchangeSnapshot(id="okx", world="demo", key="...ey-1")
+    snapshot = ExchangeSnapshot(id="okx", environment="demo", key="...ey-1")
     first, second, last = observer.told
     assert ("retrying", snapshot, 1, pytest.approx(clock.waits[0])) == (*first[:3], first[4])
     assert ("retrying", snapshot, 2, 0.0) == (*second[:3], second[4])  # the first retry after a broken connection
@@ -972,15 +972,15 @@ def test_snapshot_shows_the_end_of_a_long_key_only(key: Any, shown: str) -> None
 
 @pytest.mark.parametrize("world", ["demo", "live"])
 def test_snapshot_names_exchange_and_world(world: str, twin: Any) -> None:
-    """A snapshot has ccxt's id and the world that the exchange is set to; it cannot be changed."""
+    """A snapshot has ccxt's id and the environment that the exchange is set to; it cannot be changed."""
     exchange = twin.module.myokx()
     exchange.set_sandbox_mode(world == "demo")
 
     snapshot = ExchangeSnapshot.of(exchange)
 
-    assert ("myokx", world) == (snapshot.id, snapshot.world)
+    assert ("myokx", world) == (snapshot.id, snapshot.environment)
     with pytest.raises(AttributeError):
-        snapshot.world = "live"  # type: ignore[misc]  # what must fail
+        snapshot.environment = "live"  # type: ignore[misc]  # what must fail
 
 
 def test_exchange_that_cannot_be_described_does_not_spoil_a_cancel(
