@@ -25,8 +25,8 @@ from support.twins import Twin, VirtualClock
 import okx_rfq_plugin
 from okx_rfq_plugin import RetryPolicy, install
 from okx_rfq_plugin._core import once, rate_limit, single_flight
-from okx_rfq_plugin.testing.clocks import VirtualClock as SkippingClock
 from okx_rfq_plugin.sandbox import Sandbox
+from okx_rfq_plugin.testing.clocks import VirtualClock as SkippingClock
 
 CANCEL = "rfq/cancel-all-rfqs"
 OK = reply(200, SUCCESS)
