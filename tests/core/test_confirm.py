@@ -11,8 +11,8 @@ import pytest
 from support.twins import Twin, VirtualClock, made
 
 from okx_rfq_plugin import ExchangeSnapshot, Receipt, get_plugin_manager, hookimpl
-from okx_rfq_plugin.testing.clocks import VirtualClock as SkippingClock
 from okx_rfq_plugin.sandbox import Fault, Sandbox
+from okx_rfq_plugin.testing.clocks import VirtualClock as SkippingClock
 
 CANCEL_ALL, BATCH, LIST = "rfq/cancel-all-rfqs", "rfq/cancel-batch-rfqs", "rfq/rfqs"
 DONE = Fault(body='{"code": "0", "msg": "", "data": [{"ts": "1697026383085"}]}')  # said, and not done

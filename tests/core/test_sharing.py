@@ -25,8 +25,8 @@ from support.twins import Twin, VirtualClock
 import okx_rfq_plugin
 from okx_rfq_plugin import RetryPolicy, install
 from okx_rfq_plugin._core import once, rate_limit, single_flight
-from okx_rfq_plugin.testing.clocks import VirtualClock as SkippingClock
 from okx_rfq_plugin.sandbox import Sandbox
+from okx_rfq_plugin.testing.clocks import VirtualClock as SkippingClock
 
 CANCEL = "rfq/cancel-all-rfqs"
 OK = reply(200, SUCCESS)
@@ -817,35 +817,6 @@ def test_sync_call_on_a_running_loops_thread_does_not_wait_for_its_tasks() -> No
 
     assert ["canceled"] * 2 == [receipt["status"], served["status"]]
     assert (1, 3) == (len(sent), len(world.sent))  # classes of the user's do not share with each other
-
-
-def test_sync_call_on_a_running_loops_thread_serves_its_tasks(
-    sandbox: Sandbox, clock: VirtualClock, monkeypatch: Any
-) -> None:
-    """Ccxt's own classes share with each other: what a sync object sends serves a task that waits on this very loop."""
-
-    async def until_woken(seconds: float, waker: Any) -> None:
-        waiting.set()
-        await waker.future
-
-    async def story() -> Any:
-        exchange, other = install(sandbox.exchange(ccxt.async_support.okx)), install(sandbox.exchange(ccxt.okx))
-        try:
-            for tag in ("a", "b"):
-                await exchange.cancel_all_rfqs({"tag": tag})
-            task = started(exchange)
-            await waiting.wait()
-            return [other.cancel_all_rfqs(), await task]
-        finally:
-            exchange.timeout_on_exit = 0
-            await exchange.close()
-
-    waiting = asyncio.Event()
-    monkeypatch.setattr(clock, "asleep", until_woken)
-    receipts = asyncio.run(story())
-
-    assert [("nothing_active", 1)] * 2 == [(receipt["status"], receipt["attempts"]) for receipt in receipts]
-    assert 3 == len(sandbox.requests)
 
 
 def test_child_of_a_fork_sends_for_itself(monkeypatch: Any) -> None:
