@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from operator import attrgetter
 from typing import Any
@@ -16,7 +17,7 @@ _way = attrgetter(
     *("httpsProxy", "httpsProxyCallback", "https_proxy", "https_proxy_callback"),
     *("socksProxy", "socksProxyCallback", "socks_proxy", "socks_proxy_callback"),
 )
-_session_way = attrgetter("headers", "auth", "proxies", "params", "verify", "cert", "trust_env")  # of requests' session
+_settings = attrgetter("headers", "auth", "proxies", "params", "verify", "cert")  # of requests' session
 # ccxt's methods on the way of a request, and of its reply.
 ON_THE_WAY = ("request", "fetch2", "throttle", "sign", "fetch", "open", "handle_errors")
 
@@ -31,13 +32,23 @@ def key_of(exchange: Any) -> bytes:
 
 def sharing_of(exchange: Any, params: dict[str, Any]) -> bytes:
     """Return what stands for all that callers must agree in to be served by one request, beside `key_of`."""
+    return _digest(_way(exchange), _session(exchange), sorted(params.items(), key=repr), _code(exchange))
+
+
+def _session(exchange: Any) -> str | None:
+    # requests' session has settings of its own; with none of the user's, a sync exchange shares with async ones.
     session = exchange.session
-    settings = (
-        _session_way(session)
-        if exchange.synchronous and session is not None and connection.is_ccxts_own(exchange, session)
-        else None
-    )
-    return _digest(_way(exchange), settings, sorted(params.items(), key=repr), _code(exchange))
+    if not exchange.synchronous or session is None or not connection.is_ccxts_own(exchange, session):
+        return None
+    settings = repr(_settings(session))
+    return None if settings == _as_made() else settings
+
+
+@functools.cache
+def _as_made() -> str:
+    import requests
+
+    return repr(_settings(requests.Session()))
 
 
 def _code(exchange: Any) -> list[int]:
