@@ -32,7 +32,8 @@ def key_of(exchange: Any) -> bytes:
 
 def sharing_of(exchange: Any, params: dict[str, Any]) -> bytes:
     """Return what stands for all that callers must agree in to be served by one request, beside `key_of`."""
-    return _digest(_way(exchange), _session(exchange), sorted(params.items(), key=repr), _code(exchange))
+    trusts = exchange.requests_trust_env if exchange.synchronous else exchange.aiohttp_trust_env
+    return _digest(_way(exchange), trusts, _session(exchange), sorted(params.items(), key=repr), _code(exchange))
 
 
 def _session(exchange: Any) -> str | None:

@@ -84,7 +84,7 @@ class Watched:
         self.asked: list[str] = []
         asked = self.asked
 
-        class Noting(twin.module.okx):  # type: ignore[misc, name-defined]  # chosen at run time
+        class Noting(twin.module.okx):  # type: ignore[name-defined]  # chosen at run time
             def __getattribute__(self, name: str) -> Any:
                 asked.append(name)
                 return super().__getattribute__(name)

@@ -237,9 +237,11 @@ def test_async_session_of_the_users_making_is_used(
 def test_open_of_the_users_own_makes_the_session(standin: Standin, clock: VirtualClock) -> None:
     """A subclass with an `open` of its own has its way, and its session stays open."""
     standin.script(OK)
-    opened = []
+    opened: list[Any] = []
 
     class Opening(AsyncWatching):
+        session: Any
+
         def open(self, *args: Any) -> None:
             if self.session is None:
                 opened.append(aiohttp.ClientSession())
@@ -336,7 +338,7 @@ def test_redirect_is_not_followed_by_a_session_of_the_users(standin: Standin, cl
     with pytest.raises(ccxt.BadResponse) as raised:
         exchange.cancel_all_rfqs()
 
-    assert raised.value.cancel_failure.may_be_canceled  # type: ignore[attr-defined]  # ours
+    assert raised.value.cancel_failure.may_be_canceled
     assert [CANCEL_ALL] == [request.path for request in standin.requests]
 
 
