@@ -257,8 +257,9 @@ def test_recording_at_debug_level_shows_no_secret(
     """What is logged while a cassette is made, and the cassette itself, hold no secret."""
     situation = next(situation for situation in recording.SITUATIONS if situation.name == "rejected-signature")
     clock = VirtualClock()
+    sandbox = FixtureSandbox(clock)
 
-    with FixtureSandbox(clock) as sandbox, caplog.at_level(logging.DEBUG), opened(Stage()) as stage:
+    with sandbox, caplog.at_level(logging.DEBUG), opened(Stage()) as stage:
         stage.clock, stage.sandbox = clock, sandbox
         exchange = sandbox.exchange(ccxt.okx)
         recording.record(situation, exchange, tmp_path / "made.yaml", stage, "sandbox")

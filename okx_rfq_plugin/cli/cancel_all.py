@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from okx_rfq_plugin.cli.accounts import Account, accounts_options
+from okx_rfq_plugin.cli.amounts import seconds
 from okx_rfq_plugin.cli.destinations import Destination, destination_options
 from okx_rfq_plugin.cli.terminal import is_watched, log_file
 
 if TYPE_CHECKING:
     from okx_rfq_plugin.cli.canceling import Options
-
-
-def seconds(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    """Take a number of seconds, zero or more, and finite.
-
-    Raises:
-        click.BadParameter: it is none.
-    """
-    if value is not None and not 0 <= value < math.inf:
-        raise click.BadParameter("a number of seconds, 0 or more.")
-    return value
 
 
 @click.command("cancel-all")

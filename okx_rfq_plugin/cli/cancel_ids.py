@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from okx_rfq_plugin.cli.cancel_all import seconds
+from okx_rfq_plugin.cli.amounts import seconds
 from okx_rfq_plugin.cli.destinations import Destination, connected, destination_options
 from okx_rfq_plugin.cli.interrupts import Interrupts
 from okx_rfq_plugin.cli.outcomes import OK, bound, exit_code, facts_of, named, plain, reason_of

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from okx_rfq_plugin.cli.accounts import Account, accounts_options
-from okx_rfq_plugin.cli.cancel_all import seconds
+from okx_rfq_plugin.cli.amounts import seconds
 from okx_rfq_plugin.cli.destinations import Destination, destination_options
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any
 
 import click
 
 from okx_rfq_plugin.cli.accounts import Account, accounts_options
-from okx_rfq_plugin.cli.cancel_all import seconds
+from okx_rfq_plugin.cli.amounts import seconds
 from okx_rfq_plugin.cli.destinations import Destination, connected, destination_options
 from okx_rfq_plugin.cli.outcomes import plain, reason_of
 from okx_rfq_plugin.cli.pausing import pause
@@ -53,13 +56,33 @@ def list_rfqs(
     Example: okx-rfq list --env live
     """
     ok = show_rfqs(destination, accounts, as_json=as_json, deadline=deadline)
-    with suppress(KeyboardInterrupt):
-        while watch:
+    with suppress(KeyboardInterrupt), _hearing_ctrl_c() as heard:
+        while watch and not heard:
             pause(_EVERY)
             if not as_json:
                 say(time.strftime("\n%H:%M:%S"))
             ok = show_rfqs(destination, accounts, as_json=as_json, deadline=deadline)
     context.exit(0 if ok else 1)
+
+
+@contextmanager
+def _hearing_ctrl_c() -> Iterator[list[int]]:
+    """Give a list with each Ctrl+C: code of others that runs just then, a finalizer's, may swallow the exception."""
+    heard: list[int] = []
+
+    def hear(signum: int, frame: FrameType | None) -> None:
+        heard.append(signum)
+        raise KeyboardInterrupt
+
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # ignored, or somebody else's
+        yield heard
+        return
+    signal.signal(signal.SIGINT, hear)
+    try:
+        yield heard
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def show_rfqs(

@@ -15,8 +15,8 @@ from okx_rfq_plugin.sandbox import Request, Sandbox
 from okx_rfq_plugin.testing import serving
 from okx_rfq_plugin.testing.clocks import NotedClock, VirtualClock
 from okx_rfq_plugin.testing.patches import Patches
+from okx_rfq_plugin.testing.sent import WIRE
 from okx_rfq_plugin.testing.sleeping import patch_sleep
-from okx_rfq_plugin.testing.wire import WIRE
 
 
 class FixtureClock:

@@ -18,8 +18,8 @@ from okx_rfq_plugin.testing.family import Asking
 from okx_rfq_plugin.testing.interactions import CassetteRequest, Failure, Interaction, Reply
 from okx_rfq_plugin.testing.making import DUMMIES, ExchangeMaker
 from okx_rfq_plugin.testing.scrub import is_placeholder
+from okx_rfq_plugin.testing.sent import Sent
 from okx_rfq_plugin.testing.stage import Plan, Refused, Stage, is_served, opened, request_of
-from okx_rfq_plugin.testing.wire import Sent
 
 Match = Literal["body", "path"]
 MATCHES = ("body", "path")

@@ -20,7 +20,7 @@ from okx_rfq_plugin.testing import family
 from okx_rfq_plugin.testing.clocks import VirtualClock
 from okx_rfq_plugin.testing.family import Asking
 from okx_rfq_plugin.testing.interactions import Failure, Reply
-from okx_rfq_plugin.testing.wire import WIRE, Sent, let_through
+from okx_rfq_plugin.testing.sent import WIRE, Sent, let_through
 
 if TYPE_CHECKING:
     from okx_rfq_plugin.testing.stage import Plan, Stage

@@ -16,8 +16,8 @@ from okx_rfq_plugin.testing.family import CLOCK, Asking
 from okx_rfq_plugin.testing.interactions import CassetteRequest, Failure, Interaction, Reply
 from okx_rfq_plugin.testing.making import admit
 from okx_rfq_plugin.testing.scrub import Scrubber
+from okx_rfq_plugin.testing.sent import Sent
 from okx_rfq_plugin.testing.stage import Heard, Plan, Stage, is_served, request_of, target
-from okx_rfq_plugin.testing.wire import Sent
 
 _NOTES = {
     "sandbox": "The sandbox of this package has answered on the loopback interface, not OKX.",

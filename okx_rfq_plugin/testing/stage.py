@@ -11,7 +11,8 @@ from urllib.parse import quote, urlsplit
 from okx_rfq_plugin.testing import wire
 from okx_rfq_plugin.testing.family import Asking
 from okx_rfq_plugin.testing.interactions import CassetteRequest, Failure, Reply
-from okx_rfq_plugin.testing.wire import Sent, is_loopback
+from okx_rfq_plugin.testing.sent import Sent
+from okx_rfq_plugin.testing.wire import is_loopback
 
 if TYPE_CHECKING:
     from okx_rfq_plugin.testing.clocks import VirtualClock

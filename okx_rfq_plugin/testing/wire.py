@@ -11,36 +11,19 @@ import http.client
 import ipaddress
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from okx_rfq_plugin.testing.family import Asking, asking, asking_by, watch_entries
 from okx_rfq_plugin.testing.patches import Patches
+from okx_rfq_plugin.testing.sent import is_let_through
 
 if TYPE_CHECKING:
     from okx_rfq_plugin.testing.stage import Stage
 
-_let_through: ContextVar[bool] = ContextVar("okx_rfq_let_through", default=False)
-WIRE = "X-Okx-Rfq-Wire"  # a header that names a request to the fixtures' sandbox, which takes it off again
 _lock = threading.Lock()
 _stages: list[Stage] = []
 _patches = Patches()
-
-
-@dataclass(frozen=True)
-class Sent:
-    """A request as an HTTP library was given it."""
-
-    method: str
-    url: str
-    body: bytes | None
-    headers: Any = field(repr=False)
-    timeout: float | None = None
-    proxied: bool = False
 
 
 def open_stage(stage: Stage) -> None:
@@ -78,16 +61,6 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
-@contextmanager
-def let_through() -> Iterator[None]:
-    """Inside of this a request was allowed, wherever it goes."""
-    token = _let_through.set(True)
-    try:
-        yield
-    finally:
-        _let_through.reset(token)
-
-
 def _watch() -> None:
     import aiohttp
     import requests.adapters
@@ -103,7 +76,7 @@ def _watch() -> None:
     def sync_send(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
         asked, stage = asking_by(request.headers), current()
-        if stage is None or asked is None or _let_through.get():
+        if stage is None or asked is None or is_let_through():
             return send(self, request, *args, **kwargs)
         return players.send_by_requests(stage, asked, send, self, request, args, kwargs)
 
@@ -115,7 +88,7 @@ def _watch() -> None:
     async def async_request(self: Any, method: str, str_or_url: Any, **kwargs: Any) -> Any:
         __tracebackhide__ = True
         asked, stage = asking_by(kwargs.get("headers")), current()
-        if stage is None or asked is None or _let_through.get():
+        if stage is None or asked is None or is_let_through():
             return await ask(self, method, str_or_url, **kwargs)
         return await players.send_by_aiohttp(stage, asked, ask, self, method, str_or_url, kwargs)
 
@@ -184,7 +157,7 @@ def _text(host: Any) -> str | None:
 
 def _check_host(host: str | None, asked: Asking | None) -> None:
     # The last line: for what an okx object sends by other libraries than ccxt's two, and for redirects.
-    if asked is None or _let_through.get() or host is None:
+    if asked is None or is_let_through() or host is None:
         return
     stage = current()
     if stage is None:
@@ -196,5 +169,5 @@ def _check_host(host: str | None, asked: Asking | None) -> None:
 
 def _refuse_socket(exchange: Any, url: str) -> None:
     stage = current()
-    if stage is not None and not _let_through.get():
+    if stage is not None and not is_let_through():
         stage.refuse_socket(exchange, url)
