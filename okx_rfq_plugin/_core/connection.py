@@ -14,6 +14,7 @@ import errno
 import functools
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
+from operator import attrgetter
 from typing import Any
 
 from ccxt.base.errors import BaseError, ExchangeError, NetworkError
@@ -40,7 +41,25 @@ def new_socks_session(exchange: Any, url: str) -> Any:
     return _as_made_by_ccxt(exchange, opened=False).get_socks_proxy_session(url)
 
 
+def settings_of(exchange: Any, session: Any) -> str | None:
+    """Return the user's own settings on a session of ccxt's making; None if there are none."""
+    if not exchange.synchronous or session is None or not _is_sync_plain(session):
+        return None
+    settings = repr(_settings(session))
+    return None if settings == _settings_as_made() else settings
+
+
 # Sync: requests
+
+
+_settings = attrgetter("headers", "auth", "proxies", "params", "verify", "cert")
+
+
+@functools.cache
+def _settings_as_made() -> str:
+    import requests
+
+    return repr(_settings(requests.Session()))
 
 
 def _is_sync_plain(session: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from operator import attrgetter
 from typing import Any
@@ -17,7 +16,6 @@ _way = attrgetter(
     *("httpsProxy", "httpsProxyCallback", "https_proxy", "https_proxy_callback"),
     *("socksProxy", "socksProxyCallback", "socks_proxy", "socks_proxy_callback"),
 )
-_settings = attrgetter("headers", "auth", "proxies", "params", "verify", "cert")  # of requests' session
 # ccxt's methods on the way of a request, and of its reply.
 ON_THE_WAY = ("request", "fetch2", "throttle", "sign", "fetch", "open", "handle_errors")
 
@@ -33,23 +31,13 @@ def key_of(exchange: Any) -> bytes:
 def sharing_of(exchange: Any, params: dict[str, Any]) -> bytes:
     """Return what stands for all that callers must agree in to be served by one request, beside `key_of`."""
     trusts = exchange.requests_trust_env if exchange.synchronous else exchange.aiohttp_trust_env
-    return _digest(_way(exchange), trusts, _session(exchange), sorted(params.items(), key=repr), _code(exchange))
-
-
-def _session(exchange: Any) -> str | None:
-    # requests' session has settings of its own; with none of the user's, a sync exchange shares with async ones.
-    session = exchange.session
-    if not exchange.synchronous or session is None or not connection.is_ccxts_own(exchange, session):
-        return None
-    settings = repr(_settings(session))
-    return None if settings == _as_made() else settings
-
-
-@functools.cache
-def _as_made() -> str:
-    import requests
-
-    return repr(_settings(requests.Session()))
+    return _digest(
+        _way(exchange),
+        trusts,
+        connection.settings_of(exchange, exchange.session),
+        sorted(params.items(), key=repr),
+        _code(exchange),
+    )
 
 
 def _code(exchange: Any) -> list[int]:
