@@ -12,6 +12,7 @@ import ccxt
 import ccxt.async_support
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support.ccxts import opens_late
 from support.fault_table import BY_NAME, CLOCK, DONE, DOUBT, EMPTY, GROUPS, NO, OTHER_CODES, Row, Unreached
 from support.fault_world import Met, Venue, make_exchange, venue
 from support.twins import Twin, VirtualClock
@@ -240,6 +241,7 @@ def hold(story: Story) -> None:
         assert offset_before == offset_after or 0 < complaints < 3, "an offset that nobody asked for, or was no help"
 
 
+@opens_late
 @given(STORIES)
 @example(Story((BY_NAME["reset"], BY_NAME["50113 (401)"]), "sync, stubborn in fetch"))
 @example(Story((BY_NAME["reset"], BY_NAME["50113 (401)"]), "async, stubborn in request"))
