@@ -11,6 +11,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+from okx_rfq_plugin._core.connection import is_closed
 from okx_rfq_plugin._core.records import Receipt
 from okx_rfq_plugin.installer import install
 
@@ -147,7 +148,8 @@ class cancel_on_exit:  # in lower case, as contextlib names its own
 
 
 async def _cancel(exchange: Any) -> Receipt:
-    if not getattr(exchange, "closed_by_user", False):  # an exchange of another plugin's may have no such thing
+    # An exchange that another plugin serves may have nothing of ccxt's to tell by.
+    if not hasattr(exchange, "synchronous") or not is_closed(exchange):
         receipt: Receipt = await exchange.cancel_all_rfqs()
         return receipt
     fresh = copy.copy(exchange)  # shallow: key, environment, addresses, proxies, options and policy are the same

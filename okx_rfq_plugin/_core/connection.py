@@ -41,6 +41,16 @@ def new_socks_session(exchange: Any, url: str) -> Any:
     return _as_made_by_ccxt(exchange, opened=False).get_socks_proxy_session(url)
 
 
+def is_closed(exchange: Any) -> bool:
+    """Return whether an async exchange was closed by its user."""
+    if exchange.synchronous:
+        return False
+    if hasattr(exchange, "closed_by_user"):  # from ccxt 4.5.71 on
+        return bool(exchange.closed_by_user)
+    was_open = exchange.asyncio_loop is not None and exchange.ssl_context is not None
+    return bool(exchange.own_session) and exchange.session is None and was_open
+
+
 def settings_of(exchange: Any, session: Any) -> str | None:
     """Return the user's own settings on a session of ccxt's making; None if there are none."""
     if not exchange.synchronous or session is None or not _is_sync_plain(session):

@@ -446,8 +446,5 @@ def _is_latin(text: str) -> bool:
 
 def _refuse_closed(exchange: Any) -> None:
     # ccxt refuses by itself from 4.5.71 on; before, it opened the session again, and nobody closed it.
-    if exchange.synchronous or hasattr(exchange, "closed_by_user"):
-        return
-    was_open = exchange.asyncio_loop is not None and exchange.ssl_context is not None
-    if exchange.own_session and exchange.session is None and was_open:
+    if connection.is_closed(exchange):
         raise ExchangeClosedByUser(f"{exchange.id} instance was closed by the user")

@@ -220,7 +220,7 @@ def _installed(exchange: Any, deadline: float) -> Iterator[Any]:
     try:
         yield install(exchange, policy=RetryPolicy(deadline=deadline))
     finally:
-        exchange.close()
+        exchange.session.close()  # a sync object of ccxt has no close() before 4.5.71
 
 
 def furnish(sandbox: Sandbox) -> None:

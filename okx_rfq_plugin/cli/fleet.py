@@ -323,7 +323,7 @@ def _exchanges(
             made = [destination.exchange_for(credentials_of())]
         exchanges: dict[str, Any] = {}
         for exchange in made:
-            stack.callback(exchange.close)
+            stack.callback(exchange.session.close)
             install(exchange, policy=RetryPolicy(deadline=deadline))
             try:
                 exchanges[account_of(exchange)] = exchange
