@@ -148,8 +148,7 @@ class cancel_on_exit:  # in lower case, as contextlib names its own
 
 
 async def _cancel(exchange: Any) -> Receipt:
-    # An exchange that another plugin serves may have nothing of ccxt's to tell by.
-    if not hasattr(exchange, "synchronous") or not is_closed(exchange):
+    if not is_closed(exchange):
         receipt: Receipt = await exchange.cancel_all_rfqs()
         return receipt
     fresh = copy.copy(exchange)  # shallow: key, environment, addresses, proxies, options and policy are the same

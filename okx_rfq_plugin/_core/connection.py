@@ -47,8 +47,10 @@ def is_closed(exchange: Any) -> bool:
         return False
     if hasattr(exchange, "closed_by_user"):  # from ccxt 4.5.71 on
         return bool(exchange.closed_by_user)
-    was_open = exchange.asyncio_loop is not None and exchange.ssl_context is not None
-    return bool(exchange.own_session) and exchange.session is None and was_open
+    was_open = (
+        getattr(exchange, "asyncio_loop", None) is not None and getattr(exchange, "ssl_context", None) is not None
+    )
+    return was_open and bool(exchange.own_session) and exchange.session is None
 
 
 def settings_of(exchange: Any, session: Any) -> str | None:
