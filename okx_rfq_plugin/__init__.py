@@ -37,7 +37,7 @@ __all__ = [
     "uninstall",
 ]
 
-# Each name is imported when first asked for: whoever only starts pytest does not wait half a second for ccxt.
+# Each name is imported when first asked for: a start of pytest does not wait half a second for ccxt.
 _ROOM_OF = {
     "AsyncRfqExchange": "protocols",
     "CancelFailure": "_core.records",

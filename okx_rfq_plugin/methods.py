@@ -1,4 +1,4 @@
-"""This file holds the methods that an exchange gets, and their twins for ccxt.async_support."""
+"""The methods that an exchange gets, and their async versions."""
 
 from __future__ import annotations
 

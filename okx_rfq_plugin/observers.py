@@ -62,7 +62,7 @@ class Observers:
         """Wait until everything told has been delivered, `timeout` seconds at most; return whether it was."""
         ends = time.monotonic() + timeout
         delivered = [mailbox.mark() for mailbox in list(self._mailboxes.values())]
-        # Every one is waited for: those that are quick hear all, whoever is slow.
+        # Every one is waited for: those that are quick hear all, even if another is slow.
         return all(each.wait(max(ends - time.monotonic(), 0)) for each in delivered)
 
     def forget(self) -> None:

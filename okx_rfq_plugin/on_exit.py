@@ -1,4 +1,4 @@
-"""This file cancels when a block of code is left, whatever ends it."""
+"""`cancel_on_exit`: cancel when a block of code is left, whatever ends it."""
 
 from __future__ import annotations
 
@@ -103,12 +103,12 @@ class cancel_on_exit:  # in lower case, as contextlib names its own
 
     @property
     def is_task(self) -> bool:
-        """Say whether the block is one of a task."""
+        """Whether the block is one of a task."""
         return self._task is not None
 
     @property
     def can_end(self) -> bool:
-        """Say whether a signal can end the block: one whose task is over, or whose loop was dropped, it cannot."""
+        """Whether a signal can end the block: not if its task is over or its loop was dropped."""
         return self._task is None or (not self._task.done() and self._task.get_loop().is_running())
 
     def end(self, signum: int) -> None:

@@ -143,7 +143,7 @@ def get_plugin_manager() -> RfqPluginManager:
             manager.load_entry_points()
             _loaded = True
         finally:
-            if not _loaded:  # Ctrl+C: whoever asks next loads them all
+            if not _loaded:  # Ctrl+C: the next call loads them all
                 _manager = None
         return manager
 

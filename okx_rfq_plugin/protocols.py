@@ -1,4 +1,4 @@
-"""This file holds the types to annotate an exchange with that the package was put on."""
+"""Types to annotate an installed exchange with."""
 
 from __future__ import annotations
 

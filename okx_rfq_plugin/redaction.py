@@ -1,4 +1,4 @@
-"""This file hides OKX's signed headers in ccxt's own debug log, which shows key, signature and passphrase otherwise."""
+"""Hides OKX's signed headers in ccxt's debug log, which shows key, signature and passphrase otherwise."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ class Call:
             self.remaining = self.filling = None  # what was listed before may be gone
 
     def take(self, outcome: Outcome, *, decides: bool = True) -> None:
-        """Record an outcome, whoever sent the request."""
+        """Record an outcome, of the caller's own request or of a leader's."""
         timed_out = outcome.reply is None and outcome.sent and isinstance(outcome.error, RequestTimeout)
         self.failures += outcome.verdict.meaning is not Meaning.RATE_LIMITED
         self.waited = self.timeout if timed_out else 0.0

@@ -1,4 +1,4 @@
-"""This file holds the records that a cancel hands out: a receipt, the facts of a failure, an exchange for observers."""
+"""The records that a cancel hands out: a receipt, the facts of a failure, an exchange for observers."""
 
 from __future__ import annotations
 

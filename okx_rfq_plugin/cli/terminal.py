@@ -140,14 +140,14 @@ def is_watched() -> bool:
 
 @contextmanager
 def once_done() -> Iterator[None]:
-    """Show inside of this what is done already: neither Ctrl+C nor a reader who has gone changes the exit code."""
+    """Context manager to show what is done already: neither Ctrl+C nor a reader who has gone changes the exit code."""
     with suppress(KeyboardInterrupt, ValueError, MemoryError), unread():
         yield
 
 
 @contextmanager
 def unread() -> Iterator[None]:
-    """Print inside of this what is no part of the matter: it goes on where nobody reads."""
+    """Context manager to print what is no part of the matter: it goes on where nobody reads."""
     try:
         yield
     except OSError:

@@ -48,7 +48,7 @@ class Cancels:
 
     def begin(self, account: str) -> None:
         """Begin one; the last of the account must have ended."""
-        # A daemon: whoever ends the process does not wait for a reply that never comes.
+        # A daemon: the end of the process does not wait for a reply that never comes.
         threading.Thread(target=self._run, args=(account,), name=f"okx-rfq-cancel-{account}", daemon=True).start()
 
     def ended(self, seconds: float) -> list[Outcome]:

@@ -26,7 +26,7 @@ class HaltRun:
         store: where the latch is.
         exchanges: by account, sync objects with the package on them.
         halting: decides.
-        reason: told to whoever is refused.
+        reason: told to those who are refused.
         by: who halts.
         say: told at each step.
         deadline: seconds after the last planned cancel, after which what is not clean is given up.

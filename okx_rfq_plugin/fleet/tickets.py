@@ -22,7 +22,7 @@ _LOOKS = 3  # unanswered ones in a row, after which one who waits for OKX's wind
 _GOODBYE = 2.0  # seconds that closing may take
 
 Receipt = dict[str, Any]
-# What a caller is to do next: sleep so many seconds, ask (with what is to be asked), or send.
+# What a caller is to do next: sleep the given number of seconds, ask (with what is to be asked), or send.
 Step = tuple[Any, ...]
 
 

@@ -166,7 +166,7 @@ class Replayed:
 
 @contextmanager
 def replay(name: str | Path, *, match: Match = "body") -> Iterator[Replayed]:
-    """Replay a cassette inside of this, without pytest: for notebooks, hypothesis, and other test runners.
+    """Context manager that replays a cassette, without pytest: for notebooks, hypothesis, and other test runners.
 
     No request of an okx object leaves the machine meanwhile. Exchanges that are made by `make_exchange` of what this
     gives live in virtual time; all others keep the machine's clock.

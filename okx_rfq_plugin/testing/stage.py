@@ -140,7 +140,7 @@ def request_of(asked: Asking, sent: Sent) -> CassetteRequest:
 
 @contextmanager
 def opened(stage: Stage) -> Iterator[Stage]:
-    """Keep a stage open inside of this."""
+    """Context manager that keeps a stage open."""
     wire.open_stage(stage)
     try:
         yield stage
