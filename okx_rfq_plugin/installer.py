@@ -9,8 +9,8 @@ from ccxt.base.errors import NotSupported
 
 from okx_rfq_plugin._core import members
 from okx_rfq_plugin._core.creates import create_members
+from okx_rfq_plugin._core.passing import passing_members
 from okx_rfq_plugin._core.policy import POLICY, RetryPolicy
-from okx_rfq_plugin._core.request import passing_members
 from okx_rfq_plugin.methods import FEATURES, methods_of
 from okx_rfq_plugin.plugins import get_plugin_manager
 

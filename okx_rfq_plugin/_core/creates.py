@@ -12,7 +12,7 @@ from ccxt.base.errors import OperationRejected
 from okx_rfq_plugin._core import members
 from okx_rfq_plugin._core.endpoints import CANCEL_ALL_QUOTES, CANCEL_ALL_RFQS, Endpoint
 from okx_rfq_plugin._core.identity import key_of
-from okx_rfq_plugin._core.request import note_signed
+from okx_rfq_plugin._core.passing import note_signed
 
 # Asked before a signed create is sent: the exchange, OKX's path, the params. What it raises refuses the create.
 Asked = Callable[[Any, str, dict[str, Any]], None]

@@ -17,6 +17,7 @@ _way = attrgetter(
     *("socksProxy", "socksProxyCallback", "socks_proxy", "socks_proxy_callback"),
 )
 # ccxt's methods on the way of a request, and of its reply.
+_CCXTS = ("ccxt", "builtins")  # builtins: `object`
 ON_THE_WAY = ("request", "fetch2", "throttle", "sign", "fetch", "open", "handle_errors")
 
 
@@ -30,29 +31,21 @@ def key_of(exchange: Any) -> bytes:
 
 def sharing_of(exchange: Any, params: dict[str, Any]) -> bytes:
     """Return what stands for all that callers must agree in to be served by one request, beside `key_of`."""
-    trusts = exchange.requests_trust_env if exchange.synchronous else exchange.aiohttp_trust_env
-    return _digest(
-        _way(exchange),
-        trusts,
-        connection.settings_of(exchange, exchange.session),
-        sorted(params.items(), key=repr),
-        _code(exchange),
-    )
-
-
-def _code(exchange: Any) -> list[int]:
+    session = exchange.session
     # Objects whose requests are all ccxt's own doing share. A class of somebody else's in the line may do anything with
     # a request (paper trading), and so shares with its own objects only; so does what was put on one object (a mock).
     # An id stands for something that lives as long as the callers do, so nothing else can have it meanwhile.
-    code = [id(cls) for cls in members.plain(type(exchange)).__mro__ if not is_ccxts(cls.__module__)]
-    if not vars(exchange).keys().isdisjoint(ON_THE_WAY) or not connection.is_ccxts_own(exchange, exchange.session):
-        code.append(id(exchange))
-    return code
-
-
-def is_ccxts(module: object) -> bool:
-    """Return whether a module of this name is ccxt's (or Python's own `object`'s)."""
-    return str(module).partition(".")[0] in ("ccxt", "builtins")
+    code = [
+        id(cls) for cls in members.plain(type(exchange)).__mro__ if str(cls.__module__).partition(".")[0] not in _CCXTS
+    ]
+    alone = not vars(exchange).keys().isdisjoint(ON_THE_WAY) or not connection.is_ccxts_own(exchange, session)
+    return _digest(
+        _way(exchange),
+        exchange.requests_trust_env if exchange.synchronous else exchange.aiohttp_trust_env,
+        id(exchange) if alone else connection.settings_of(exchange, session),
+        sorted(params.items(), key=repr),
+        code,
+    )
 
 
 def _digest(*parts: Any) -> bytes:

@@ -120,9 +120,10 @@ def come_from(obj: Any, names: Collection[str], package: str) -> bool:
     if not vars(obj).keys().isdisjoint(names):
         return False
     for cls in type(obj).__mro__:
-        found, record = vars(cls), _put_on(cls)
-        for name in names:
-            member = record.displaced.get(name) if name in record.members else found.get(name)
+        found = vars(cls)
+        for name in found.keys() & names:
+            record = _put_on(cls)
+            member = record.displaced.get(name) if name in record.members else found[name]
             if member is not None and str(getattr(member, "__module__", "")).partition(".")[0] != package:
                 return False
     return True

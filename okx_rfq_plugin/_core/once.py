@@ -10,19 +10,14 @@ T = TypeVar("T")
 class Once(Generic[T]):
     """A compare-and-set from nothing: the first `set` wins, and every later one returns the winner's value.
 
-    It is one `dict.setdefault`, which is atomic for other threads and for a signal handler that interrupts this very
-    thread. There is no lock that could be held: not by an interrupted frame, not by a thread that a fork left behind.
+    It is one `dict.setdefault` on the object's own attributes, which is atomic for other threads and for a signal
+    handler that interrupts this very thread. There is no lock that could be held: not by an interrupted frame, not by a
+    thread that a fork left behind.
     """
 
-    __slots__ = ("_value",)
-
-    def __init__(self) -> None:
-        self._value: dict[None, T] = {}
-
-    def get(self) -> T | None:
-        """Return the value; None before it is set."""
-        return self._value.get(None)
+    value: T | None = None  # before it is set
 
     def set(self, value: T) -> T:
         """Set the value unless there is one, and return the one that holds."""
-        return self._value.setdefault(None, value)
+        winner: T = self.__dict__.setdefault("value", value)
+        return winner

@@ -98,7 +98,7 @@ class RateLimiter:
                 return
 
     def _now(self) -> _State:
-        while (following := self._latest.next.get()) is not None:
+        while (following := self._latest.next.value) is not None:
             self._latest = following
         return self._latest
 

@@ -1,25 +1,7 @@
-"""One signed request through ccxt: everything that touches ccxt's own way of sending is in this module.
+"""One signed request through ccxt: what is seen of it on its way, and what it came to.
 
-An attempt does not call the implicit method on the exchange, but on its delegate: an object of a subclass of the
-exchange's class that shares its `__dict__`. What ccxt, and the user's overrides, read and write there is the exchange's
-own state, but for the members of this table, which differ for this one request and for nobody else:
-
-    member                    when ccxt uses it                            what the delegate does
-    fetch2                    first                                        sends any other path by the exchange itself
-    throttle                  before signing                               does not wait
-    sign                      before each send                             notes the signature of this request
-    check_proxy_url_settings  first in `fetch`, once for each send         notes the send; checks the headers
-    session                   last before sending                          gives the session that `connection` chooses
-    get_socks_proxy_session   instead of `session`, async with SOCKS       the same
-    timeout                   when sending, milliseconds                   no more than the attempt's
-    parse_json                on each reply                                a body nested too deep is no JSON
-    handle_errors             on each reply, before anything is raised     notes the reply to this request's signature
-    logger, log               around each send                             cannot raise
-
-All are there in ccxt 4.5.44 to 4.5.90. tests/core/test_ccxt_hooks.py fails if one of them is no longer used.
-
-A method that was bound to the exchange before (`original = exchange.fetch`, then `exchange.fetch = wrapper`) leads
-back from the delegate to the exchange. `passing_members` finds this request there by its signature.
+It is made on a delegate of the exchange; `delegate` has the table of what differs there. A method that was bound to the
+exchange before leads back from the delegate to the exchange: `passing` finds the request there by its signature.
 """
 
 from __future__ import annotations
@@ -33,7 +15,8 @@ from typing import Any
 
 from ccxt.base.errors import AuthenticationError, BaseError, ExchangeClosedByUser, OperationFailed
 
-from okx_rfq_plugin._core import connection, members
+from okx_rfq_plugin._core import connection, transport
+from okx_rfq_plugin._core.delegate import delegate_of
 from okx_rfq_plugin._core.endpoints import Endpoint
 from okx_rfq_plugin._core.logs import HarmlessLogger, harmless
 from okx_rfq_plugin._core.outcome import Attempt, Outcome
@@ -48,7 +31,9 @@ _UNSENDABLE = re.compile(r"^\s|[\x00-\x1f\x7f]")  # what HTTP libraries refuse i
 class _Send:
     """One time that the request was handed to `fetch`: a framework's own may do so more than once."""
 
-    def __init__(self, signature: object, *, left: bool) -> None:
+    __slots__ = ("left", "reply", "signature")
+
+    def __init__(self, signature: str | None, *, left: bool) -> None:
         self.signature = signature
         self.reply: Reply | None = None
         self.left = left
@@ -69,13 +54,14 @@ class Request:
         self, exchange: Any, endpoint: Endpoint, params: dict[str, Any], timeout: float, attempt: Attempt
     ) -> None:
         self.exchange = exchange
-        self.path = endpoint.path
+        self.delegate: Any = delegate_of(exchange, self)  # until the request is over
         self.over = False
         self.returned: Any = None
         self._endpoint = endpoint
         self._params = {**params, "maxRetriesOnFailure": 0}
         self._timeout = timeout * 1000
         self._attempt = attempt
+        self._signatures: list[str] = []  # one, or one for each time that a framework's own code signs it
         self._sends: list[_Send] = []
         self._unseen = False  # whether code of the user's is on the way, which may send by itself
         self._handing_over = False
@@ -83,11 +69,6 @@ class Request:
         self._handed_for: Any = None
         self._owned: list[Any] = []  # sessions that were made for this request, one for each send
         self._raised: BaseException | None = None
-        cls = members.subclass_of(type(exchange), "delegate", _DELEGATE)
-        delegate: Any = object.__new__(cls)
-        delegate.__dict__ = exchange.__dict__
-        delegate.okx_rfq_request = self
-        self._delegate = delegate
 
     def __enter__(self) -> Request:
         self._token = _current.set(self)
@@ -99,6 +80,7 @@ class Request:
         _current.reset(self._token)
         self._handing_over = False
         self.over = True
+        self.delegate = None
         judged = error if error is None or isinstance(error, BaseError) else self._translated(error)
         if error is not None and judged is None:
             return False
@@ -107,20 +89,17 @@ class Request:
 
     def call(self) -> Any:
         """Call ccxt's implicit method; on async exchanges this returns the coroutine."""
-        _refuse_closed(self.exchange)
+        if connection.is_closed(self.exchange):
+            # ccxt refuses by itself from 4.5.71 on; before, it opened the session again, and nobody closed it.
+            raise ExchangeClosedByUser(f"{self.exchange.id} instance was closed by the user")
         # A method of the user's own may send by itself, unseen.
         self._unseen = not connection.is_ccxts_code(self.exchange, "request", "fetch2", "fetch")
         self._attempt.left = self._unseen
-        return getattr(self._delegate, self._endpoint.call)(self._params)
+        return getattr(self.delegate, self._endpoint.call)(self._params)
 
     def take_session(self) -> Any:
         """Return a session that was made for this request, to be closed; None if there is none left."""
         return self._owned.pop() if self._owned else None
-
-    @property
-    def delegate(self) -> Any:
-        """The object that the request is made on."""
-        return self._delegate
 
     @property
     def outcome(self) -> Outcome:
@@ -129,22 +108,25 @@ class Request:
         assert outcome is not None, "asked before the request was over"  # noqa: S101
         return outcome
 
-    # What ccxt is seen to do
+    # The members of the delegate: each is given the exchange's own member first, and then ccxt's arguments
 
-    def signed(self, path: str, signed: Any) -> Any:
-        """Note the signature of this request."""
-        if path == self.path and isinstance(signed, dict):
-            signature = _signature(signed.get("headers"))
-            if signature is not None:
-                _requests[signature] = self
-        return signed
+    def fetch2(self, own: Any, path: str, *args: Any, **kwargs: Any) -> Any:
+        """Send this request; any other path by the exchange itself."""
+        return (own if path == self._endpoint.path else self.exchange.fetch2)(path, *args, **kwargs)
 
-    def sending(self, headers: Any) -> None:
+    def throttle(self, own: Any, *args: Any, **kwargs: Any) -> Any:
+        """Do not wait."""
+        return None if self.exchange.synchronous else _nothing()
+
+    def sign(self, own: Any, path: str, *args: Any, **kwargs: Any) -> Any:
+        """Sign, and note the signature."""
+        return self.signed(path, own(path, *args, **kwargs))
+
+    def check_proxy_url_settings(self, own: Any, *args: Any, **kwargs: Any) -> Any:
         """Note that ccxt's `fetch` is about to send, and is watched from here on."""
-        _refuse_unsendable(self.exchange, headers)
-        self._sends.append(_Send(_signature(headers), left=self._unseen))
-        self._handed = None
-        self._handing_over = True
+        settings = own(*args, **kwargs)
+        self.sending(argument("headers", 2, args, kwargs))
+        return settings
 
     def session(self, own: Any) -> Any:
         """Return the session to send by, while ccxt's `fetch` asks; to everybody else the exchange's own."""
@@ -163,7 +145,7 @@ class Request:
         self._handed = connection.OneRequest(choose, self._leaving, self._failed)
         return self._handed
 
-    def socks_session(self, url: str, own: Callable[[str], Any]) -> Any:
+    def get_socks_proxy_session(self, own: Callable[[str], Any], url: str) -> Any:
         """Return the session to send by through a SOCKS proxy."""
 
         def choose() -> Any:
@@ -177,6 +159,45 @@ class Request:
         """Return the timeout in milliseconds."""
         return own if self.over else min(own or self._timeout, self._timeout)
 
+    def parse_json(self, own: Any, text: Any) -> Any:
+        """Parse a body; one nested too deep is no JSON."""
+        try:
+            return own(text)
+        except RecursionError:
+            return None
+
+    def handle_errors(self, own: Any, *args: Any, **kwargs: Any) -> Any:
+        """Note a reply, before ccxt judges it."""
+        status = argument("httpCode" if "httpCode" in kwargs else "statusCode", 0, args, kwargs)  # okx has its own name
+        reply = Reply(status, argument("response", 6, args, kwargs))
+        self.answered(argument("requestHeaders", 7, args, kwargs), reply)
+        return own(*args, **kwargs)
+
+    def log(self, own: Any, *args: Any, **kwargs: Any) -> None:
+        """Log as ccxt does where it is verbose; what fails there stops no request."""
+        harmless(own)(*args, **kwargs)
+
+    def logger(self, own: Any) -> Any:
+        """Return a logger whose handlers stop no request."""
+        return HarmlessLogger(own)
+
+    # What is seen of it, on the delegate or on the exchange itself
+
+    def signed(self, path: str, signed: Any) -> Any:
+        """Note the signature of this request."""
+        signature = _signature(signed.get("headers")) if isinstance(signed, dict) else None
+        if signature is not None and path == self._endpoint.path:
+            self._signatures.append(signature)
+            _requests[signature] = self
+        return signed
+
+    def sending(self, headers: Any) -> None:
+        """Note that the request with these headers is about to be sent."""
+        _refuse_unsendable(self.exchange, headers)
+        self._sends.append(_Send(_signature(headers), left=self._unseen))
+        self._handed = None
+        self._handing_over = True
+
     def answered(self, headers: Any, reply: Reply) -> None:
         """Note a reply, if it is the one to this request."""
         signature = _signature(headers)
@@ -184,6 +205,10 @@ class Request:
             if send.signature == signature:
                 send.reply = reply
                 return
+        if signature is not None and signature in self._signatures:
+            # A `fetch` of the user's own has sent it, unseen.
+            self._sends.append(_Send(signature, left=True))
+            self._sends[-1].reply = reply
 
     def _own(self, session: Any) -> Any:
         self._owned.append(session)
@@ -196,233 +221,72 @@ class Request:
 
     def _failed(self, error: BaseException) -> None:
         self._raised = error
-        if connection.nothing_left(error) or getattr(error, NOT_SENT, False):
+        if transport.nothing_left(error) or getattr(error, NOT_SENT, False):
             self._sends[-1].left = False
             self._attempt.left = self._unseen or any(send.left for send in self._sends)
 
     def _translated(self, error: BaseException) -> BaseError | None:
-        return connection.as_ccxt_error(self.exchange, error) if error is self._raised else None
+        return transport.as_ccxt_error(self.exchange, error) if error is self._raised else None
 
     def _judge(self, error: BaseError | None) -> Outcome:
-        *earlier, reply = [send.reply for send in self._sends] or [None]
-        sent = self._attempt.left or reply is not None
-        raised = self._raised
-        if self._unseen and raised is not None and error is not None and connection.leads_to(raised, error):
-            # The user's own code ends with what was seen here: it did not send by itself beside it.
-            sent = any(send.left or send.reply is not None for send in self._sends)
-        if raised is not None and not sent and isinstance(error, OperationFailed) is connection.is_final(raised):
+        *earlier, last = self._sends or [_Send(None, left=self._attempt.left)]
+        raised, reply = self._raised, last.reply
+        # The user's own code on the way did not send by itself beside it, if it ends with what was seen here.
+        ends_with_it = raised is not None and error is not None and transport.leads_to(raised, error)
+        sent = last.left or reply is not None or (self._unseen and not ends_with_it)
+        if raised is not None and not sent and isinstance(error, OperationFailed) is transport.is_final(raised):
             # ccxt has no rule in this: whether another attempt may help decides which of its families fits.
-            error = connection.as_ccxt_error(self.exchange, raised) or error
+            error = transport.as_ccxt_error(self.exchange, raised) or error
         verdict = classify(self._endpoint, reply, error, sent=sent)
-        acted = False
-        if not self._endpoint.reads:
-            # Earlier replies are those of a framework's own `fetch`, which then sent again.
-            before = [
-                classify(self._endpoint, send.reply, None).meaning
-                for send in self._sends[: len(earlier)]
-                if send.left or send.reply is not None
-            ]
-            acted = verdict.some or not {Meaning.UNKNOWN, Meaning.DONE}.isdisjoint([verdict.meaning, *before])
-        secrets = tuple(send.signature for send in self._sends if isinstance(send.signature, str))
-        return Outcome(self._endpoint, verdict, reply, error, sent, acted, secrets)
+        acted = not self._endpoint.reads and (
+            verdict.some or verdict.meaning in _ACTED or any(map(self._may_have_acted, earlier))
+        )
+        sent = sent or any(send.left or send.reply is not None for send in earlier)
+        return Outcome(self._endpoint, verdict, reply, error, sent, acted, tuple(self._signatures))
+
+    def _may_have_acted(self, send: _Send) -> bool:
+        # An earlier send of a framework's own `fetch`, which then sent again.
+        if not send.left and send.reply is None:
+            return False
+        return classify(self._endpoint, send.reply, None).meaning in _ACTED
 
 
-_current: ContextVar[Request | None] = ContextVar("okx_rfq_request", default=None)  # that this thread or task makes
-_passing: ContextVar[Request | None] = ContextVar("okx_rfq_passing", default=None)  # that is on the exchange itself
-_requests: weakref.WeakValueDictionary[str, Request] = weakref.WeakValueDictionary()  # by signature
+_ACTED = (Meaning.UNKNOWN, Meaning.DONE)
+
+# The request that this thread or task makes.
+_current: ContextVar[Request | None] = ContextVar("okx_rfq_request", default=None)
+# All that are under way, by signature.
+_requests: weakref.WeakValueDictionary[str, Request] = weakref.WeakValueDictionary()
 
 
-# The delegate
+def current(exchange: Any) -> Request | None:
+    """Return the request of this exchange that this thread or task makes."""
+    return _if_under_way(_current.get(), exchange)
 
 
-def _next(delegate: Any, name: str) -> Any:
-    values = delegate.__dict__
-    return values[name] if name in values else getattr(super(type(delegate), delegate), name)
+def signed_by(exchange: Any, headers: Any) -> Request | None:
+    """Return the request of this exchange whose signature these headers hold."""
+    return _if_under_way(_requests.get(_signature(headers) or ""), exchange)
 
 
-def _differs(name: str, differ: Callable[[Request, Any], Any], own: Callable[[Any, str], Any] = _next) -> property:
-    """Make a member of the delegate out of the exchange's own; a data descriptor, which no instance value shadows."""
-
-    def get(delegate: Any) -> Any:
-        return differ(delegate.okx_rfq_request, own(delegate, name))
-
-    def assign(delegate: Any, value: Any) -> None:
-        setattr(delegate.okx_rfq_request.exchange, name, value)
-
-    def delete(delegate: Any) -> None:
-        delattr(delegate.okx_rfq_request.exchange, name)
-
-    return property(get, assign, delete)
-
-
-def _differs_in_value(name: str, differ: Callable[[Request, Any], Any]) -> property:
-    return _differs(name, differ, lambda delegate, name: getattr(delegate.okx_rfq_request.exchange, name))
-
-
-def _fetch2(request: Request, own: Any) -> Any:
-    def fetch2(path: str, *args: Any, **kwargs: Any) -> Any:
-        return (own if path == request.path else request.exchange.fetch2)(path, *args, **kwargs)
-
-    return fetch2
-
-
-def _throttle(request: Request, own: Any) -> Any:
-    return _do_not_wait if request.exchange.synchronous else _do_not_wait_async
-
-
-def _do_not_wait(*args: Any, **kwargs: Any) -> None:
-    """Stand in for ccxt's `throttle`."""
-
-
-async def _do_not_wait_async(*args: Any, **kwargs: Any) -> None:
-    """Async version of `_do_not_wait`."""
-
-
-def _sign(request: Request, own: Any) -> Any:
-    return lambda path, *args, **kwargs: request.signed(path, own(path, *args, **kwargs))
-
-
-def _check_proxy_url_settings(request: Request, own: Any) -> Any:
-    def check_proxy_url_settings(*args: Any, **kwargs: Any) -> Any:
-        found = own(*args, **kwargs)
-        request.sending(_argument("headers", 2, args, kwargs))
-        return found
-
-    return check_proxy_url_settings
-
-
-def _handle_errors(request: Request, own: Any) -> Any:
-    def handle_errors(*args: Any, **kwargs: Any) -> Any:
-        request.answered(*_reply(args, kwargs))
-        return own(*args, **kwargs)
-
-    return handle_errors
-
-
-def _parse_json(request: Request, own: Any) -> Any:
-    def parse_json(text: Any) -> Any:
-        try:
-            return own(text)
-        except RecursionError:
-            return None
-
-    return parse_json
-
-
-def _socks(request: Request, own: Any) -> Any:
-    return lambda url: request.socks_session(url, own)
-
-
-_DELEGATE: dict[str, Any] = {
-    "__slots__": ("okx_rfq_request",),
-    "__del__": list,  # ccxt's would close the exchange's session; a built-in, in which no interrupt can be lost
-    "fetch2": _differs("fetch2", _fetch2),
-    "throttle": _differs("throttle", _throttle),
-    "sign": _differs("sign", _sign),
-    "check_proxy_url_settings": _differs("check_proxy_url_settings", _check_proxy_url_settings),
-    "handle_errors": _differs("handle_errors", _handle_errors),
-    "parse_json": _differs("parse_json", _parse_json),
-    "get_socks_proxy_session": _differs("get_socks_proxy_session", _socks),
-    "session": _differs_in_value("session", Request.session),
-    "timeout": _differs_in_value("timeout", Request.timeout),
-    "logger": _differs_in_value("logger", lambda request, own: HarmlessLogger(own)),
-    "log": _differs("log", lambda request, own: harmless(own)),
-}
-
-
-# The exchange itself, for what was bound to it before
-
-
-def passing_members(owner: type, next_in_line: members.NextInLine) -> dict[str, Any]:
-    """Make the members of an installed class that serve a request which has come back to the exchange itself."""
-
-    def fetch(self: Any, own: Any, url: Any, method: Any = "GET", headers: Any = None, body: Any = None) -> Any:
-        request = _passes(self, headers)
-        if request is None:
-            return own(url, method, headers, body)
-        return next_in_line(request.delegate, "fetch")(url, method, headers, body)
-
-    def check_proxy_url_settings(self: Any, own: Any, *args: Any, **kwargs: Any) -> Any:
-        found = own(*args, **kwargs)
-        headers = _argument("headers", 2, args, kwargs)
-        request = _passes(self, headers)
-        if request is not None or _passing.get() is not None:
-            _passing.set(request)
-        if request is not None:
-            request.sending(headers)
-        return found
-
-    def handle_errors(self: Any, own: Any, *args: Any, **kwargs: Any) -> Any:
-        headers, reply = _reply(args, kwargs)
-        request = _passes(self, headers)
-        if request is not None:
-            request.answered(headers, reply)
-        return own(*args, **kwargs)
-
-    functions = (fetch, check_proxy_url_settings, handle_errors)
-    return {
-        **{each.__name__: members.around(owner, each.__name__, each, next_in_line) for each in functions},
-        "session": _Passing("session", next_in_line, Request.session),
-        "timeout": _Passing("timeout", next_in_line, Request.timeout),
-    }
-
-
-def _passes(exchange: Any, headers: Any) -> Request | None:
-    """Return the attempt's request that passes through the exchange itself, by its signature."""
-    request = _requests.get(_signature(headers) or "")
+def _if_under_way(request: Request | None, exchange: Any) -> Request | None:
     return request if request is not None and request.exchange is exchange and not request.over else None
 
 
-def note_signed(exchange: Any, path: str, signed: Any) -> None:
-    """Note that the exchange itself has signed a request, which may be that of the attempt under way here."""
-    request = _current.get()
-    if request is not None and request.exchange is exchange and not request.over:
-        request.signed(path, signed)
-
-
-class _Passing:
-    """An attribute of the exchange that differs while a request of an attempt passes through the exchange itself."""
-
-    def __init__(self, name: str, next_in_line: members.NextInLine, differ: Callable[[Request, Any], Any]) -> None:
-        self._name = name
-        self._next_in_line = next_in_line
-        self._differ = differ
-
-    def __get__(self, exchange: Any, cls: type) -> Any:
-        if exchange is None:
-            return self._next_in_line(cls, self._name)
-        values = exchange.__dict__
-        value = values[self._name] if self._name in values else self._next_in_line(exchange, self._name)
-        request = _passing.get()
-        return value if request is None or request.exchange is not exchange else self._differ(request, value)
-
-    def __set__(self, exchange: Any, value: Any) -> None:
-        exchange.__dict__[self._name] = value
-
-    def __delete__(self, exchange: Any) -> None:
-        if self._name not in exchange.__dict__:
-            raise AttributeError(self._name)
-        del exchange.__dict__[self._name]
+async def _nothing() -> None:
+    """What an async `throttle` returns that does not wait."""
 
 
 # Reading ccxt's arguments
 
 
-def _argument(name: str, index: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def argument(name: str, index: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Return an argument of one of ccxt's methods, given by place or by name; None if it was not given."""
     return kwargs[name] if name in kwargs else args[index] if len(args) > index else None
-
-
-def _reply(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Reply]:
-    status = _argument("httpCode" if "httpCode" in kwargs else "statusCode", 0, args, kwargs)  # okx has its own name
-    body = _argument("response", 6, args, kwargs)
-    return _argument("requestHeaders", 7, args, kwargs), Reply(status, body)
 
 
 def _signature(headers: Any) -> str | None:
     return headers.get(_SIGNATURE) if isinstance(headers, dict) else None
-
-
-# Refused before anything is sent
 
 
 def _refuse_unsendable(exchange: Any, headers: Any) -> None:
@@ -431,20 +295,10 @@ def _refuse_unsendable(exchange: Any, headers: Any) -> None:
         if (
             not isinstance(value, str)
             or _UNSENDABLE.search(value)
-            or (exchange.synchronous and max(value, default="") > "\xff")
+            or (exchange.synchronous and not (value.isascii() or max(value) <= "\xff"))
         ):
             # Not by the HTTP library, whose error quotes the value.
             raise AuthenticationError(
                 f"{exchange.id} {name} cannot be sent in an HTTP header: it is no text, starts with a blank, or holds a"
                 " line break or another character that headers do not carry"
             )
-
-
-def _is_latin(text: str) -> bool:
-    return max(text, default="") <= "\xff"
-
-
-def _refuse_closed(exchange: Any) -> None:
-    # ccxt refuses by itself from 4.5.71 on; before, it opened the session again, and nobody closed it.
-    if connection.is_closed(exchange):
-        raise ExchangeClosedByUser(f"{exchange.id} instance was closed by the user")

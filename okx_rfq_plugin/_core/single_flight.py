@@ -31,6 +31,15 @@ class Wakes(Protocol):
         """End the sleep."""
 
 
+class Lease:
+    """What the leader of a flight holds: who leads, and until when the others wait for it."""
+
+    __slots__ = ("ends",)
+
+    def __init__(self) -> None:
+        self.ends = math.inf
+
+
 class Landing(NamedTuple):
     """How a flight ended: with the leader's outcome, or None if the leader was interrupted."""
 
@@ -41,7 +50,7 @@ class Flight:
     """One attempt to come, and the callers that share it."""
 
     def __init__(self) -> None:
-        self.leader: Once[Caller] = Once()
+        self.leader: Once[Lease] = Once()
         self.landing: Once[Landing] = Once()
         self.next: Once[Flight] = Once()
         self.attempts: list[Attempt] = []  # one; more after a correction of the clock
@@ -50,7 +59,7 @@ class Flight:
     @property
     def landed(self) -> bool:
         """Whether it is over."""
-        return self.landing.get() is not None
+        return self.landing.value is not None
 
     @property
     def in_doubt(self) -> bool:
@@ -97,7 +106,7 @@ class Group:
     def open_flight(self) -> Flight:
         """Return the flight that has no leader yet."""
         flight = self._latest
-        while flight.leader.get() is not None:
+        while flight.leader.value is not None:
             flight = self._latest = flight.next.set(Flight())
         return flight
 
@@ -115,8 +124,6 @@ class Caller:
         pause: seconds before it may lead.
     """
 
-    lease_ends = math.inf  # while it leads: when the others go on without it
-
     def __init__(self, group: Group, clock: Clock, flights: list[Flight], pause: float = 0.0) -> None:
         self.served: Outcome | None = None
         self.refused: Outcome | None = None  # an outcome that counted for its leader alone
@@ -124,6 +131,7 @@ class Caller:
         self._clock = clock
         self._flights = flights
         self._permit: Permit | None = None
+        self._lease = Lease()
         self.rest(pause)
         self._board()
 
@@ -140,12 +148,12 @@ class Caller:
     @property
     def is_leader(self) -> bool:
         """Whether it leads a flight that has not landed."""
-        return self._flight.leader.get() is self and not self._flight.landed
+        return self._flight.leader.value is self._lease and not self._flight.landed
 
     @property
     def follows(self) -> bool:
         """Whether another caller's attempt is under way for it."""
-        return self._flight.leader.get() not in (None, self) and not self._flight.landed
+        return self._flight.leader.value not in (None, self._lease) and not self._flight.landed
 
     def rest(self, pause: float) -> None:
         """Do not lead before `pause` seconds have passed."""
@@ -162,9 +170,9 @@ class Caller:
         self._move_on(now)
         if self.leads or self.served is not None:
             return 0.0
-        leader = self._flight.leader.get()
-        if leader is not None and leader is not self:
-            return max(leader.lease_ends - now, _SHORTEST)
+        leader = self._flight.leader.value
+        if leader is not None and leader is not self._lease:
+            return max(leader.ends - now, _SHORTEST)
         if now >= self._not_before and self._lead(now, patience):
             return 0.0
         # A crowd wakes one after the other: the first sends, and most of the rest sleep until they are served.
@@ -182,7 +190,7 @@ class Caller:
 
     def land(self, outcome: Outcome | None = None, *, exceeded: bool = False) -> None:
         """End the flight if this caller leads it; without an outcome if the attempt was interrupted."""
-        if self._flight.leader.get() is self:
+        if self._flight.leader.value is self._lease:
             self.keep(exceeded=exceeded)
             self._flight.land(outcome)
 
@@ -195,8 +203,8 @@ class Caller:
         permit = self._group.limiter.acquire(self._called_at, now)
         if permit is None:
             return False
-        self.lease_ends = now + patience
-        if self._flight.leader.set(self) is not self:  # another thread, or a signal handler, was faster
+        self._lease.ends = now + patience
+        if self._flight.leader.set(self._lease) is not self._lease:  # another thread, or a signal handler, was faster
             self._group.limiter.release(permit, now, sent=False)
             return False
         self._permit = permit
@@ -205,13 +213,13 @@ class Caller:
     def _move_on(self, now: float) -> None:
         # On to the next flight, if this one landed without an outcome for this caller, or takes longer than it may.
         while not self.is_leader and self.served is None:
-            leader = self._flight.leader.get()
+            leader = self._flight.leader.value
             if leader is None:
                 return
-            landing = self._flight.landing.get()
+            landing = self._flight.landing.value
             if landing is not None and landing.outcome is not None and landing.outcome.shared:
                 self.served = landing.outcome
-            elif landing is not None or now >= leader.lease_ends:
+            elif landing is not None or now >= leader.ends:
                 self.refused = (landing and landing.outcome) or self.refused
                 self._board()
             else:

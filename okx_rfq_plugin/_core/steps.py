@@ -83,7 +83,7 @@ def ask(
             bound = bool(tried or (call.attempts and not endpoint.reads))  # whether the deadline holds for the attempt
             yield from _wait(call, caller, bound=bound)
             served = caller.served
-            if served is None and call.late and not bound:
+            if served is None and caller.refused is not None and not bound and call.late:
                 # Refused to another caller, and this one has no time for an attempt of its own.
                 served = caller.refused
             if served is not None or caller.leads:
@@ -256,28 +256,29 @@ def _receipt(call: Call, endpoint: Endpoint, *, confirm: bool, by_name: bool) ->
     else:
         done = last.verdict.meaning is Meaning.DONE and last.endpoint is endpoint and not confirm
         none_left = done or last.verdict.meaning is Meaning.NOTHING_ACTIVE
-    bodies = [each.reply.body for each in call.outcomes if each.reply and isinstance(each.reply.body, dict)]
-    if not bodies or not none_left:
+    replies = [each.reply for each in call.outcomes if each.reply and isinstance(each.reply.body, dict)]
+    if not replies or not none_left:
         # It went well, and yet some are listed, or may be.
         raise call.failure(OperationFailed if last.verdict.meaning in _WELL else None)
     canceled = [each.reply for each in call.outcomes if each.canceled and each.reply]
     timestamp = None
     if canceled:
         timestamp = call.exchange.safe_integer(call.exchange.safe_dict(rows_of(canceled[-1]), 0), "ts")
+    elapsed = call.elapsed
     receipt: Receipt = {
         "status": "canceled" if canceled else "nothing_active",
         "timestamp": timestamp,
         "datetime": call.exchange.iso8601(timestamp),
         "attempts": call.attempts,
-        "elapsed": call.elapsed,
-        "info": bodies[-1],
+        "elapsed": elapsed,
+        "info": replies[-1].body,
     }
     if confirm:
         receipt["confirmed"] = True
         receipt["remaining"] = []
         receipt["filling"] = None if call.filling is None else list(call.filling)
     what = f"{call.exchange.id} {call.words.method}()"
-    log(logging.INFO, "%s: %s after %s", what, receipt["status"], effort(call.attempts, receipt["elapsed"]))
+    log(logging.INFO, "%s: %s after %s", what, receipt["status"], effort(call.attempts, elapsed))
     return receipt
 
 

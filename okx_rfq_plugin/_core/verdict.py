@@ -37,6 +37,10 @@ class Meaning(Enum):
     REJECTED = "rejected"
 
 
+# What the rows of a reply say of themselves: their sCode, None where a row has none, and "?" for what is no code.
+_Said = frozenset["str | None"]
+
+
 class Reply(NamedTuple):
     """One HTTP reply: its status, and its decoded body where that was a JSON object or array."""
 
@@ -117,7 +121,8 @@ def classify(endpoint: Endpoint, reply: Reply | None, error: BaseError | None, *
     Source: okx.com/docs-v5/en/#block-trading-rest-api-cancel-all-rfqs
     """
     code = None if reply is None else _code(reply.body, "code")
-    decisive = _decisive(endpoint, code, reply)
+    said = frozenset() if reply is None else _said(reply)
+    decisive = _decisive(endpoint, code, reply, said)
     meaning, raises = _UNKNOWN
     if reply is None:
         if isinstance(error, _NEVER_SENT) or (not sent and error is not None):
@@ -128,13 +133,13 @@ def classify(endpoint: Endpoint, reply: Reply | None, error: BaseError | None, *
         if reply.status in _THROTTLED_STATUSES:
             meaning, raises = Meaning.RATE_LIMITED, RateLimitExceeded
     elif decisive in ("0", "1", "2"):
-        meaning, raises = _by_rows(endpoint, code, reply, error)
+        meaning, raises = _by_rows(endpoint, code, reply, said, error)
     else:
         meaning, raises = _meaning_of(endpoint, str(decisive))
     kept = OperationFailed if meaning is Meaning.UNKNOWN else raises
     if isinstance(error, kept):
         raises = type(error)
-    some = bool(endpoint.gone) and reply is not None and "0" in _said(reply)
+    some = bool(endpoint.gone) and "0" in said
     return Verdict(meaning, raises, code, _head(decisive) in endpoint.by_name, some)
 
 
@@ -144,7 +149,7 @@ def describe(reply: Reply | None, error: BaseError | None) -> str:
         cause = f" from {type(error.__cause__).__name__}" if error.__cause__ else f": {error}"
         return f"no reply arrived ({type(error).__name__}{cause})"
     if reply is None:
-        return "no reply was seen"
+        return "no reply was seen; a fetch() of your own has to pass it to handle_errors(), as ccxt's does"
     code = _code(reply.body, "code")
     if code is None:
         return f"HTTP {reply.status} arrived without an OKX code"
@@ -159,12 +164,10 @@ def rows_of(reply: Reply) -> list[Any] | None:
     return data if isinstance(data, list) else None
 
 
-def _decisive(endpoint: Endpoint, code: str | None, reply: Reply | None) -> str | None:
+def _decisive(endpoint: Endpoint, code: str | None, reply: Reply | None, said: _Said) -> str | None:
     """Return the code that says what a reply means: its own, or the refusal of the whole that every row repeats."""
-    if code == "1" and reply is not None and rows_of(reply):
-        said = _said(reply)
-        if len(said) == 1 and said <= endpoint.refusals:
-            return said.pop()
+    if code == "1" and reply is not None and rows_of(reply) and len(said) == 1 and said <= endpoint.refusals:
+        return next(iter(said))
     return code
 
 
@@ -177,10 +180,11 @@ def _meaning_of(endpoint: Endpoint, code: str) -> tuple[Meaning, type[BaseError]
     return meaning, raises
 
 
-def _by_rows(endpoint: Endpoint, code: str, reply: Reply, error: BaseError | None) -> tuple[Meaning, type[BaseError]]:
+def _by_rows(
+    endpoint: Endpoint, code: str, reply: Reply, said: _Said, error: BaseError | None
+) -> tuple[Meaning, type[BaseError]]:
     # 0, and 1 (no row succeeded) and 2 (some did), which leave the last word to the rows.
     rows = rows_of(reply)
-    said = _said(reply)
     if code == "0":
         # The very string: a success with another look is not one of OKX's.
         done = error is None and 200 <= reply.status < 300 and reply.body["code"] == "0" and said <= {None, "0"}
@@ -190,7 +194,7 @@ def _by_rows(endpoint: Endpoint, code: str, reply: Reply, error: BaseError | Non
     return _UNKNOWN
 
 
-def _gravest(endpoint: Endpoint, said: set[str | None]) -> tuple[Meaning, type[BaseError]]:
+def _gravest(endpoint: Endpoint, said: _Said) -> tuple[Meaning, type[BaseError]]:
     meanings = dict(_meaning_of(endpoint, str(code)) for code in sorted(said, key=str, reverse=True))
     return next(((meaning, meanings[meaning]) for meaning in _GRAVEST if meaning in meanings), _DONE)
 
@@ -209,9 +213,8 @@ def _is_said(row: dict[str, Any], field: str) -> bool:
     return type(value) in (str, int) and bool(_NUMBER.fullmatch(str(value)))
 
 
-def _said(reply: Reply) -> set[str | None]:
-    """What the rows say of themselves: their sCode, None where a row has none, and "?" for what is no code."""
-    return {_said_by(row) for row in _rows(reply)}
+def _said(reply: Reply) -> _Said:
+    return frozenset(map(_said_by, _rows(reply)))
 
 
 def _said_by(row: Any) -> str | None:

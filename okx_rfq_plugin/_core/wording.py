@@ -14,7 +14,7 @@ from ccxt.base.errors import (
     PermissionDenied,
 )
 
-from okx_rfq_plugin._core import connection
+from okx_rfq_plugin._core import transport
 from okx_rfq_plugin._core.outcome import Outcome
 from okx_rfq_plugin._core.records import CancelFailure
 from okx_rfq_plugin._core.verdict import describe
@@ -77,14 +77,17 @@ def message(exchange_id: str, words: Words, facts: CancelFailure, reason: str) -
     return f"{truth} After {effort(facts.attempts, facts.elapsed)}: {reason}"
 
 
+_SHORTEST_SECRET = 4  # characters: OKX gives no shorter one, and masking a letter or two would mask the words
+
+
 def reason(outcome: Outcome, hidden: tuple[object, ...]) -> str:
     """Return what one attempt brought, with every one of the `hidden` texts masked."""
     if outcome.reply is None and not outcome.sent and outcome.error is not None:
-        text = f"nothing was sent: {connection.explain(outcome.error)}"
+        text = f"nothing was sent: {transport.explain(outcome.error)}"
     else:
         text = describe(outcome.reply, outcome.error)
     for secret in (*hidden, *outcome.secrets):
-        if isinstance(secret, str) and secret:
+        if isinstance(secret, str) and len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, "***")
     return text
 

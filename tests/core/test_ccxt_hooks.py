@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +19,7 @@ from support.ccxts import opens_late
 from support.twins import Twin
 
 from okx_rfq_plugin import install
-from okx_rfq_plugin._core.request import _DELEGATE
+from okx_rfq_plugin._core import delegate
 
 CALL, PATH = "private_post_rfq_cancel_all_rfqs", "rfq/cancel-all-rfqs"
 PROXY = "http://127.0.0.1:9"
@@ -136,8 +135,8 @@ def branches() -> list[Any]:
 
 def test_the_table_names_every_member_of_the_delegate() -> None:
     """What the request makes differ is what its docstring lists, and what is tested here."""
-    table = sys.modules["okx_rfq_plugin._core.request"].__doc__ or ""
-    members = {name for name in _DELEGATE if not name.startswith("__")}
+    table = delegate.__doc__ or ""
+    members = {*delegate.METHODS, *delegate.VALUES}
 
     assert members == MEMBERS["sync"] | MEMBERS["async"]
     assert [] == [

@@ -14,6 +14,8 @@ from typing import Any
 import ccxt
 import ccxt.async_support
 import pytest
+import requests
+from support.fault_world import closed_port
 
 from okx_rfq_plugin import RetryPolicy, install, uninstall
 from okx_rfq_plugin.sandbox import DROP, Fault, Sandbox
@@ -497,6 +499,74 @@ def test_success_that_a_framework_sends_again_is_not_forgotten(made: Any, twin: 
         twin.cancel(exchange)
 
     assert raised.value.cancel_failure.may_be_canceled is True
+
+
+def by_a_client_of_its_own(self: Any, ccxts: Any, url: str, method: str, headers: Any, body: Any) -> Any:
+    """Send by another HTTP client than ccxt's, and have ccxt judge the reply."""
+    response = requests.request(method, url, headers={**self.headers, **headers}, data=body, timeout=5)
+    parsed = response.json()
+    got = (response.status_code, response.reason, url, method, dict(response.headers), response.text, parsed)
+    self.handle_errors(*got, headers, body)
+    return parsed
+
+
+async def by_a_client_of_its_own_async(self: Any, *args: Any) -> Any:
+    """Same as by_a_client_of_its_own, for ccxt.async_support."""
+    return await asyncio.to_thread(by_a_client_of_its_own, self, *args)
+
+
+def test_fetch_with_a_client_of_its_own_gets_its_receipt(made: Any, twin: Any, sandbox: Sandbox) -> None:
+    """A reply is known by the signature of its request, whoever has sent it."""
+    own = by_a_client_of_its_own if twin.synchronous else by_a_client_of_its_own_async
+    exchange = made(overriding(twin, fetch=own), policy=ONCE)
+    sandbox.create_rfq()
+
+    assert "canceled" == twin.cancel(exchange)["status"]
+
+    assert [] == sandbox.rfqs("active")
+
+
+def test_fetch_that_keeps_the_reply_to_itself_is_told_so(made: Any, twin: Any, sandbox: Sandbox) -> None:
+    """What a `fetch` returns may be anything; the failure says what it has to do."""
+
+    def answer(self: Any, ccxts: Any, *args: Any) -> Any:
+        return {"code": "0", "data": [{"ts": "1"}], "msg": ""}
+
+    async def answer_async(self: Any, ccxts: Any, *args: Any) -> Any:
+        return answer(self, ccxts)
+
+    exchange = made(overriding(twin, fetch=answer if twin.synchronous else answer_async), policy=ONCE)
+
+    with pytest.raises(ccxt.BaseError, match=r"has to pass it to handle_errors\(\)") as raised:
+        twin.cancel(exchange)
+
+    assert raised.value.cancel_failure.may_be_canceled is True
+
+
+@pytest.mark.parametrize("first", ["50102", "50005", "50113"])
+def test_second_send_that_did_not_leave_is_no_doubt(first: str, made: Any, twin: Any, sandbox: Sandbox) -> None:
+    """A framework's `fetch` sends again after a refusal, and nobody listens there: OKX has done nothing."""
+
+    def elsewhere(self: Any, ccxts: Any, url: str, *args: Any) -> Any:
+        try:
+            return ccxts(url, *args)
+        except ccxt.BaseError:
+            return ccxts(nobody + CANCEL, *args)
+
+    async def elsewhere_async(self: Any, ccxts: Any, url: str, *args: Any) -> Any:
+        try:
+            return await ccxts(url, *args)
+        except ccxt.BaseError:
+            return await ccxts(nobody + CANCEL, *args)
+
+    nobody = f"http://127.0.0.1:{closed_port()}/"
+    exchange = made(overriding(twin, fetch=elsewhere if twin.synchronous else elsewhere_async), policy=ONCE)
+    sandbox.fault(CANCEL, first)
+
+    with pytest.raises(ccxt.BaseError) as raised:
+        twin.cancel(exchange)
+
+    assert raised.value.cancel_failure.may_be_canceled is False
 
 
 def test_request_that_ccxt_refuses_to_send_is_no_doubt(made: Any, twin: Any, sandbox: Sandbox) -> None:

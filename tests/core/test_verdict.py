@@ -26,7 +26,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
 
 # A reply, what ccxt raised, and what is told of it.
 TOLD: list[tuple[Reply | None, Any, str]] = [
-    (None, None, "no reply was seen"),
+    (None, None, "no reply was seen; a fetch() of your own has to pass it to handle_errors(), as ccxt's does"),
     (None, ccxt.NetworkError("okx POST there"), "no reply arrived (NetworkError: okx POST there)"),
     (
         None,

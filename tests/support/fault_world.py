@@ -74,7 +74,7 @@ class Venue(Standin):
                 self._meet()
             if step.by == "name":
                 raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-            port = self.doors.get(step.by) or _closed_port()
+            port = self.doors.get(step.by) or closed_port()
         return resolver("127.0.0.1", port, *args, **kwargs)
 
     def _next(self, path: str) -> Step:
@@ -89,7 +89,7 @@ class Venue(Standin):
         return said("0", [{"ts": str(int(self.clock.wall() * 1000))}])
 
 
-def _closed_port() -> int:
+def closed_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 

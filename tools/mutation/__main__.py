@@ -58,6 +58,7 @@ TESTS = {
     "_core/single_flight.py": ("single_flight", *EVERY, "sharing_properties"),
     "_core/rfqs.py": ("rfq_owner", "open_rfqs", "confirm"),
     "_core/request.py": ("request", *EVERY),
+    "_core/passing.py": ("request", "install", *EVERY),
     "_core/steps.py": (*EVERY, "confirm_properties"),
     "installer.py": ("install", "plugins"),
     "methods.py": ("install", "plugins"),
