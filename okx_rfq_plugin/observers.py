@@ -17,8 +17,8 @@ import pluggy
 from ccxt.base.errors import BaseError
 
 from okx_rfq_plugin._core.logs import log
+from okx_rfq_plugin._core.outcome import copied
 from okx_rfq_plugin._core.records import ExchangeSnapshot
-from okx_rfq_plugin._core.steps import copied
 
 EXIT_GRACE = 2.0  # seconds that all observers together are given when the process ends
 

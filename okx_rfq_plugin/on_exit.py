@@ -12,7 +12,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from okx_rfq_plugin._core.connection import is_closed
-from okx_rfq_plugin._core.records import Receipt
+from okx_rfq_plugin._core.records import Receipt, add_note
 from okx_rfq_plugin.installer import install
 
 # The signals that end a block, and what handles them where nobody has said anything else.
@@ -141,8 +141,7 @@ class cancel_on_exit:  # in lower case, as contextlib names its own
                 ending.code = 1
         if ending is None:
             return
-        # add_note() came with Python 3.11; what it does is this.
-        ending.__notes__ = [*getattr(ending, "__notes__", ()), _words(outcome)]
+        add_note(ending, _words(outcome))
         if ending is not error:
             raise ending
 

@@ -14,7 +14,7 @@ from ccxt.base.errors import BadRequest, NotSupported
 from okx_rfq_plugin import hookspecs
 from okx_rfq_plugin._core import wording
 from okx_rfq_plugin._core.logs import log
-from okx_rfq_plugin._core.records import CancelFailure, refusal
+from okx_rfq_plugin._core.records import CancelFailure, add_facts, refusal
 from okx_rfq_plugin.observers import Observers
 
 NO_AUTOLOAD = "OKX_RFQ_DISABLE_PLUGIN_AUTOLOAD"
@@ -119,10 +119,9 @@ def _complete(error: BaseException, method: str, exchange: Any, *, served: bool)
             trace = trace.tb_next
         before = trace is not None and trace.tb_frame.f_globals.get("__name__") in _BEFORE_CORE
         facts = CancelFailure(code=None, attempts=0, elapsed=0.0, may_be_canceled=served or not before)
-        error.cancel_failure = facts  # type: ignore[attr-defined]  # an exception takes any attribute
         words = _WORDS[method]
         truth = words.in_doubt if facts.may_be_canceled else f"{words.undone} Nothing was sent."
-        error.__notes__ = [*getattr(error, "__notes__", ()), f"{exchange.id} {method}(): {truth}"]
+        add_facts(error, facts, f"{exchange.id} {method}(): {truth}")
 
 
 _manager: RfqPluginManager | None = None

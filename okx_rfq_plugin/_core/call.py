@@ -15,7 +15,7 @@ from okx_rfq_plugin._core.endpoints import CANCEL_ALL_RFQS
 from okx_rfq_plugin._core.identity import key_of
 from okx_rfq_plugin._core.logs import log, logger
 from okx_rfq_plugin._core.outcome import Outcome
-from okx_rfq_plugin._core.records import CancelFailure
+from okx_rfq_plugin._core.records import CancelFailure, add_facts
 from okx_rfq_plugin._core.single_flight import Flight
 from okx_rfq_plugin._core.verdict import Meaning, classify
 from okx_rfq_plugin._core.wording import Words, advice, message, reason
@@ -161,9 +161,7 @@ class Call:
         text = str(error)
         if error is not self._failure:
             text = self.message(f"interrupted by {type(error).__name__} before OKX's answer was known.")
-            error.cancel_failure = self.facts()  # type: ignore[attr-defined]  # an exception takes any attribute
-            # As add_note() does it, which came with Python 3.11.
-            error.__notes__ = [*getattr(error, "__notes__", ()), text]
+            add_facts(error, self.facts(), text)
         self._ended_by = error
         log(logging.ERROR, "%s", text)
 
@@ -174,5 +172,4 @@ def attach(call: Call | None, error: BaseException) -> None:
         call.end(error)
     elif not hasattr(error, "cancel_failure"):
         nothing = CancelFailure(code=None, attempts=0, elapsed=0.0, may_be_canceled=False)
-        error.cancel_failure = nothing  # type: ignore[attr-defined]  # an exception takes any attribute
-        error.__notes__ = [*getattr(error, "__notes__", ()), "Nothing was sent: interrupted before the first attempt."]
+        add_facts(error, nothing, "Nothing was sent: interrupted before the first attempt.")

@@ -11,12 +11,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import ssl
 from collections.abc import AsyncIterator, Callable
 from operator import attrgetter
 from typing import Any
 
 from okx_rfq_plugin._core import members
+from okx_rfq_plugin._core.certificates import adapter_class
 
 _SETTLED = 0.99  # of a request's total timeout: a connection that is not there by then has carried nothing
 
@@ -81,50 +81,9 @@ def _new_sync(session: Any) -> Any:
     new = requests.Session.__new__(requests.Session)
     vars(new).update(vars(session))
     new.cookies = requests.cookies.RequestsCookieJar()
-    adapter = _adapter_class()(pool_connections=1, pool_maxsize=1)
+    adapter = adapter_class()(pool_connections=1, pool_maxsize=1)
     new.adapters = type(session.adapters)((prefix, adapter) for prefix in session.adapters)
     return new
-
-
-@functools.cache
-def _adapter_class() -> Any:
-    import requests
-
-    class Adapter(requests.adapters.HTTPAdapter):
-        """requests' own, with the trusted certificates read once and not for each connection, which takes 20 ms."""
-
-        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-            super().init_poolmanager(*args, ssl_context=trusted(), **kwargs)
-
-        def proxy_manager_for(self, proxy: Any, **kwargs: Any) -> Any:
-            return super().proxy_manager_for(proxy, ssl_context=trusted(), **kwargs)
-
-        def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-            super().cert_verify(conn, url, verify, cert)
-            if verify is True and conn.conn_kw.get("ssl_context") is not None:
-                conn.ca_certs = None
-
-        def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
-            host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
-            if verify is not True:
-                pool["ssl_context"] = None  # other certificates, or none: as requests does it
-            return host, pool
-
-    return Adapter
-
-
-@functools.cache
-def trusted() -> ssl.SSLContext | None:
-    """Return the TLS settings of urllib3 with the certificates that requests trusts, read once; None without them."""
-    import urllib3
-    from requests.utils import DEFAULT_CA_BUNDLE_PATH
-
-    context = urllib3.util.ssl_.create_urllib3_context()
-    try:
-        context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
-    except OSError:
-        return None
-    return context
 
 
 # Async: aiohttp

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ccxt.base.errors import BaseError, NetworkError, RequestTimeout
 
@@ -37,6 +37,11 @@ class Outcome(NamedTuple):
         """Whether it counts for every caller of the flight: a rejection and a failure to send count for the leader."""
         return self.sent and (self.verdict.by_name or self.verdict.meaning not in (Meaning.REJECTED, Meaning.CLOCK))
 
+    def copied(self) -> Outcome:
+        """Return it with a body of its own, which the caller that it serves may change."""
+        reply = self.reply
+        return self if reply is None else self._replace(reply=reply._replace(body=copied(reply.body)))
+
 
 class Attempt:
     """One signed request, from before it leaves until its outcome is known: the home of the doubt.
@@ -57,3 +62,16 @@ class Attempt:
         """Whether OKX may have acted on it: it left and its outcome is unknown, or the outcome itself says so."""
         outcome = self.outcome
         return not self._reads and (self.left if outcome is None else outcome.may_have_acted)
+
+
+def copied(body: Any) -> Any:
+    """Copy what JSON can hold, nested to any depth."""
+    top: list[Any] = [body]
+    waiting: list[Any] = [top]
+    while waiting:
+        holder = waiting.pop()
+        for key, value in holder.items() if isinstance(holder, dict) else enumerate(holder):
+            if type(value) in (dict, list):
+                holder[key] = value.copy()
+                waiting.append(holder[key])
+    return top[0]

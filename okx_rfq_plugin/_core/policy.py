@@ -21,8 +21,9 @@ class RetryPolicy:
             one that has started is left to finish. If RFQs that are left have to be named, OKX's list is read after
             the deadline too.
         attempt_timeout: how long one attempt may take. On a sync object it bounds connecting to each address of the
-            host, and each silence of the socket: neither name resolution nor a server that sends byte by byte. It
-            doubles after each timeout, up to the exchange's own.
+            host, and each silence of the socket: neither name resolution nor a server that sends byte by byte. On an
+            async object it bounds all of it; but names are resolved in the event loop's default executor, so while
+            other work keeps that busy no attempt can leave. It doubles after each timeout, up to the exchange's own.
         rate_limit_wait: after "too many requests": somebody else is using OKX's window for this endpoint, which is 2 s.
         backoff: the first wait after an answer that may be better next time; it doubles from there. Time that was
             spent waiting for a reply counts. The first retry after a broken connection does not wait.

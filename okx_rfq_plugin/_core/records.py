@@ -71,3 +71,14 @@ def refusal(kind: Any, exchange: Any, method: str, reason: str) -> Any:
     error = kind(f"{exchange.id} {method}(): NOTHING WAS SENT: {reason}.")
     error.cancel_failure = CancelFailure(code=None, attempts=0, elapsed=0.0, may_be_canceled=False)
     return error
+
+
+def add_note(error: BaseException, note: str) -> None:
+    """Add a note to an exception; its own `add_note` came with Python 3.11, and does this."""
+    error.__notes__ = [*getattr(error, "__notes__", ()), note]
+
+
+def add_facts(error: BaseException, facts: CancelFailure, note: str) -> None:
+    """Give an exception that is none of this package's own the facts, and what they mean in words."""
+    error.cancel_failure = facts  # type: ignore[attr-defined]  # an exception takes any attribute
+    add_note(error, note)

@@ -92,7 +92,7 @@ def ask(
                     call.begin(changes=not endpoint.reads)
             if served is not None:
                 caller.land()
-                outcome = _own(served)
+                outcome = served.copied()
                 call.take(outcome, decides=not aside)
             elif caller.leads:
                 outcome = yield from _lead(call, caller, endpoint, params, decides=not aside)
@@ -152,25 +152,6 @@ def _lead(call: Call, caller: Caller, endpoint: Endpoint, params: dict[str, Any]
             return outcome
     caller.land(outcome, exceeded=outcome.verdict.meaning is Meaning.RATE_LIMITED)
     return outcome
-
-
-def _own(outcome: Outcome) -> Outcome:
-    """Return a shared outcome with a body of the caller's own, which it may change."""
-    reply = outcome.reply
-    return outcome if reply is None else outcome._replace(reply=reply._replace(body=copied(reply.body)))
-
-
-def copied(body: Any) -> Any:
-    """Copy what JSON can hold, nested to any depth."""
-    top: list[Any] = [body]
-    waiting: list[Any] = [top]
-    while waiting:
-        holder = waiting.pop()
-        for key, value in holder.items() if isinstance(holder, dict) else enumerate(holder):
-            if type(value) in (dict, list):
-                holder[key] = value.copy()
-                waiting.append(holder[key])
-    return top[0]
 
 
 # The methods

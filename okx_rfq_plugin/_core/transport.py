@@ -15,6 +15,7 @@ from ccxt.base.errors import BaseError, ExchangeError, NetworkError
 
 _UNTRUSTED = (ssl.SSLCertVerificationError,)
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
+_CONNECTORS = ("aiohttp.connector", "okx_rfq_plugin._core.certificates")
 _CONNECTING = ("connect", "_new_conn")
 _LIBRARIES = ("requests", "urllib3", "aiohttp", "yarl", "multidict", "http", "encodings", "idna")
 _READING = ("getresponse", "start", "read", "text", "iter_content")
@@ -121,7 +122,7 @@ def _before_request(error: BaseException) -> bool:
 
 def _while_connecting(error: BaseException) -> bool:
     return any(
-        module == "aiohttp.connector" or (module == "urllib3.connection" and function in _CONNECTING)
+        module in _CONNECTORS or (module == "urllib3.connection" and function in _CONNECTING)
         for module, function in _frames(error)
     )
 

@@ -1,0 +1,52 @@
+"""requests' adapter, with the trusted certificates read once.
+
+All of this runs before anything is sent, which `transport.nothing_left` relies on.
+"""
+
+from __future__ import annotations
+
+import functools
+import ssl
+from typing import Any
+
+
+@functools.cache
+def adapter_class() -> Any:
+    """Return the adapter's class, made when it is first needed: importing this package imports no requests."""
+    import requests
+
+    class Adapter(requests.adapters.HTTPAdapter):
+        """requests' own, with the trusted certificates read once and not for each connection, which takes 20 ms."""
+
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+            super().init_poolmanager(*args, ssl_context=_trusted(), **kwargs)
+
+        def proxy_manager_for(self, proxy: Any, **kwargs: Any) -> Any:
+            return super().proxy_manager_for(proxy, ssl_context=_trusted(), **kwargs)
+
+        def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+            super().cert_verify(conn, url, verify, cert)
+            if verify is True and conn.conn_kw.get("ssl_context") is not None:
+                conn.ca_certs = None
+
+        def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+            host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+            if verify is not True:
+                pool["ssl_context"] = None  # other certificates, or none: as requests does it
+            return host, pool
+
+    return Adapter
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext | None:
+    """Return the TLS settings of urllib3 with the certificates that requests trusts, read once; None without them."""
+    import urllib3
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+    context = urllib3.util.ssl_.create_urllib3_context()
+    try:
+        context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    except OSError:
+        return None
+    return context
