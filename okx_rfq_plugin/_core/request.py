@@ -81,6 +81,8 @@ class Request:
         self._handing_over = False
         self.over = True
         self.delegate = None
+        for signature in self._signatures:
+            _requests.pop(signature, None)
         judged = error if error is None or isinstance(error, BaseError) else self._translated(error)
         if error is not None and judged is None:
             return False
@@ -188,7 +190,7 @@ class Request:
         signature = _signature(signed.get("headers")) if isinstance(signed, dict) else None
         if signature is not None and path == self._endpoint.path:
             self._signatures.append(signature)
-            _requests[signature] = self
+            _requests[signature] = weakref.ref(self)
         return signed
 
     def sending(self, headers: Any) -> None:
@@ -255,8 +257,9 @@ _ACTED = (Meaning.UNKNOWN, Meaning.DONE)
 
 # The request that this thread or task makes.
 _current: ContextVar[Request | None] = ContextVar("okx_rfq_request", default=None)
-# All that are under way, by signature.
-_requests: weakref.WeakValueDictionary[str, Request] = weakref.WeakValueDictionary()
+# All that are under way, by signature. No WeakValueDictionary: it runs Python code when a request is freed, and a
+# KeyboardInterrupt that strikes there is lost.
+_requests: dict[str, weakref.ref[Request]] = {}
 
 
 def current(exchange: Any) -> Request | None:
@@ -266,7 +269,8 @@ def current(exchange: Any) -> Request | None:
 
 def signed_by(exchange: Any, headers: Any) -> Request | None:
     """Return the request of this exchange whose signature these headers hold."""
-    return _if_under_way(_requests.get(_signature(headers) or ""), exchange)
+    found = _requests.get(_signature(headers) or "")
+    return None if found is None else _if_under_way(found(), exchange)
 
 
 def _if_under_way(request: Request | None, exchange: Any) -> Request | None:
