@@ -39,8 +39,7 @@ def cancel_all_rfqs(self: Any, params: dict[str, Any] = {}, *, confirm: bool = F
 
     Source: okx.com/docs-v5/en/#block-trading-rest-api-cancel-all-rfqs
     """
-    receipt: Receipt = get_plugin_manager().serve("cancel_all_rfqs", self, params, confirm=confirm)
-    return receipt
+    return get_plugin_manager().serve("cancel_all_rfqs", self, params, confirm=confirm)  # type: ignore[no-any-return]
 
 
 async def _cancel_all_rfqs(self: Any, params: dict[str, Any] = {}, *, confirm: bool = False) -> Receipt:

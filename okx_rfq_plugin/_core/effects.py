@@ -79,18 +79,25 @@ class Send(NamedTuple):
 
 def drive(steps: Steps[T]) -> T:
     """Perform what the steps ask for, and return what they return."""
+    thrown = None
     try:
         effect = next(steps)
         while True:
             try:
                 result = effect.perform()
             except BaseException as error:
+                thrown = error
                 effect = steps.throw(error)
             else:
                 effect = steps.send(result)
     except StopIteration as stop:
         returned: T = stop.value
         return returned
+    except RuntimeError as error:
+        # A generator makes a RuntimeError of a StopIteration, such as a used-up mock raises.
+        if isinstance(thrown, StopIteration) and error.__cause__ is thrown:
+            raise thrown from None
+        raise
     finally:
         steps.close()
 
