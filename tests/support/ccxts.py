@@ -10,3 +10,8 @@ VERSION = [int(part) for part in ccxt.__version__.split(".")]
 opens_late = pytest.mark.skipif(
     VERSION < [4, 5, 71], reason="this ccxt opens its session, and imports aiohttp_socks, later in `fetch`"
 )
+closes = pytest.mark.skipif(not hasattr(ccxt.okx, "close"), reason="this ccxt's sync objects have no `close`")
+
+# Without orjson, ccxt until 4.5.7x reads a number in JSON as a text; nobody behind it can tell 0 from "0".
+TELLS_NUMBERS = ccxt.okx().parse_json('{"n": 0}') == {"n": 0}
+tells_numbers = pytest.mark.skipif(not TELLS_NUMBERS, reason="this ccxt reads a number in JSON as a text")
