@@ -228,7 +228,7 @@ def _aiohttp_response(method: str, url: str, reply: Reply) -> Any:
 
 
 def _seconds(timeout: Any) -> float | None:
-    """Return how long a request to aiohttp may take: a number to ccxt until 4.5.7x, a ClientTimeout since."""
+    """Return how long a request to aiohttp may take: the oldest ccxt gives a number, not a ClientTimeout."""
     return float(timeout) if isinstance(timeout, (int, float)) else getattr(timeout, "total", None)
 
 

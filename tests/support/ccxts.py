@@ -12,6 +12,6 @@ opens_late = pytest.mark.skipif(
 )
 closes = pytest.mark.skipif(not hasattr(ccxt.okx, "close"), reason="this ccxt's sync objects have no `close`")
 
-# Without orjson, ccxt until 4.5.7x reads a number in JSON as a text; nobody behind it can tell 0 from "0".
+# Without orjson, the oldest ccxt reads a number in JSON as a text; nobody behind it can tell 0 from "0".
 TELLS_NUMBERS = ccxt.okx().parse_json('{"n": 0}') == {"n": 0}
 tells_numbers = pytest.mark.skipif(not TELLS_NUMBERS, reason="this ccxt reads a number in JSON as a text")

@@ -67,7 +67,7 @@ WAYS = """
 
     def signed_by_hand():
         default = inspect.signature(ccxt.okx.sign).parameters["api"].default
-        api = ["private"] if isinstance(default, list) else "private"  # a word until ccxt 4.5.7x, then a list
+        api = ["private"] if isinstance(default, list) else "private"  # a word in the oldest ccxt
         request = made(ccxt.okx).sign("rfq/cancel-all-rfqs", api, "POST")
         requests.post(request["url"], headers=request["headers"])
 
