@@ -5,11 +5,6 @@ from __future__ import annotations
 import ccxt
 import pytest
 
-VERSION = [int(part) for part in ccxt.__version__.split(".")]
-
-opens_late = pytest.mark.skipif(
-    VERSION < [4, 5, 71], reason="this ccxt opens its session, and imports aiohttp_socks, later in `fetch`"
-)
 closes = pytest.mark.skipif(not hasattr(ccxt.okx, "close"), reason="this ccxt's sync objects have no `close`")
 
 # Without orjson, the oldest ccxt reads a number in JSON as a text; nobody behind it can tell 0 from "0".
