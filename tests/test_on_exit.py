@@ -19,6 +19,7 @@ import ccxt
 import ccxt.async_support
 import ccxt.pro
 import pytest
+from support.ccxts import closes
 from support.twins import Twin, VirtualClock, kind
 
 import okx_rfq_plugin
@@ -527,7 +528,8 @@ def test_a_closed_exchange_cancels_by_a_fresh_one(sandbox: Sandbox, cls: Any) ->
     asyncio.run(main())
 
     assert [] == sandbox.rfqs("active")
-    assert (True, None) == (exchange.closed_by_user, exchange.session)
+    assert exchange.session is None
+    assert getattr(exchange, "closed_by_user", True)  # an attribute from ccxt 4.5.71 on
 
 
 def test_a_closed_exchange_with_a_session_of_the_users_own(sandbox: Sandbox) -> None:
@@ -549,6 +551,7 @@ def test_a_closed_exchange_with_a_session_of_the_users_own(sandbox: Sandbox) -> 
     assert [] == sandbox.rfqs("active")
 
 
+@closes
 def test_a_closed_sync_exchange_cancels_as_ever(sandbox: Sandbox) -> None:
     """Ccxt's sync objects go on after close()."""
     sandbox.create_rfq()

@@ -48,7 +48,7 @@ def is_closed(exchange: Any) -> bool:
     was_open = (
         getattr(exchange, "asyncio_loop", None) is not None and getattr(exchange, "ssl_context", None) is not None
     )
-    return was_open and bool(exchange.own_session) and exchange.session is None
+    return was_open and exchange.session is None  # a user's own session too is dropped by `close`
 
 
 def settings_of(exchange: Any, session: Any) -> str:

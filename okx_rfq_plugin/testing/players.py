@@ -102,7 +102,7 @@ async def send_by_aiohttp(
 ) -> Any:
     """Async version of `send_by_requests`."""
     __tracebackhide__ = True
-    url, timeout = str(str_or_url), getattr(kwargs.get("timeout"), "total", None)
+    url, timeout = str(str_or_url), _seconds(kwargs.get("timeout"))
     sent = Sent(
         method=method,
         url=url,
@@ -225,6 +225,11 @@ def _aiohttp_response(method: str, url: str, reply: Reply) -> Any:
         "body": {"string": reply.body},
     }
     return build_response(Request(method, url, None, {}), response, [])
+
+
+def _seconds(timeout: Any) -> float | None:
+    """Return how long a request to aiohttp may take: the oldest ccxt gives a number, not a ClientTimeout."""
+    return float(timeout) if isinstance(timeout, (int, float)) else getattr(timeout, "total", None)
 
 
 def _bytes(body: Any) -> bytes | None:

@@ -11,7 +11,6 @@ import ccxt
 import ccxt.async_support
 import pytest
 import requests
-from support.ccxts import opens_late
 from support.replies import CANCEL_ALL, SUCCESS, aimed
 from support.standin import Standin, hang, redirect, reply, silence
 from support.twins import Twin, VirtualClock
@@ -237,22 +236,26 @@ def test_async_session_of_the_users_making_is_used(
     assert own is after
 
 
-@opens_late
 def test_open_of_the_users_own_makes_the_session(standin: Standin, clock: VirtualClock) -> None:
     """A subclass with an `open` of its own has its way, and its session stays open."""
     standin.script(OK)
     opened: list[Any] = []
+    asked: list[Any] = []
 
-    class Opening(AsyncWatching):
+    async def note(session: Any, context: Any, params: Any) -> None:
+        asked.append(session)
+
+    class Opening(ccxt.async_support.okx):
         session: Any
 
         def open(self, *args: Any) -> None:
             if self.session is None:
-                opened.append(aiohttp.ClientSession())
+                trace = aiohttp.TraceConfig()
+                trace.on_request_start.append(note)
+                opened.append(aiohttp.ClientSession(trace_configs=[trace]))
                 self.session, self.own_session = opened[0], False
 
     exchange = aimed(Twin(type("Faces", (), {"okx": Opening}), False), standin, clock)
-    exchange.watch()
 
     async def story() -> Any:
         try:
@@ -264,7 +267,7 @@ def test_open_of_the_users_own_makes_the_session(standin: Standin, clock: Virtua
 
     receipt, closed = asyncio.run(story())
 
-    assert ("canceled", False, opened) == (receipt["status"], closed, exchange.sessions)
+    assert ("canceled", False, opened) == (receipt["status"], closed, asked)
 
 
 @pytest.mark.parametrize("full", ["ccxt's", "the user's"])

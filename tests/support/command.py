@@ -34,9 +34,10 @@ _import = builtins.__import__
 def _watching(name, *args, **kwargs):
     module = _import(name, *args, **kwargs)
     base = sys.modules.get("ccxt.base.exchange")
-    if base is not None and hasattr(base, "BaseExchange"):
+    kind = getattr(base, "BaseExchange", getattr(base, "Exchange", None))  # the oldest ccxt has no BaseExchange
+    if kind is not None:
         builtins.__import__ = _import
-        imploded = base.BaseExchange.implode_hostname
+        imploded = kind.implode_hostname
 
         def implode_hostname(self, url):
             there = imploded(self, url)
@@ -45,7 +46,7 @@ def _watching(name, *args, **kwargs):
             assert there == os.environ["STANDS_IN_FOR"], there
             return os.environ["STAND_IN"]
 
-        base.BaseExchange.implode_hostname = implode_hostname
+        kind.implode_hostname = implode_hostname
     return module
 
 builtins.__import__ = _watching

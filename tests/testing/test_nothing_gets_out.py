@@ -15,7 +15,7 @@ pytest_plugins = ["pytester"]
 
 # Each way out is one test of a suite, which has to fail, or to have an error where it swallowed.
 WAYS = """
-    import asyncio, threading, urllib.request
+    import asyncio, inspect, threading, urllib.request
     import ccxt, ccxt.async_support, ccxt.pro, pytest, requests
     import okx_rfq_plugin
 
@@ -66,7 +66,9 @@ WAYS = """
         return made(Late)
 
     def signed_by_hand():
-        request = made(ccxt.okx).sign("rfq/cancel-all-rfqs", ["private"], "POST")
+        default = inspect.signature(ccxt.okx.sign).parameters["api"].default
+        api = ["private"] if isinstance(default, list) else "private"  # a word in the oldest ccxt
+        request = made(ccxt.okx).sign("rfq/cancel-all-rfqs", api, "POST")
         requests.post(request["url"], headers=request["headers"])
 
     def on_a_thread():
