@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import threading
 import time
 import weakref
@@ -85,19 +86,22 @@ class VirtualClock(Clock):
     def __init__(self) -> None:
         self.waits: list[float] = []
         self._time = real_monotonic()
-        self._lock = threading.RLock()  # a signal handler may come on any line
-        self._sleepers: dict[int, _Sleeper] = {}
-        self._busy: dict[str, _Busy] = {}
         self._events = 0
         self._reads = 0
         self._read_at = 0.0
-        self._considered: weakref.WeakKeyDictionary[Any, int] = (
-            weakref.WeakKeyDictionary()
-        )  # by loop, the rounds so far
         self._quiet = Quiet()
-        self._mover: threading.Thread | None = None
+        self._forget()
         _clocks[id(self)] = self
         self.begin()
+
+    def _forget(self) -> None:
+        # Of a fork's parent: its threads are not here, and what they hold would be held for ever.
+        self._lock = threading.RLock()  # reentrant: a signal handler may come on any line
+        self._settling = threading.RLock()
+        self._sleepers: dict[int, _Sleeper] = {}
+        self._busy: dict[str, _Busy] = {}
+        self._considered: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # by loop, the rounds
+        self._mover: threading.Thread | None = None
 
     def __deepcopy__(self, memo: object) -> VirtualClock:
         return self  # a copied exchange lives in the same time
@@ -199,6 +203,18 @@ class VirtualClock(Clock):
     def busy(self) -> AbstractContextManager[object]:
         """Context manager around a request on the wire: the time stands still meanwhile."""
         return _Busy(self)
+
+    def settle(self) -> None:
+        """Wait, in real time, until every other thread that a test has started waits too.
+
+        A crowd of threads then makes as many requests whenever it runs: one for who comes first, and one for the rest.
+        """
+        if not self._quiet.others():
+            return
+        with self._settling:
+            quiet = Quiet()
+            while not quiet.wait(self._events, busy=False):
+                pass
 
     # Requests that the sandbox holds back
 
@@ -411,3 +427,12 @@ class _Busy:
 def _clock_of(number: int) -> VirtualClock | None:
     """Return the clock of a pickled exchange; None, the machine's, in another process."""
     return _clocks.get(number)
+
+
+def _after_fork() -> None:
+    for clock in list(_clocks.values()):
+        clock._forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

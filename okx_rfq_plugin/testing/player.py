@@ -199,6 +199,7 @@ def replay(name: str | Path, *, match: Match = "body") -> Iterator[Replayed]:
         raise Refused("\n".join(stage.violations)) from error
     finally:
         maker.close()
+        stage.hear_children()
     if stage.violations:
         raise Refused("\n".join(stage.violations))
     if player.left_over:

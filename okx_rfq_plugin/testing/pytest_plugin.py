@@ -110,6 +110,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     wanted = bool(item.config.getini(_GUARD)) if guard is None else bool((*guard.args, *guard.kwargs.values(), True)[0])
     if wanted or marked or any(name.startswith("okx_rfq_") for name in names or ()):
         _trial_of(item)
+    else:
+        _let_out(item, True)
+
+
+def _let_out(item: pytest.Item, out: bool) -> None:
+    """Except a test from the guard of its suite, or end that."""
+    stage = item.config.stash.get(_GUARDED, None)
+    if stage is not None:
+        from okx_rfq_plugin.testing import wire
+
+        (wire.close_stage if out else wire.open_stage)(stage)
 
 
 def _trial_of(item: pytest.Item) -> Trial:
@@ -138,7 +149,9 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     finally:
         trial = item.stash.get(_TRIAL, None)
-        if trial is not None:
+        if trial is None:
+            _let_out(item, False)
+        else:
             del item.stash[_TRIAL]
             written = trial.end()
             if written is not None:

@@ -47,7 +47,9 @@ def _refuse(words: str) -> NoReturn:
 
 def guard() -> Stage:
     """Return the stage of a suite in which every test is guarded."""
-    return Stage(_refuse)
+    stage = Stage(_refuse)
+    stage.guards_children = False  # pytest-xdist's workers are no test's
+    return stage
 
 
 class Trial:
@@ -153,6 +155,7 @@ class Trial:
         """End the guard; fail with what was swallowed or never used, or return the path of a written cassette."""
         __tracebackhide__ = True
         wire.close_stage(self.stage)
+        self.stage.hear_children()
         if self.stage.violations and not self._raised.intersection(self.stage.violations):
             _fail("\n".join(self.stage.violations))
         if not self._passed or self.stage.violations:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.inner import WITHOUT, run
 
-from okx_rfq_plugin.testing.wire import current, is_loopback
+from okx_rfq_plugin.testing.stages import current, is_loopback
 
 pytest_plugins = ["pytester"]
 
