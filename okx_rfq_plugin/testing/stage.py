@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 SERVED = "_okx_rfq_served"  # of an exchange: a fixture has made it
 
 _ADVICE = (
-    "In a test with an okx_rfq fixture, marker or guard, okx objects reach the sandbox, a cassette or the loopback "
-    "interface alone. Make this one by okx_rfq_make_exchange, or by okx_rfq_sandbox.exchange(), "
+    "In a test with an okx_rfq fixture, marker or guard, okx objects reach only the sandbox, a cassette or the "
+    "loopback interface, and nothing reaches OKX. Make this one by okx_rfq_make_exchange, or by okx_rfq_sandbox.exchange(), "
     "or replay its requests: @pytest.mark.okx_rfq_cassette."
 )
 
@@ -114,8 +114,8 @@ class Stage:
     def refuse_host(self, asked: Asking, host: str) -> NoReturn:
         """Refuse what was about to leave by another library, or after a redirect."""
         __tracebackhide__ = True
-        to = _shown(asked.url) if asked.url else host
-        self.refuse(f"{_named(asked)} was about to reach {host} (asking {to}), which was not let out. {_ADVICE}")
+        asking = f" (asking {_shown(asked.url)})" if asked.url else ""
+        self.refuse(f"{_named(asked)} was about to reach {host}{asking}, which was not let out. {_ADVICE}")
 
     def refuse_socket(self, exchange: Any, url: str) -> None:
         """Refuse a WebSocket that leaves the machine; neither sandbox nor cassette has any."""
