@@ -48,11 +48,10 @@ class Quiet:
         self._met.add(threading.get_ident())
 
     def others(self) -> bool:
-        """Return whether there are threads that a test has started, beside this one."""
+        """Return whether another thread may have something to do: where a test has started threads, or is in one."""
         here = threading.get_ident()
         return any(
-            thread.ident != here
-            and (thread.ident not in self._known or thread.ident in self._met)
+            (thread.ident not in self._known or (thread.ident in self._met and thread.ident != here))
             and not thread.name.startswith(OWN_THREADS)
             for thread in threading.enumerate()
         )
