@@ -27,7 +27,7 @@ def watch_children(patches: Patches) -> None:
 
     @functools.wraps(start_popen)
     def started(self: Any, *args: Any, **kwargs: Any) -> None:
-        if _stage() is not None and len(args) < 11:  # `env` is the eleventh, which nobody gives by its place
+        if _stage() is not None and len(args) < 11:  # the eleventh would be `env` itself
             kwargs["env"] = _guarded(kwargs.get("env"))
         start_popen(self, *args, **kwargs)
 

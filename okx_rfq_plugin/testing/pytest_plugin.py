@@ -134,7 +134,7 @@ def _trial_of(item: pytest.Item) -> Trial:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Keep how the test ended, for the last word of its guard and cassette."""
+    """Keep how the test ended, for the final checks of its guard and cassette."""
     report = yield
     trial = item.stash.get(_TRIAL, None)
     if trial is not None:
@@ -144,7 +144,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
-    """Say at the very end what a strategy has swallowed, and what was never used."""
+    """Fail at the very end for refusals that a strategy swallowed, and for what was never used."""
     try:
         return (yield)
     finally:
@@ -190,7 +190,7 @@ def okx_rfq_policy() -> RetryPolicy:
 
 @pytest.fixture
 def okx_rfq_credentials() -> dict[str, str]:
-    """Key, secret and passphrase, dummies; others in each test, since OKX's limits are kept per key."""
+    """Key, secret and passphrase: dummy values, new in each test, since OKX's limits are kept per key."""
     number = next(_numbers)
     return {"apiKey": f"dummy-key-{number}", "secret": f"dummy-secret-{number}", "password": f"dummy-pass-{number}"}
 
@@ -203,7 +203,7 @@ def okx_rfq_cassette_dir(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def okx_rfq_scrubbed_names() -> tuple[str, ...]:
-    """Further names of what is taken out of a cassette when it is recorded, beside the rule."""
+    """Further fields to scrub from a recording, besides the rule."""
     return ()
 
 
@@ -280,7 +280,7 @@ def okx_rfq_waits(_okx_rfq_time: VirtualClock | NotedClock) -> list[float]:
 
 @pytest.fixture
 def okx_rfq_observers(_okx_rfq_trial: Trial) -> Iterator[Observers]:
-    """The observers of cancels: `register(plugin)` for this test, `wait()` until each has heard of everything."""
+    """The observers of cancels: `register(plugin)` for this test, `wait()` until all of them were called."""
     from okx_rfq_plugin.testing.handles import Observers
 
     observers = Observers()

@@ -22,7 +22,7 @@ def watch_sockets(patches: Patches) -> None:
 
     @functools.wraps(lookup)
     async def watched(self: Any, host: Any, *args: Any, **kwargs: Any) -> Any:
-        check_host(host)  # here, not on the thread that asks: there nobody knows for whom
+        check_host(host)  # here: the thread that looks it up does not know for whom
         return await lookup(self, host, *args, **kwargs)
 
     patches.replace(loop, "getaddrinfo", watched)

@@ -1,4 +1,4 @@
-"""Where the requests of okx objects go in a test: to the sandbox, a cassette, loopback, or nowhere."""
+"""Decides where the requests of okx objects go in a test: to the sandbox, a cassette, loopback, or nowhere."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SERVED = "_okx_rfq_served"  # of an exchange: a fixture has made it
 
 _ADVICE = (
     "In a test with an okx_rfq fixture, marker or guard, okx objects reach only the sandbox, a cassette or the "
-    "loopback interface, and nothing reaches OKX. Make this one by okx_rfq_make_exchange, or by okx_rfq_sandbox.exchange(), "
+    "loopback interface, and nothing reaches OKX. Make this one by okx_rfq_make_exchange or okx_rfq_sandbox.exchange() "
     "or replay its requests: @pytest.mark.okx_rfq_cassette."
 )
 
@@ -42,8 +42,8 @@ class Refused(BaseException):
 class Plan:
     """What becomes of a request.
 
-    It is answered by `answer`; or sent to `url`, or as it is, `free` to leave the machine; `held_back` where its reply
-    may come late in virtual time; `heard` is told what came back.
+    It is answered by `answer`, or sent to `url`, or sent as it is. A `free` one may leave the machine; one that is
+    `held_back` may be answered late in virtual time; `heard` is called with what came back.
     """
 
     answer: Reply | Failure | None = None
@@ -61,7 +61,7 @@ class Tape(Protocol):
 
 
 class Stage:
-    """One test's guard. What it refused is in `violations`, in words, whoever swallowed the error."""
+    """The guard of one test; `violations` has what it refused, in words, also where the error was swallowed."""
 
     def __init__(self, refuse: Callable[[str], NoReturn] | None = None) -> None:
         self.violations: list[str] = []

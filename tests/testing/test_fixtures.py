@@ -270,7 +270,7 @@ def test_what_the_sandbox_was_told_for_nothing_fails_the_test(pytester: pytest.P
         errors=2,
     )
 
-    result.stdout.fnmatch_lines(["*told what nobody has asked for*rfq/cancel-al-rfqs*", "*account/bils*"])
+    result.stdout.fnmatch_lines(["*no request has used what the sandbox was given*cancel-al-rfqs*", "*account/bils*"])
 
 
 def test_a_sandbox_beside_a_cassette_is_said(pytester: pytest.Pytester) -> None:
@@ -292,7 +292,7 @@ def test_a_sandbox_beside_a_cassette_is_said(pytester: pytest.Pytester) -> None:
     run(pytester, own.replace("LOOKS", "False"), passed=1)
     for looked in ("requests", "rfqs()", "quotes()"):
         result = run(pytester, own.replace("LOOKS", "True").replace("LOOKED", looked), failed=1)
-        result.stdout.fnmatch_lines(["E *this test replays test_own.yaml: nobody asks the sandbox*"])
+        result.stdout.fnmatch_lines(["E *this test replays test_own.yaml: the sandbox gets no requests*"])
 
     result = run(
         pytester,

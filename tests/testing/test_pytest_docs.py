@@ -11,7 +11,7 @@ import ccxt
 import pytest
 from support.inner import run
 
-from okx_rfq_plugin.testing import cassettes, replay
+from okx_rfq_plugin.testing import cassettes, reading, replay
 from okx_rfq_plugin.testing.interactions import Reply
 from okx_rfq_plugin.testing.names import NAMES
 
@@ -42,7 +42,7 @@ def outcome(name: str, call: str) -> tuple[str, list[float]]:
 
 def row(name: str) -> str:
     """Return the row of one cassette, as it has to stand on the page."""
-    rows = cassettes.read(cassettes.find(name)).interactions
+    rows = reading.read(cassettes.find(name)).interactions
     codes = []
     for each in rows:
         found = re.search(rb'"code":\s*"(\d+)"', each.answer.body) if isinstance(each.answer, Reply) else None
