@@ -87,7 +87,7 @@ MALFORMED: dict[str, tuple[str | bytes, int, str]] = {
     "unknown anchor": ("interactions: *a\n", 1, "it is no YAML"),
     "character that YAML does not allow": (ROW + "# \0\n", 12, "it is no YAML"),
     "timestamp that is none": (but("body: null", "body: !!timestamp x"), 6, "'x' cannot be read"),
-    "request headers a number": (but("body: null", "headers: 7"), 6, "`headers` is a mapping, not 7"),
+    "request headers a number": (but("headers: {}", "headers: 7"), 7, "`headers` is a mapping, not 7"),
     "request body without string": (but("body: null", "body: {base64: x}"), 6, "has its text under `string`"),
     "body without string": (but("{string: '{}'}", "{base64: x}"), 11, "has its text under `string`"),
     "impossible date": ("head: {recorded: 2026-13-40}\n" + ROW, 1, "'2026-13-40' cannot be read"),
