@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import http.client
+import importlib
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -133,6 +134,9 @@ def _watch_urllib3(patches: Patches) -> None:
 
 def _watch_httpx(patches: Patches) -> None:
     # Where a suite has loaded it; below httpx, so that what stands in for its requests comes before this.
+    if "httpx" in sys.modules:  # which loads the other with its first client
+        with suppress(ImportError):
+            importlib.import_module("httpcore")
     httpcore = sys.modules.get("httpcore")
     for name, method in (("ConnectionPool", "handle_request"), ("AsyncConnectionPool", "handle_async_request")):
         pool = getattr(httpcore, name, None)
