@@ -57,6 +57,8 @@ def send_by_requests(
         timeout=timeout[-1] if isinstance(timeout, tuple) else timeout,
         proxied=bool(_proxies(kwargs.get("proxies"), str(request.url))),
     )
+    if stage.tape is not None and stage.clock is not None:
+        stage.clock.settle()
     plan = stage.plan(asked, sent)
     if plan.answer is not None:
         clock = getattr(asked.exchange, family.CLOCK, None)

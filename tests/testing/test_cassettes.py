@@ -15,7 +15,7 @@ import yaml
 from support.twins import Twin
 
 from okx_rfq_plugin.sandbox import Sandbox
-from okx_rfq_plugin.testing import Refused, cassettes, recording, replay
+from okx_rfq_plugin.testing import Refused, cassettes, reading, recording, replay
 from okx_rfq_plugin.testing.names import NAMES
 
 CANCEL = "cancel_all_rfqs"
@@ -101,7 +101,7 @@ def test_vcrpy_reads_each_cassette(name: str) -> None:
 
 def test_a_head_says_that_the_sandbox_answered(name: str) -> None:
     """The head names who answered, when, with which ccxt; nothing reads as if OKX had answered."""
-    cassette = cassettes.read(cassettes.find(name))
+    cassette = reading.read(cassettes.find(name))
 
     assert cassette.head["answered_by"] == "sandbox"
     assert "not OKX" in cassette.head["note"]
@@ -226,7 +226,7 @@ def test_demo_recording_asks_only_what_okx_can_answer(
     possible = [situation.name for situation in recording.SITUATIONS if not situation.sandbox_only]
     assert len(possible) == out.count("recorded from okx-demo")
     assert len(NAMES) - len(possible) == out.count("OKX cannot be asked to answer so")
-    assert cassettes.read(tmp_path / "canceled.yaml").head["answered_by"] == "okx-demo"
+    assert reading.read(tmp_path / "canceled.yaml").head["answered_by"] == "okx-demo"
 
 
 def test_the_recorder_is_a_command() -> None:

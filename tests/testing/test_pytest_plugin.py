@@ -10,7 +10,7 @@ import yaml
 from support.inner import WITHOUT, run
 
 from okx_rfq_plugin.sandbox import Sandbox
-from okx_rfq_plugin.testing import cassettes, pytest_plugin, recording
+from okx_rfq_plugin.testing import cassettes, pytest_plugin, reading, recording
 from okx_rfq_plugin.testing.names import NAMES
 
 pytest_plugins = ["pytester"]
@@ -497,7 +497,7 @@ def test_record_from_the_sandbox(pytester: pytest.Pytester) -> None:
     path = pytester.path / "cassettes" / "desk" / "halt.yaml"
     result.stdout.fnmatch_lines(["*cassettes written*", str(path)])
     text = path.read_text()
-    assert "sandbox" == cassettes.read(path).head["answered_by"]
+    assert "sandbox" == reading.read(path).head["answered_by"]
     assert 4 == len(yaml.safe_load(text)["interactions"])
     assert [] == [word for word in ("dummy", "OK-ACCESS", "127.0.0.1", "mine", "WAGMI") if word in text]
 
@@ -582,7 +582,7 @@ def test_lost_replies_are_recorded_and_replayed(pytester: pytest.Pytester) -> No
     run(pytester, source, "--okx-rfq-record=sandbox", passed=2)
 
     for name in ("test_sync", "test_async"):
-        rows = cassettes.read(pytester.path / "cassettes" / f"{name}.yaml").interactions
+        rows = reading.read(pytester.path / "cassettes" / f"{name}.yaml").interactions
         assert ["connection lost", "timeout", "HTTP 200"] == [row.outcome for row in rows]
     run(pytester, source, passed=2)
 
@@ -722,7 +722,7 @@ def test_record_from_demo_trading(
 
     result.stdout.fnmatch_lines(["POST https://www.okx.com/api/v5/rfq/cancel-all-rfqs was not sent: what is recorded*"])
     assert ["demo.yaml"] == [path.name for path in (pytester.path / "cassettes").iterdir()]
-    assert "okx-demo" == cassettes.read(pytester.path / "cassettes" / "demo.yaml").head["answered_by"]
+    assert "okx-demo" == reading.read(pytester.path / "cassettes" / "demo.yaml").head["answered_by"]
     assert 2 == len(okx_itself.requests)
 
 
