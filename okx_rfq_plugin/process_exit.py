@@ -25,8 +25,8 @@ def at_exit(exchange: Any) -> Callable[[], None]:
 
     For hosts that call a strategy and give it no block: freqtrade, a notebook. It runs as an `atexit` callback: after
     the main module has ended, by itself, by an exception, by Ctrl+C or `sys.exit()`, and after the host has handled a
-    signal and ended in this way. SIGTERM, where nobody handles it, ends the process by SystemExit(143). Ctrl+C and
-    SIGTERM do not stop a cancel that has begun.
+    signal and ended in this way. SIGTERM, where nobody handles it, ends the process by SystemExit(143); that needs a
+    call on the main thread. Ctrl+C and SIGTERM do not stop a cancel that has begun.
 
     Exchanges are canceled one after another, those of one account by one request where the requests are alike. A
     failure is shown to `sys.excepthook`; the process's exit code stays what it was.

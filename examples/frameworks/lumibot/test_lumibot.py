@@ -1,0 +1,32 @@
+"""lumibot itself, with the strategy beside this file, against the sandbox."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from running import Running
+
+from okx_rfq_plugin.sandbox import Sandbox
+
+BOT = [sys.executable, str(Path(__file__).with_name("block_desk.py"))]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        yield running
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_no_rfq(sandbox: Sandbox, signum: int, tmp_path: Path) -> None:
+    """SIGTERM and Ctrl+C, while the strategy waits for its next iteration."""
+    with Running(BOT, sandbox, cwd=tmp_path, LOG_BACKTEST_PROGRESS_TO_FILE="0") as bot:
+        bot.until("asked")
+        bot.signal(signum)
+        bot.end()
+
+        assert ["canceled"] == [rfq["state"] for rfq in sandbox.rfqs(credentials=bot.user)], bot.output
