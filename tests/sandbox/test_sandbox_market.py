@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import ccxt
@@ -22,7 +23,7 @@ def test_candles(exchange: Any) -> None:
     times = [int(row[0]) for row in rows]
 
     assert [9, 9, 9] == [len(row) for row in rows]
-    assert [MINUTE] * 2 == [later - earlier for later, earlier in zip(times, times[1:], strict=False)]
+    assert [MINUTE] * 2 == [later - earlier for later, earlier in itertools.pairwise(times)]
     assert 0 == times[0] % MINUTE
     assert ["0", "1", "1"] == [row[8] for row in rows]
 

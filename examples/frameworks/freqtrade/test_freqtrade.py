@@ -82,7 +82,7 @@ def test_guard_cancels_after_kill_9(folder: Path, sandbox: Sandbox) -> None:
 
 
 def test_processes_of_hyperopt_cancel_nothing(folder: Path, sandbox: Sandbox) -> None:
-    """joblib's processes load the strategy, with the methods on the classes; a live bot's RFQs are none of theirs."""
+    """They load the strategy, with the methods on the classes; a live bot's RFQs are none of theirs."""
     with Running(freqtrade(folder, "download-data", "--timeframes", "5m", "--days", "2"), sandbox) as bot:
         assert 0 == bot.end(), bot.output
 

@@ -11,7 +11,11 @@ from octobot_commons import configuration
 from octobot_trading.exchanges.connectors.ccxt import ccxt_client_util
 
 if url := os.environ.get("OKX_BASE_URL"):  # for tests, which name a sandbox; OctoBot has no setting for an address
-    ccxt_client_util.get_custom_domain_config = lambda exchange_class: {"urls": {"api": {"rest": url}}}
+    ccxt_client_util.get_custom_domain_config = lambda exchange_class: {
+        # The header is that of demo trading, as ccxt's `set_sandbox_mode` has it.
+        "headers": {"x-simulated-trading": "1"} if "OKX_DEMO" in os.environ else {},
+        "urls": {"api": {"rest": url}},
+    }
 
 
 def encrypted(variable: str) -> str:
@@ -31,7 +35,7 @@ CONFIG: dict[str, Any] = {
 
 
 async def main() -> None:
-    """Ask for a quote, use the kill switch, and stop as OctoBot does."""
+    """Ask for a quote, and use the kill switch."""
     manager = (
         await trading_api.create_exchange_builder(CONFIG, "okx").disable_trading_mode().is_rest_only().is_real().build()
     )
@@ -42,7 +46,7 @@ async def main() -> None:
     if "BOT_WAITS" in os.environ:
         await asyncio.Event().wait()
     print((await client.cancel_all_rfqs())["status"], flush=True)
-    await manager.stop()
+    await client.close()
 
 
 if __name__ == "__main__":
