@@ -40,9 +40,7 @@ def make_broker() -> Any:
 
 if __name__ == "__main__":
     broker = make_broker()
-    okx_rfq_plugin.at_exit(
-        broker.api
-    )  # here: lumibot runs a strategy's methods on another thread, which hears no signal
+    okx_rfq_plugin.at_exit(broker.api)  # on the main thread: lumibot's own thread hears no signal
     trader = Trader()
     trader.add_strategy(BlockDesk(broker=broker))
     trader.run_all()
