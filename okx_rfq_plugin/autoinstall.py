@@ -40,7 +40,7 @@ class _Finder(MetaPathFinder):
             return None
         for finder in sys.meta_path:
             find = None if isinstance(finder, _Finder) else getattr(finder, "find_spec", None)
-            spec = find(fullname, path, target) if find else None
+            spec: ModuleSpec | None = find(fullname, path, target) if find else None
             if spec is not None:
                 _follow(spec.loader, fullname)
                 return spec

@@ -12,7 +12,7 @@ from typing import Any
 
 from okx_rfq_plugin.sandbox import Sandbox
 
-PATIENCE = 240.0  # seconds for all that a process does; a framework that hangs is killed, and the test fails
+PATIENCE = 300.0  # seconds for all that a process does; a framework that hangs is killed, and the test fails
 PARTING = 20.0  # seconds that it is given after a test that has failed
 
 
