@@ -15,8 +15,9 @@ from types import ModuleType
 from typing import Any
 
 VARIABLE = "OKX_RFQ_AUTOINSTALL"
-# ccxt's packages that hold okx classes; `myokx`, `okxus` and a framework's own are subclasses of these.
-PACKAGES = ("ccxt", "ccxt.async_support", "ccxt.pro")
+# ccxt's packages that hold okx classes; `myokx`, `okxus` and a framework's own are subclasses of these. ccxt's authors
+# also publish okx alone, as `okx-exchange`, which brings its own copy of ccxt.
+PACKAGES = tuple(f"{home}{package}" for home in ("", "okx.") for package in ("ccxt", "ccxt.async_support", "ccxt.pro"))
 _OFF = ("", "0", "false", "no", "off")
 
 
