@@ -15,29 +15,32 @@ from types import ModuleType
 from typing import Any
 
 VARIABLE = "OKX_RFQ_AUTOINSTALL"
-# ccxt's packages that hold okx classes; `myokx`, `okxus` and a framework's own are subclasses of these. ccxt's authors
-# also publish okx alone, as `okx-exchange`, which brings its own copy of ccxt.
-PACKAGES = tuple(f"{home}{package}" for home in ("", "okx.") for package in ("ccxt", "ccxt.async_support", "ccxt.pro"))
+# Modules that hold an okx class as `okx`; `myokx`, `okxus` and a framework's own are subclasses. ccxt's authors
+# also publish OKX alone, as `okx-exchange`, with its own copy of ccxt.
+MODULES = (
+    *("ccxt", "ccxt.async_support", "ccxt.pro"),
+    *("okx.ccxt", "okx.ccxt.async_support.okx", "okx.ccxt.pro.okx"),
+)
 _OFF = ("", "0", "false", "no", "off")
 
 
 def activate() -> None:
-    """Install on the okx classes of each package of ccxt: at once where it was imported, else when it will be."""
+    """Install on the okx class of each of MODULES: at once where that was imported, else when it will be."""
     if os.environ.get(VARIABLE, "").strip().lower() in _OFF or any(isinstance(each, _Finder) for each in sys.meta_path):
         return
     sys.meta_path.insert(0, _Finder())
-    for name in PACKAGES:
+    for name in MODULES:
         if name in sys.modules:
             _install(sys.modules[name])
 
 
 class _Finder(MetaPathFinder):
-    """Finds nothing by itself: it has the loader that was found for a package of ccxt call `_install` at the end."""
+    """Finds nothing by itself: it has the loader that was found for a module call `_install` at the end."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname not in PACKAGES:
+        if fullname not in MODULES:
             return None
         for finder in sys.meta_path:
             find = None if isinstance(finder, _Finder) else getattr(finder, "find_spec", None)
@@ -66,20 +69,20 @@ def _follow(loader: Any, fullname: str) -> None:
         _warn(fullname, error)
 
 
-def _install(package: ModuleType) -> None:
-    # The package is complete by now: a third party's plugin that is loaded here may import ccxt.
+def _install(module: ModuleType) -> None:
+    # ccxt is complete by now: a third party's plugin that is loaded here may import ccxt.
     try:
         from okx_rfq_plugin.installer import install
 
-        install(package.okx)
+        install(module.okx)
     except Exception as error:
-        _warn(package.__name__, error)
+        _warn(module.__name__, error)
 
 
-def _warn(package: str, error: object) -> None:
+def _warn(module: str, error: object) -> None:
     # ccxt goes on to be imported. Silence would have an operator rely on what is not there.
     kind = f"{type(error).__name__}: " if isinstance(error, Exception) else ""
-    words = f"okx_rfq_plugin: {VARIABLE} is set, and the okx class of {package} has no cancel_all_rfqs(): {kind}{error}"
+    words = f"okx_rfq_plugin: {VARIABLE} is set, and the okx class of {module} has no cancel_all_rfqs(): {kind}{error}"
     with contextlib.suppress(Exception):  # stderr may be None, closed, or full
         sys.stderr.write(words + "\n")
 
