@@ -40,13 +40,15 @@ async def main() -> None:
         await trading_api.create_exchange_builder(CONFIG, "okx").disable_trading_mode().is_rest_only().is_real().build()
     )
     client = manager.exchange.connector.client  # ccxt's own object
-    legs = [{"instId": "BTC-USDT", "side": "buy", "sz": "25"}]
-    made = await client.private_post_rfq_create_rfq({"counterparties": ["WAGMI"], "legs": legs})
-    print("asked", made["data"][0]["rfqId"], flush=True)
-    if "BOT_WAITS" in os.environ:
-        await asyncio.Event().wait()
-    print((await client.cancel_all_rfqs())["status"], flush=True)
-    await client.close()
+    try:
+        legs = [{"instId": "BTC-USDT", "side": "buy", "sz": "25"}]
+        made = await client.private_post_rfq_create_rfq({"counterparties": ["WAGMI"], "legs": legs})
+        print("asked", made["data"][0]["rfqId"], flush=True)
+        if "BOT_WAITS" in os.environ:
+            await asyncio.Event().wait()
+        print((await client.cancel_all_rfqs())["status"], flush=True)
+    finally:
+        await manager.stop()  # OctoBot's own tasks go on until then
 
 
 if __name__ == "__main__":
