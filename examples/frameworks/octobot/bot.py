@@ -11,11 +11,7 @@ from octobot_commons import configuration
 from octobot_trading.exchanges.connectors.ccxt import ccxt_client_util
 
 if url := os.environ.get("OKX_BASE_URL"):  # for tests, which name a sandbox; OctoBot has no setting for an address
-    ccxt_client_util.get_custom_domain_config = lambda exchange_class: {
-        # The header is that of demo trading, as ccxt's `set_sandbox_mode` has it.
-        "headers": {"x-simulated-trading": "1"} if "OKX_DEMO" in os.environ else {},
-        "urls": {"api": {"rest": url}},
-    }
+    ccxt_client_util.get_custom_domain_config = lambda exchange_class: {"urls": {"api": {"rest": url}}}
 
 
 def encrypted(variable: str) -> str:
@@ -44,8 +40,6 @@ async def main() -> None:
         legs = [{"instId": "BTC-USDT", "side": "buy", "sz": "25"}]
         made = await client.private_post_rfq_create_rfq({"counterparties": ["WAGMI"], "legs": legs})
         print("asked", made["data"][0]["rfqId"], flush=True)
-        if "BOT_WAITS" in os.environ:
-            await asyncio.Event().wait()
         print((await client.cancel_all_rfqs())["status"], flush=True)
     finally:
         await manager.stop()  # OctoBot's own tasks go on until then
