@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import ccxt
 import ccxt.async_support
 import ccxt.pro
@@ -454,6 +455,37 @@ def test_a_canceled_task_cancels_to_the_end(sandbox: Sandbox, clock: VirtualCloc
 
     assert asyncio.run(main())
     assert [] == sandbox.rfqs("active")
+
+
+def test_a_canceled_scope_of_anyio_does_not_spin(sandbox: Sandbox) -> None:
+    """Anyio cancels a task in a canceled scope again at every turn of the loop."""
+    turns = 0
+
+    async def main() -> None:
+        nonlocal turns
+        exchange = sandbox.exchange(ccxt.async_support.okx)
+        sandbox.fault("rfq/cancel-all-rfqs", Fault(delay=0.05))
+        loop: Any = asyncio.get_running_loop()
+        run_once = loop._run_once
+
+        def counted() -> None:
+            nonlocal turns
+            turns += 1
+            run_once()
+
+        with anyio.CancelScope() as scope:
+            async with cancel_on_exit(exchange):
+                scope.cancel()
+                loop._run_once = counted
+                await anyio.sleep_forever()
+        exchange.timeout_on_exit = 0
+        await exchange.close()
+
+    sandbox.create_rfq()
+    asyncio.run(main())
+
+    assert [] == sandbox.rfqs("active")
+    assert turns < 1_000  # some dozens; 112,000 in a second without a shield
 
 
 def test_a_timeout_around_the_block_cancels(sandbox: Sandbox) -> None:

@@ -429,6 +429,21 @@ def test_a_second_correction_may_help(twin: Any, standin: Standin, clock: Any) -
 
 
 @pytest.mark.parametrize("offset", [0, -777, 4242])
+def test_a_correction_that_was_never_tried_is_put_back(offset: int, twin: Any, standin: Standin, clock: Any) -> None:
+    """Where the deadline comes before the request that it was made for, ccxt's offset is as it was."""
+    exchange = aimed(twin, standin, clock, deadline=1.0)
+    exchange.options["timeDifference"] = offset
+    standin.script(EARLY)
+    standin.script(okx_time(clock, 120.0), path=PUBLIC_TIME)
+
+    error = failure_of(twin, exchange)
+
+    assert (ccxt.InvalidNonce, "50102", 2, False) == facts(error)
+    assert 2 == len(standin.seen(PUBLIC_TIME))
+    assert offset == exchange.options["timeDifference"]
+
+
+@pytest.mark.parametrize("offset", [0, -777, 4242])
 def test_two_corrections_that_do_not_help_are_the_last(offset: int, twin: Any, standin: Standin, clock: Any) -> None:
     """OKX's clock is believed twice at most; then nothing was canceled, it says so, and ccxt's offset is as it was."""
     exchange = aimed(twin, standin, clock)

@@ -16,6 +16,7 @@ import ccxt.async_support
 import pytest
 import requests
 from support.fault_world import closed_port
+from support.twins import Twin
 
 from okx_rfq_plugin import RetryPolicy, install, uninstall
 from okx_rfq_plugin.sandbox import DROP, Fault, Sandbox
@@ -541,6 +542,79 @@ def test_fetch_that_keeps_the_reply_to_itself_is_told_so(made: Any, twin: Any, s
         twin.cancel(exchange)
 
     assert raised.value.cancel_failure.may_be_canceled is True
+
+
+class TakesNothing(Exception):
+    """An exception that takes no attribute."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(name)
+
+
+class Unspeakable(Exception):
+    """An exception that has no words."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    "error", [StopIteration("used up"), TakesNothing(), Unspeakable(), TimeoutError("slow")], ids=repr
+)
+@pytest.mark.parametrize("member", ["sign", "handle_errors"])
+def test_exception_of_a_users_member_passes_as_itself(
+    member: str, error: Exception, made: Any, twin: Any, sandbox: Sandbox
+) -> None:
+    """A mock that is used up raises StopIteration, of which a generator would make a RuntimeError."""
+    if isinstance(error, StopIteration) and not twin.synchronous:
+        pytest.skip("a coroutine makes a RuntimeError of it, in plain Python")
+
+    def fail(self: Any, ccxts: Any, *args: Any, **kwargs: Any) -> Any:
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        twin.cancel(made(overriding(twin, **{member: fail}), policy=ONCE))
+
+    assert raised.value is error
+
+
+def test_error_out_of_a_task_group_is_judged(made: Any, sandbox: Sandbox) -> None:
+    """A `fetch` that runs ccxt's in a task group gets its error in an ExceptionGroup: a 50011 is repeated all the same."""
+    sandbox.create_rfq()
+    sandbox.fault(CANCEL, "50011", "50113")
+    twin = Twin(ccxt.async_support, False)
+
+    class Group(Exception):
+        """An exception with one in it, as task groups raise it."""
+
+    async def fetch(self: Any, ccxts: Any, *args: Any) -> Any:
+        try:
+            return await ccxts(*args)
+        except ccxt.BaseError as error:
+            group: Any = Group()
+            group.exceptions = (error,)
+            raise group from None
+
+    with pytest.raises(ccxt.AuthenticationError) as raised:
+        twin.cancel(made(overriding(twin, fetch=fetch)))
+
+    assert (2, False) == (raised.value.cancel_failure.attempts, raised.value.cancel_failure.may_be_canceled)
+
+
+def test_refusal_that_a_framework_makes_its_own_exception_of_is_no_doubt(
+    made: Any, twin: Any, sandbox: Sandbox
+) -> None:
+    """The exception goes on as it is, with what OKX's reply has said."""
+    sandbox.fault(CANCEL, "50113")
+
+    def handle(self: Any, ccxts: Any, *args: Any) -> Any:
+        raise KeyError("the framework's own")
+
+    with pytest.raises(KeyError) as raised:
+        twin.cancel(made(overriding(twin, handle_errors=handle)))
+
+    facts: Any = raised.value
+    assert facts.cancel_failure.may_be_canceled is False
 
 
 @pytest.mark.parametrize("first", ["50102", "50005", "50113"])
