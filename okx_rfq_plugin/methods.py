@@ -21,8 +21,9 @@ def cancel_all_rfqs(self: Any, params: dict[str, Any] = {}, *, confirm: bool = F
     received as a maker, and quotes, are not touched.
 
     A create-rfq of this account that still waits in ccxt's queue, on an exchange that the package is on, is refused
-    with ccxt.OperationRejected. One that is on the wire already, in another process or another library, is not covered:
-    such an RFQ may come to life after the cancel.
+    with ccxt.OperationRejected. One that is signed already (on the wire, or waiting for a connection: aiohttp's pool, a
+    name that is being resolved), or in another process or library, is not covered: such an RFQ may come to life after
+    the cancel.
 
     Args:
         params: goes to ccxt's `private_post_rfq_cancel_all_rfqs`; OKX knows no parameter.

@@ -579,7 +579,7 @@ def test_exception_of_a_users_member_passes_as_itself(
 
 
 def test_error_out_of_a_task_group_is_judged(made: Any, sandbox: Sandbox) -> None:
-    """A `fetch` that runs ccxt's in a task group gets its error in an ExceptionGroup: a 50011 is repeated all the same."""
+    """A `fetch` that runs ccxt's in a task group gets its error in a group: a 50011 is repeated all the same."""
     sandbox.create_rfq()
     sandbox.fault(CANCEL, "50011", "50113")
     twin = Twin(ccxt.async_support, False)
