@@ -8,29 +8,21 @@ from typing import Any
 
 import click
 
-from okx_rfq_plugin.cli.amounts import seconds
 from okx_rfq_plugin.cli.destinations import Destination, connected, destination_options
 from okx_rfq_plugin.cli.interrupts import Interrupts
+from okx_rfq_plugin.cli.options import asks, json_option, seconds_option, yes_option
 from okx_rfq_plugin.cli.outcomes import OK, bound, exit_code, facts_of, named, plain, reason_of
 from okx_rfq_plugin.cli.question import ask
-from okx_rfq_plugin.cli.terminal import attempts_shown, is_watched, once_done, say, say_json
+from okx_rfq_plugin.cli.terminal import attempts_shown, once_done, say, say_json
 
 _AT_ONCE = 100  # ids that OKX takes in one request
 
 
 @click.command("cancel")
 @destination_options
-@click.option(
-    "--deadline",
-    type=float,
-    default=30.0,
-    show_default=True,
-    metavar="S",
-    callback=seconds,
-    help="Of reading what is left.",
-)
-@click.option("--yes", is_flag=True, help="Do not ask before a live cancel; required where there is no terminal.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else.")
+@seconds_option("--deadline", 30.0, "What is left is not asked for again after that.")
+@yes_option
+@json_option("one JSON object")
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @click.pass_context
 def cancel(
@@ -54,14 +46,10 @@ def cancel(
     assert destination is not None  # noqa: S101 - destination_options sees to it
     if unlike := [each for each in ids if not each.isdigit()]:
         raise click.UsageError(f"Nothing was sent: {unlike[0]!r} is no id of OKX's; those are numbers, as list shows.")
-    asks = destination.env == "live" and not yes
-    if asks and not is_watched():
-        raise click.UsageError(
-            "Nothing was sent: a live cancel is confirmed at a terminal, and there is none. Add --yes to cancel."
-        )
+    asked = asks([destination], yes=yes)
     ids = list(dict.fromkeys(ids))
     with Interrupts() as interrupts:
-        facts = _outcome(destination, deadline, ids, asks=asks, interrupts=interrupts)
+        facts = _outcome(destination, deadline, ids, asks=asked, interrupts=interrupts)
         interrupts.over()
         code = exit_code(facts)
         with once_done():

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from okx_rfq_plugin.cli.accounts import Account
+from okx_rfq_plugin.cli.clock import pause
 from okx_rfq_plugin.cli.destinations import Destination, Place, connected
 from okx_rfq_plugin.cli.identity import (
     WINDOW,
@@ -25,7 +26,6 @@ from okx_rfq_plugin.cli.identity import (
 )
 from okx_rfq_plugin.cli.interrupts import Interrupts
 from okx_rfq_plugin.cli.outcomes import OK, exit_code, facts_of, sentence, summary
-from okx_rfq_plugin.cli.pausing import pause
 from okx_rfq_plugin.cli.question import DeclinedError, ask
 from okx_rfq_plugin.cli.terminal import (
     attempts_shown,

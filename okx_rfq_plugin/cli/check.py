@@ -12,6 +12,7 @@ import click
 from okx_rfq_plugin.cli.accounts import Account, accounts_options
 from okx_rfq_plugin.cli.destinations import Destination, address_of, destination_options, reachable
 from okx_rfq_plugin.cli.network import NothingSentError, for_aiohttp
+from okx_rfq_plugin.cli.options import json_option
 from okx_rfq_plugin.cli.probe import Finding, Probe
 from okx_rfq_plugin.cli.terminal import say, say_json, waiting_shown
 
@@ -21,7 +22,7 @@ _AT_ONCE = 8  # accounts
 @click.command("check")
 @destination_options
 @accounts_options
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line, and nothing else.")
+@json_option("one JSON object per line")
 @click.pass_context
 def check(
     context: click.Context, destination: Destination | None, accounts: list[Account] | None, as_json: bool

@@ -11,40 +11,16 @@ from typing import Any
 import click
 
 from okx_rfq_plugin.cli.accounts import Account, accounts_options
-from okx_rfq_plugin.cli.amounts import seconds
 from okx_rfq_plugin.cli.destinations import Destination, destination_options
+from okx_rfq_plugin.cli.options import seconds_option
 
 
 @click.command("guard", context_settings={"allow_interspersed_args": False})
 @destination_options
 @accounts_options
-@click.option(
-    "--grace",
-    type=float,
-    default=5.0,
-    show_default=True,
-    metavar="S",
-    callback=seconds,
-    help="After a signal, before what is left is killed; shorter than the 10 s that Docker waits.",
-)
-@click.option(
-    "--deadline",
-    type=float,
-    default=600.0,
-    show_default=True,
-    metavar="S",
-    callback=seconds,
-    help="Of the cancels in the end; no RFQ lives longer than 600 s.",
-)
-@click.option(
-    "--look-every",
-    type=float,
-    default=30.0,
-    show_default=True,
-    metavar="S",
-    callback=seconds,
-    help="While COMMAND runs: look whether a cancel would be let through; 0 for never.",
-)
+@seconds_option("--grace", 5.0, "After a signal, before what is left is killed; Docker waits 10 s in all.")
+@seconds_option("--deadline", 600.0, "For the cancels at the end; no RFQ lives longer than 600 s.")
+@seconds_option("--look-every", 30.0, "While COMMAND runs: look whether a cancel would get through; 0 for never.")
 @click.option("--status-file", metavar="FILE", help="Keep the guard's state there, as a JSON object.")
 @click.option("--no-twin", is_flag=True, help="Start no second process, which covers a kill -9 of this one.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)

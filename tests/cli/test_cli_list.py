@@ -118,7 +118,7 @@ def test_ages_are_by_okxs_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert 0 <= rfq["age"] < 60
     assert 540 < rfq["left"] <= 601
-    assert "s behind OKX's; times are by OKX's." in said
+    assert "s behind OKX's; ages and time left are by OKX's." in said
 
 
 def test_a_watch_looks_again_until_ctrl_c() -> None:
