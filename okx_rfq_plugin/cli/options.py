@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from okx_rfq_plugin.cli.destinations import Destination
 from okx_rfq_plugin.cli.terminal import is_watched
 
-F = TypeVar("F", bound=Callable[..., Any])
-Option = Callable[[F], F]
+Option = Callable[[Callable[..., Any]], Callable[..., Any]]  # a decorator of a verb
 
 
 def seconds(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
@@ -26,7 +25,7 @@ def seconds(context: click.Context, parameter: click.Parameter, value: float | N
     return value
 
 
-def seconds_option(name: str, default: float | None, help_text: str) -> Any:
+def seconds_option(name: str, default: float | None, help_text: str) -> Option:
     """Return an option that takes seconds."""
     shown = default is not None
     return click.option(
@@ -34,7 +33,7 @@ def seconds_option(name: str, default: float | None, help_text: str) -> Any:
     )
 
 
-def json_option(what: str) -> Any:
+def json_option(what: str) -> Option:
     """Return `--json`, which a verb gets as `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help=f"Print {what}, and nothing else.")
 
