@@ -22,6 +22,14 @@ from okx_rfq_plugin.cli.options import seconds_option
 @seconds_option("--deadline", 600.0, "For the cancels at the end; no RFQ lives longer than 600 s.")
 @seconds_option("--look-every", 30.0, "While COMMAND runs: look whether a cancel would get through; 0 for never.")
 @click.option("--status-file", metavar="FILE", help="Keep the guard's state there, as a JSON object.")
+@click.option(
+    "--fleet",
+    "fleet_url",
+    envvar="OKX_RFQ_FLEET",
+    show_envvar=True,
+    metavar="URL",
+    help="The store of a fleet that COMMAND joins, such as rediss://host:6379/0.",
+)
 @click.option("--no-twin", is_flag=True, help="Start no second process, which covers a kill -9 of this one.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context
@@ -33,6 +41,7 @@ def guard(
     deadline: float,
     look_every: float,
     status_file: str | None,
+    fleet_url: str | None,
     no_twin: bool,
     command: tuple[str, ...],
 ) -> None:
@@ -56,6 +65,12 @@ def guard(
         raise click.UsageError(_not_found(command[0]))
     from okx_rfq_plugin.cli.guarding import say
 
+    variables = None
+    if fleet_url:
+        from okx_rfq_plugin.cli.guard_fleet import environment_for, state_of
+
+        variables = environment_for(fleet_url)
+        say(state_of(fleet_url))
     say("Looking whether a cancel would be let through from here.")
     from okx_rfq_plugin.cli.canceler import canceler_for
     from okx_rfq_plugin.cli.child import Child
@@ -71,7 +86,7 @@ def guard(
         if accounts is not None and all(account.wrong for account in accounts):
             raise click.UsageError(f"no account of the file is complete: {accounts[0].wrong}")
         family = Family(os.getpid(), mark)
-        child = Child(list(command), grace=grace, say=say, family=family, mark=mark)
+        child = Child(list(command), grace=grace, say=say, family=family, mark=mark, variables=variables)
         config: dict[str, Any] = {
             "guard": os.getpid(),
             "mark": mark,

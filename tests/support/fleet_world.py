@@ -24,7 +24,7 @@ from okx_rfq_plugin.fleet.watching import Event, Watch
 from okx_rfq_plugin.sandbox import Sandbox
 from support.command import COMMAND, PATIENCE, environment, keys
 
-_STRATEGY = """
+STRATEGY = """
 import json, os, signal, sys
 import ccxt, okx_rfq_plugin
 from okx_rfq_plugin.fleet import join
@@ -155,7 +155,7 @@ def strategy(
 ) -> Iterator[Process]:
     """A strategy in a process of its own, which does what it is told; `store` may be "by environment"."""
     variables = {**keys(credentials or sandbox.credentials), **env}
-    process = Process(sys.executable, "-c", _STRATEGY, sandbox.url, store, name, str(lease), env=variables)
+    process = Process(sys.executable, "-c", STRATEGY, sandbox.url, store, name, str(lease), env=variables)
     try:
         assert ["ready"] == process.next()
         yield process
