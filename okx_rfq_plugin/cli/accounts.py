@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from okx_rfq_plugin.cli.destinations import ADDRESS, ENVS, EXCHANGES, Destination, credentials_of, is_address
+from okx_rfq_plugin.cli.destinations import ADDRESS, ENVS, EXCHANGES, HOSTS, Destination, credentials_of, is_address
 from okx_rfq_plugin.cli.network import NothingSentError
 from okx_rfq_plugin.credentials import KEYS, value_of
 
@@ -22,7 +22,7 @@ else:
 
 # What a table may hold: where the account is, and which variables have its key. Named as OKX's variables are.
 _VARIABLES = {variable.partition("_")[2].lower(): name for name, variable in KEYS.items()}
-_ALLOWED = ("env", "exchange", "url", *_VARIABLES)
+_ALLOWED = ("env", "exchange", "host", "url", *_VARIABLES)
 _NOWHERE = Destination("live")  # of an account that is incomplete, and never reached
 
 
@@ -95,7 +95,7 @@ def chosen(accounts: Sequence[Account], only: Sequence[str], skip: Sequence[str]
 def _account(name: str, table: Any) -> Account:
     if wrong := list(_wrong(name, table)):
         return Account(name, _NOWHERE, {}, " ".join(wrong))
-    destination = Destination(table["env"], table.get("exchange", "okx"), table.get("url"))
+    destination = Destination(table["env"], table.get("exchange", "okx"), table.get("url"), table.get("host"))
     try:
         return Account(name, destination, credentials_of({_VARIABLES[key]: table[key] for key in _VARIABLES}))
     except (click.UsageError, NothingSentError) as error:
@@ -115,6 +115,8 @@ def _wrong(name: str, table: Any) -> Iterator[str]:
             yield f"[{name}] {key}: one of {', '.join(allowed)}."
     if table.get("env") == "sandbox" and not is_address(table.get("url")):
         yield f"[{name}] url: the address of the sandbox, such as {ADDRESS}."
+    if "host" in table and (table.get("env") == "sandbox" or table["host"] not in HOSTS):
+        yield f"[{name}] host: one of {', '.join(HOSTS)}, and only where env is demo or live."
     if table.get("env") in ("demo", "live") and "url" in table:
         yield f"[{name}] url: only where env is sandbox."
     for key in _VARIABLES:

@@ -25,6 +25,7 @@ from okx_rfq_plugin.cli.identity import (
     uid_in,
 )
 from okx_rfq_plugin.cli.interrupts import Interrupts
+from okx_rfq_plugin.cli.maintenance import SUSPECTED, notice_in, status_request
 from okx_rfq_plugin.cli.outcomes import OK, exit_code, facts_of, sentence, summary
 from okx_rfq_plugin.cli.question import DeclinedError, ask
 from okx_rfq_plugin.cli.terminal import (
@@ -136,10 +137,14 @@ class One:
     def _read_details(self, exchange: Any) -> None:
         """Read which RFQs were canceled, and whose they were; what cannot be read within a moment is not known."""
         facts, exchange.timeout = self.facts, int(_ASIDE * 1000)
+        exchange.enableRateLimit = False
         with suppress(Exception):
             if self._options.as_json:
                 self._identity["uid"] = uid_in(exchange.private_get_account_config(config_request()))
         if facts["status"] == "failed":
+            if facts["code"] in SUSPECTED:
+                reply = exchange.public_get_system_status(status_request())
+                facts["maintenance"] = notice_in(reply, self._destination.env)
             return
         facts["canceled"] = None if needs_list(facts) or not facts.get("confirmed") else []
         if needs_list(facts):

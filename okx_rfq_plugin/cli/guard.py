@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import secrets
 import shutil
@@ -91,7 +92,7 @@ def guard(
             "guard": os.getpid(),
             "mark": mark,
             "others": [],
-            "destination": None if destination is None else [destination.env, destination.exchange, destination.url],
+            "destination": None if destination is None else dataclasses.astuple(destination),
             "accounts": _file_of(context) if accounts is not None else None,
             "only": [account.name for account in accounts or ()],
             "deadline": deadline,

@@ -12,8 +12,10 @@ from okx_rfq_plugin.cli.accounts import Account, accounts_options
 from okx_rfq_plugin.cli.clock import ahead_of, pause
 from okx_rfq_plugin.cli.destinations import Destination, connected, destination_options
 from okx_rfq_plugin.cli.interrupts import Interrupts
+from okx_rfq_plugin.cli.maintenance import SUSPECTED
 from okx_rfq_plugin.cli.options import json_option, seconds_option
 from okx_rfq_plugin.cli.outcomes import plain, reason_of
+from okx_rfq_plugin.cli.probe import announced
 from okx_rfq_plugin.cli.terminal import attempts_shown, say, say_json, show_table, waiting_shown
 
 _EVERY = 2.0  # seconds between two looks: OKX's limit
@@ -73,7 +75,10 @@ def show_rfqs(
             reason = reason_of(rfqs)
             whose = f" of {name}" if name else ""
             words = f"The RFQs{whose} could not be read: {plain(str(rfqs))}"
-            say(words + (f" ({reason})" if reason else ""), good=False, err=True)
+            words += f" ({reason})" if reason else ""
+            code = getattr(getattr(rfqs, "cancel_failure", None), "code", None)
+            notice = announced(where) if code in SUSPECTED else None
+            say(f"{words} {notice}" if notice else words, good=False, err=True)
             continue
         now = time.time() - ahead
         if as_json:

@@ -27,6 +27,7 @@ from okx_rfq_plugin.cli.identity import (
     needs_list,
     uid_in,
 )
+from okx_rfq_plugin.cli.maintenance import SUSPECTED, notice_in, status_request
 from okx_rfq_plugin.cli.network import NothingSentError, Route, for_aiohttp, ssl_context
 from okx_rfq_plugin.cli.outcomes import facts_of, nothing_sent
 
@@ -71,6 +72,7 @@ def cancel_accounts(
         interrupts.by(lambda: None)  # a signal is noted, and breaks off no line of this
     known: dict[str, dict[str, Any]] = {}
     done: set[str] = set()
+    announced: dict[Destination, asyncio.Task[str | None]] = {}
 
     def tell(account: Account, facts: dict[str, Any]) -> None:
         done.add(account.name)
@@ -88,6 +90,11 @@ def cancel_accounts(
         interrupted = bool(_reason(interrupts))
         if not interrupted and (quotes or quotes_after is not None):
             await _end_quotes(exchange, facts, quotes, quotes_after, interrupts)
+        if facts["status"] == "failed" and facts["code"] in SUSPECTED and not interrupted:
+            with suppress(asyncio.CancelledError):
+                if account.destination not in announced:
+                    announced[account.destination] = asyncio.create_task(_announced(exchange, account.destination.env))
+                facts["maintenance"] = await announced[account.destination]
         if details and not interrupted:
             with suppress(Exception, asyncio.CancelledError):
                 await _read_details(exchange, facts)
@@ -189,8 +196,18 @@ async def _end_quotes(
                 facts[name] = facts_of(error, reason=_reason(interrupts))
 
 
+async def _announced(exchange: Any, env: str) -> str | None:
+    """Ask once for all accounts of a destination: OKX takes one such request in five seconds."""
+    exchange.timeout = int(_ASIDE * 1000)
+    exchange.enableRateLimit = False
+    with suppress(Exception):
+        return notice_in(await exchange.public_get_system_status(status_request()), env)
+    return None
+
+
 async def _read_details(exchange: Any, facts: dict[str, Any]) -> None:
     exchange.timeout = int(_ASIDE * 1000)
+    exchange.enableRateLimit = False
     with suppress(Exception):
         facts["uid"] = uid_in(await exchange.private_get_account_config(config_request()))
     if facts["status"] == "failed":

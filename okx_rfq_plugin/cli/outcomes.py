@@ -56,7 +56,8 @@ def exit_code(facts: Mapping[str, Any]) -> int:
 def sentence(facts: Mapping[str, Any], things: str = "RFQ") -> str:
     """Return what is true now, of RFQs or of quotes."""
     if facts["status"] == "failed":
-        return f"{plain(str(facts['message']))} {bound(things)}"
+        maintenance = f" {facts['maintenance']}" if facts.get("maintenance") else ""
+        return f"{plain(str(facts['message']))}{maintenance} {bound(things)}"
     at = f" as of {facts['datetime']}" if facts.get("datetime") else ""
     effort = f"{facts['attempts']} attempt{'s' * (facts['attempts'] != 1)}, {facts['elapsed']:.3f} s"
     said = ", as OKX itself says" * facts.get("confirmed", False)
@@ -97,7 +98,8 @@ def summary(outcomes: Mapping[str, Mapping[str, Any]]) -> str:
         words += f" NOTHING WAS CANCELED: {', '.join(names[NOT_CANCELED])}."
     if names[MAY_BE_CANCELED]:
         words += f" RFQs MAY STILL BE ACTIVE: {', '.join(names[MAY_BE_CANCELED])}."
-    return words if clear == len(outcomes) else f"{words} {bound()}"
+    notices = dict.fromkeys(str(facts["maintenance"]) for facts in outcomes.values() if facts.get("maintenance"))
+    return words if clear == len(outcomes) else " ".join((words, *notices, bound()))
 
 
 def reason_of(error: BaseException | None) -> str | None:
