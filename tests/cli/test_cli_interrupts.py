@@ -7,13 +7,14 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.command import COMMAND, PATIENCE, environment, keys, okx_rfq, on_a_terminal, plain, started
+from support.command import COMMAND, PATIENCE, environment, invoke, keys, okx_rfq, on_a_terminal, plain, started
 
 from okx_rfq_plugin.cli.interrupts import ENDING
 from okx_rfq_plugin.sandbox import Sandbox
@@ -155,6 +156,46 @@ def test_a_key_that_no_header_can_carry_is_named() -> None:
     assert 3 == ended.returncode
     assert "OKX_API_KEY has a character that no HTTP header can carry" in ended.stderr
     assert "\N{SNOWMAN}" not in ended.stderr
+
+
+@pytest.mark.parametrize(("left", "code"), [(False, 3), (True, 4)])
+def test_memory_that_runs_out_is_said(
+    left: bool, code: int, okx: Sandbox, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Before the request has left certainly nothing, in the middle of it nobody knows."""
+    for name, value in keys(okx.credentials).items():
+        monkeypatch.setenv(name, value)
+
+    def short(*args: Any, **kwargs: Any) -> Any:
+        raise MemoryError
+
+    target = "requests.sessions.Session.request" if left else "ccxt.okx.sign"
+    monkeypatch.setattr(target, short)
+    result = invoke(*command(okx))
+
+    assert (code, 1) == (result.exit_code, len(okx.rfqs("active")))
+    assert ("RFQs MAY STILL BE ACTIVE" if left else "NOTHING WAS CANCELED") in result.stderr
+    assert "MemoryError" not in result.stderr
+
+
+@pytest.mark.exhaustive
+@pytest.mark.skipif(sys.platform != "linux", reason="ulimit -v")
+@pytest.mark.parametrize("megabytes", range(72, 148, 4))
+def test_a_process_short_of_memory_ends_with_a_documented_code(megabytes: int, okx: Sandbox) -> None:
+    """Wherever it runs out: the book is empty exactly where the code is 0, and there is no traceback."""
+    line = shlex.join([*COMMAND, *command(okx, "--no-confirm")])
+    ended = subprocess.run(
+        ["/bin/sh", "-c", f"ulimit -v {megabytes * 1024}; exec {line}"],
+        env=environment(**keys(okx.credentials)),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert ended.returncode in (0, 3, 4), ended.stderr
+    assert ended.returncode == 4 or (ended.returncode == 0) == (okx.rfqs("active") == [])
+    assert "Traceback" not in ended.stderr
 
 
 # What a cancel can be asked for

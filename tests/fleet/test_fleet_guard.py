@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from support.command import COMMAND, keys, okx_rfq
-from support.fleet_world import STRATEGY, Process, create, eventually, watcher
+from support.fleet_world import STRATEGY, Process, create, watcher
+from support.waiting import eventually
 
 from okx_rfq_plugin.fleet.server import EmbeddedServer
 from okx_rfq_plugin.fleet.store import Store

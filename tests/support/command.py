@@ -79,7 +79,9 @@ def in_okxs_place(
     return {"PYTHONPATH": path, "STAND_IN": json.dumps(places)}
 
 
-def okx_rfq(*arguments: str, env: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:
+def okx_rfq(
+    *arguments: str, env: Mapping[str, str] = {}, patience: float = PATIENCE
+) -> subprocess.CompletedProcess[str]:
     """Run the command, piped, to its end."""
     return subprocess.run(
         [*COMMAND, *arguments],
@@ -87,7 +89,7 @@ def okx_rfq(*arguments: str, env: Mapping[str, str] = {}) -> subprocess.Complete
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=patience,
         check=False,
     )
 
