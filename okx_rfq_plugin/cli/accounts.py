@@ -42,9 +42,13 @@ class Account:
 def accounts_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--accounts`, `--only` and `--skip` to a verb, which gets them as `accounts`, a list of Account, or None."""
 
-    @click.option("--accounts", type=click.Path(path_type=Path), metavar="FILE", help="Many accounts: a TOML file.")
-    @click.option("--only", multiple=True, metavar="NAME", help="With --accounts: this account; may be repeated.")
-    @click.option("--skip", multiple=True, metavar="NAME", help="With --accounts: not this one; may be repeated.")
+    @click.option(
+        "--accounts", type=click.Path(path_type=Path), metavar="FILE", help="Many accounts, from a TOML file."
+    )
+    @click.option("--only", multiple=True, metavar="NAME", help="With --accounts: only this account; can be repeated.")
+    @click.option(
+        "--skip", multiple=True, metavar="NAME", help="With --accounts: all but this account; can be repeated."
+    )
     @functools.wraps(function)
     def with_accounts(
         *args: Any, accounts: Path | None, only: tuple[str, ...], skip: tuple[str, ...], **kwargs: Any

@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     "--confirm/--no-confirm",
     default=True,
     show_default=True,
-    help="Go on until OKX says that none is active, and read which were canceled and what is left.",
+    help="Repeat until OKX says that none is active, and show which were canceled and which are left.",
 )
-@click.option("--until-clear", is_flag=True, help="Begin again after a failure, until it is done or you end it.")
+@click.option("--until-clear", is_flag=True, help="Start again after a failure, until all is canceled or you end it.")
 @click.option("--quotes", is_flag=True, help="Cancel all quotes too, after the RFQs.")
 @click.option(
     "--quotes-after",
     type=int,
     metavar="S",
-    help="Also have OKX cancel all quotes S seconds from now: 10 to 120; 0 takes that back.",
+    help="Have OKX cancel all quotes in S seconds, 10 to 120; 0 takes that back.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be canceled, and cancel nothing.")
 @yes_option
 @json_option("one JSON object per account")
-@click.option("-q", "--quiet", is_flag=True, help="No lines about attempts; the outcome alone.")
-@click.option("-v", "--verbose", is_flag=True, help="Everything that happens, on stderr.")
-@click.option("--log-file", metavar="FILE", help="Append what happens to a file.")
+@click.option("-q", "--quiet", is_flag=True, help="Show the outcome only, and no attempts.")
+@click.option("-v", "--verbose", is_flag=True, help="Show everything that happens, on stderr.")
+@click.option("--log-file", metavar="FILE", help="Append everything that happens to FILE.")
 @click.pass_context
 def cancel_all(
     context: click.Context,

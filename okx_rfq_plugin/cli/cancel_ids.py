@@ -35,17 +35,19 @@ def cancel(
 ) -> None:
     """Cancel the RFQs with these ids, and leave the others alone.
 
-    OKX's ids, as `list` shows them. Afterwards the list is read: what is active no longer is canceled, filled or
-    expired.
+    IDs are OKX's, as `list` shows them. Afterwards the list is read: an RFQ that is no longer active was canceled, was
+    filled, or has expired.
 
     Exit codes: 0 none of them is active any more; 2 wrong usage, nothing was sent; 3 one or more are certainly active;
-    4 it is not known.
+    4 not known.
 
     Example: okx-rfq cancel --env live 1234567890123456789
     """
     assert destination is not None  # noqa: S101 - destination_options sees to it
     if unlike := [each for each in ids if not each.isdigit()]:
-        raise click.UsageError(f"Nothing was sent: {unlike[0]!r} is no id of OKX's; those are numbers, as list shows.")
+        raise click.UsageError(
+            f"Nothing was sent: {unlike[0]!r} is not an id of OKX's: those are numbers, as `list` shows them."
+        )
     asked = asks([destination], yes=yes)
     ids = list(dict.fromkeys(ids))
     with Interrupts() as interrupts:
@@ -96,5 +98,7 @@ def _words(facts: dict[str, Any], ids: list[str]) -> str:
     if facts["left"]:
         why = f" {facts['message']}." if facts["message"] else ""
         return f"STILL ACTIVE: {len(facts['left'])} of {len(ids)}: {named(facts['left'])}.{why} {bound()}"
-    filling = f" Being executed, and not to be canceled: {named(facts['filling'])}." if facts["filling"] else ""
-    return f"None of these {len(ids)} is active any more: {named(ids)}.{filling}"
+    words = f"{ids[0]} is not active any more." if len(ids) == 1 else f"None of these is active any more: {named(ids)}."
+    if facts["filling"]:
+        words += f" Being executed, and no longer possible to cancel: {named(facts['filling'])}."
+    return words

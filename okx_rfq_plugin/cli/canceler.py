@@ -58,7 +58,7 @@ class OneCanceler:
         return {**facts, "sentence": sentence(facts)}
 
     def look(self) -> list[Finding]:
-        """Look whether a cancel would be let through."""
+        """Look whether a cancel would get through."""
         if self._probe is None:
             credentials = {name: getattr(self._exchange, name) for name in KEYS}
             self._probe = Probe(self._destination, credentials, self._exchange.session)

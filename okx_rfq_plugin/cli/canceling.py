@@ -116,7 +116,7 @@ class One:
             if self.facts["error"] in _FINAL and not self.facts["may_be_canceled"]:
                 break
             if not options.quiet:
-                say_if_heard(f"{now()} {sentence(self.facts)} It begins again (--until-clear).")
+                say_if_heard(f"{now()} {sentence(self.facts)} Starting again (--until-clear).")
             pause(WINDOW)
         if interrupts.reason:
             return
@@ -190,6 +190,13 @@ def cancel_one(destination: Destination, options: Options, *, asks: bool) -> int
         return worst(one.facts)
 
 
+def _whose(facts: dict[str, Any]) -> str:
+    """Return the account in words, where the cancel came so far that it is known."""
+    if not facts["host"]:
+        return ""
+    return f" Account: {facts['environment']} on {facts['host']}, key {facts['key']}."
+
+
 def _say_outcome(facts: dict[str, Any]) -> None:
     for name, things in (("quotes", "quote"), ("quotes_after", "quote")):
         if name in facts:
@@ -197,7 +204,7 @@ def _say_outcome(facts: dict[str, Any]) -> None:
             words = sentence(facts[name], things) if facts[name]["status"] != "set" else _countdown(facts[name])
             say(f"Quotes: {words}", good=ok, err=not ok)
     ok = exit_code(facts) == OK
-    say(sentence(facts), good=ok, err=not ok)
+    say(f"{sentence(facts)}{_whose(facts)}", good=ok, err=not ok)
 
 
 def _countdown(facts: dict[str, Any]) -> str:

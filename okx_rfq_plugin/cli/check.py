@@ -27,7 +27,7 @@ _AT_ONCE = 8  # accounts
 def check(
     context: click.Context, destination: Destination | None, accounts: list[Account] | None, as_json: bool
 ) -> None:
-    """Look whether a cancel would work from here.
+    """Check whether a cancel would work from here.
 
     Versions, plugins, host, proxy, clock, key, permissions, IP list, account mode, block trading, maintenance: each
     line is ok, a WARNING, WRONG, or UNKNOWN where it could not be looked at, and says what to do. It only reads. A key

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from okx_rfq_plugin.sandbox import Sandbox
 
 ENVS = ("sandbox", "demo", "live")
-EXCHANGES = ("okx", "myokx", "okxus")  # ccxt's ids
+_HOST_OF = {"okx": "www.okx.com", "myokx": "eea.okx.com", "okxus": "us.okx.com"}  # by ccxt's ids
+EXCHANGES = tuple(_HOST_OF)
 # OKX's hosts that were seen in use; each region has keys of its own, for live and for demo trading.
 HOSTS = tuple(f"{name}.okx.com" for name in ("www", "openapi", "eea", "us", "my", "app", "tr"))
 
@@ -57,6 +58,13 @@ class Destination:
         if self.url is not None:
             exchange.urls["api"]["rest"] = self.url.rstrip("/")
         return exchange
+
+    @property
+    def shown(self) -> str:
+        """The environment and the host, in words."""
+        if self.env == "sandbox":
+            return f"sandbox on {urlsplit(self.url).netloc}" if self.url else "sandbox, started for this command"
+        return f"{self.env} on {self.host or _HOST_OF[self.exchange]}"
 
     @property
     def is_proxied(self) -> bool:

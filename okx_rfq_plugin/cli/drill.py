@@ -20,7 +20,7 @@ from okx_rfq_plugin.cli.terminal import now, say, say_if_heard
 @click.option("--cassettes", metavar="DIR", help="Make the cassettes again, too, into this folder.")
 @click.pass_context
 def drill(context: click.Context, destination: Destination | None, report: str | None, cassettes: str | None) -> None:
-    """Rehearse, in the sandbox or in demo trading: create RFQs, kill a guarded process, look when the book is empty.
+    """Rehearse in the sandbox or in demo trading: create RFQs, kill a guarded process, measure when the book is empty.
 
     Every reply is compared with what the sandbox believes of OKX: fields, codes, HTTP statuses, limits. The report
     holds no key, no id and no User ID, and can be sent to the maintainers: this is how a demo key proves or disproves

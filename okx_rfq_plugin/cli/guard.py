@@ -22,7 +22,7 @@ from okx_rfq_plugin.cli.options import seconds_option
 @seconds_option("--grace", 5.0, "After a signal, before what is left is killed; Docker waits 10 s in all.")
 @seconds_option("--deadline", 600.0, "For the cancels at the end; no RFQ lives longer than 600 s.")
 @seconds_option("--look-every", 30.0, "While COMMAND runs: look whether a cancel would get through; 0 for never.")
-@click.option("--status-file", metavar="FILE", help="Keep the guard's state there, as a JSON object.")
+@click.option("--status-file", metavar="FILE", help="Keep the state of the guard there, as a JSON object.")
 @click.option(
     "--fleet",
     "fleet_url",
@@ -31,7 +31,7 @@ from okx_rfq_plugin.cli.options import seconds_option
     metavar="URL",
     help="The store of a fleet that COMMAND joins, such as rediss://host:6379/0.",
 )
-@click.option("--no-twin", is_flag=True, help="Start no second process, which covers a kill -9 of this one.")
+@click.option("--no-twin", is_flag=True, help="Start no twin process, which acts when this one is killed.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context
 def guard(
@@ -48,10 +48,10 @@ def guard(
 ) -> None:
     """Run COMMAND, and cancel all RFQs when it ends, however it ends.
 
-    By itself, by a crash, kill -9 or out of memory, when the terminal closes, or since this process got SIGINT,
-    SIGTERM, SIGHUP or SIGQUIT: that is passed on, all RFQs are canceled at once, and after the grace COMMAND and
-    whatever it has started is killed, on Linux also what has left its process group. Then all RFQs are canceled until
-    OKX has said twice, 2 s apart, that none is active. A twin process does the same where this one is killed.
+    SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed on to COMMAND, and all RFQs are canceled at once. After the grace,
+    COMMAND and whatever it has started is killed, on Linux also what has left its process group. Then all RFQs are
+    canceled until OKX has said twice, 2 s apart, that none is active. If this process is killed, its twin process does
+    the same.
 
     Exit codes: COMMAND's own where no RFQ is active any more, 128 + N after signal N, so 137 where it was killed; 1
     where it ended with 203 or 204 itself; 203 nothing was canceled, or nothing was started; 204 RFQs may still be
@@ -72,7 +72,7 @@ def guard(
 
         variables = environment_for(fleet_url)
         say(state_of(fleet_url))
-    say("Looking whether a cancel would be let through from here.")
+    say("Checking whether a cancel would get through from here.")
     from okx_rfq_plugin.cli.canceler import canceler_for
     from okx_rfq_plugin.cli.child import Child
     from okx_rfq_plugin.cli.family import Family

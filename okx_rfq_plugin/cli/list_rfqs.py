@@ -37,10 +37,10 @@ def list_rfqs(
     watch: bool,
     as_json: bool,
 ) -> None:
-    """List my active RFQs.
+    """List the active RFQs of this account.
 
-    Those that this account created, by whatever program, and not those that it received as a maker. Ages and the time
-    left are by OKX's clock.
+    Those that any program of this account created, and not those that it received as a maker. Ages and the time left
+    are by OKX's clock.
 
     Exit codes: 0 listed; 1 they could not be read, in part or at all; 2 wrong usage.
 
@@ -72,10 +72,8 @@ def show_rfqs(
     for name, where, rfqs, ahead in _read(destination, accounts, deadline, quiet=as_json):
         if isinstance(rfqs, Exception):
             ok = False
-            reason = reason_of(rfqs)
             whose = f" of {name}" if name else ""
-            words = f"The RFQs{whose} could not be read: {plain(str(rfqs))}"
-            words += f" ({reason})" if reason else ""
+            words = f"The RFQs{whose} could not be read: {_why(rfqs)}"
             code = getattr(getattr(rfqs, "cancel_failure", None), "code", None)
             notice = announced(where) if code in SUSPECTED else None
             say(f"{words} {notice}" if notice else words, good=False, err=True)
@@ -90,7 +88,7 @@ def show_rfqs(
             headings = ("RFQ", "legs", "status", "age", "time left")
             title = f"{name or 'Mine'}, oldest first"
             show_table(title, headings, [_row(rfq, now) for rfq in rfqs])
-        say(f"{f'[{name}] ' if name else ''}{_counted(rfqs)} ({where.env}, {where.exchange}).")
+        say(f"{f'[{name}] ' if name else ''}{_counted(rfqs)} ({where.shown}).")
         off = ahead if abs(ahead) > abs(off) else off
     if abs(off) > _FAR_OFF and not as_json:
         way = "ahead of" if off > 0 else "behind"
@@ -122,6 +120,12 @@ def _read(
             with waiting_shown("Asking OKX for the time", quiet=quiet):
                 ahead = _ahead(place.exchange)
     yield "", destination, rfqs, ahead
+
+
+def _why(error: Exception) -> str:
+    words = plain(str(error)).removeprefix("THE RFQs COULD NOT BE READ. ")
+    words, reason = f"{words[:1].lower()}{words[1:]}", reason_of(error)
+    return words if not reason or reason.lower().split()[-1] in words else f"{words} The reason: {reason}."
 
 
 def _ahead(exchange: Any) -> float:

@@ -22,7 +22,8 @@ _CLOCK = 5.0  # seconds that this clock may be off; OKX refuses from 30 on
 _MODES = {"1": "spot mode", "2": "futures mode", "3": "multi-currency margin mode", "4": "portfolio margin mode"}
 _SPOT = "1"
 _OF_THE_KEY = ("environment", "permission", "IP list", "account mode", "block trading")
-_NOT_ASKED = "not looked at, because the key was not accepted"
+_NOT_ACCEPTED = "not checked, because the key was not accepted"
+_NOT_JUDGED = "not checked, because nothing is known of the key"
 _STRANGERS = ("50101", "50111", "50119")  # codes after which the key may be one of another environment or region
 _UNKNOWN = ("50111", "50119")  # those that a host gives that does not know the key
 _STATUS_LIMIT = 5.0  # seconds: OKX takes one system/status in five
@@ -157,7 +158,8 @@ class Probe:
             else:
                 advice = "Nothing is known of the key. Check the network and the proxy, and try again."
                 yield Finding("key", None, wrong, advice)
-            yield from (Finding(check, None, _NOT_ASKED) for check in _OF_THE_KEY)
+            why = _NOT_ACCEPTED if answer.refused else _NOT_JUDGED
+            yield from (Finding(check, None, why) for check in _OF_THE_KEY)
             return
         config = answer.rows[0]
         yield Finding("key", True, f"accepted for User ID {config.get('uid')}")

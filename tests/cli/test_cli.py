@@ -172,7 +172,7 @@ def test_rfqs_that_are_being_executed_are_named() -> None:
         result = run("cancel-all", "--env", "sandbox", "--confirm")
 
     assert 0 == result.exit_code
-    assert result.stdout.endswith("Being executed, and not to be canceled: 17, 18.\n")
+    assert "Being executed, and no longer possible to cancel: 17, 18." in result.stdout
 
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, RuntimeError("the words")])
@@ -259,7 +259,7 @@ USAGE = {
     "unknown verb": (["cancel-rfqs"], "No such command 'cancel-rfqs'"),
     "accounts that are named without a file": (["list", "--env", "demo", "--only", "a"], "go with --accounts FILE"),
     "quotes after a moment": (["cancel-all", "--env", "demo", "--quotes-after", "5"], "10 to 120 seconds, or 0"),
-    "id that is none": (["cancel", "--env", "demo", "x"], "is no id of OKX's"),
+    "id that is none": (["cancel", "--env", "demo", "x"], "is not an id of OKX's"),
     "drill in earnest": (["drill", "--env", "live"], "runs with --env sandbox or --env demo"),
     "key as an argument": (["cancel-all", "--env", "demo", "--api-key", "x"], "No such option"),
     "fault without a step": (["sandbox", "--fault", "rfq/rfqs"], "is not like"),

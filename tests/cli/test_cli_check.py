@@ -246,7 +246,7 @@ def test_many_accounts_are_checked_and_listed(okx: Sandbox, tmp_path: Path) -> N
     assert "[whole] key: accepted for User ID 100001" in check.stdout
     assert "WRONG   [half] account: [half] api_key: the environment variable that it names is not set." in check.stdout
     assert {None, "whole"} == {json.loads(line)["account"] for line in whole.stdout.splitlines()}
-    assert "[whole] 1 active RFQ (sandbox, okx)." in listed.stdout
+    assert "[whole] 1 active RFQ (sandbox on 127.0.0.1:" in listed.stdout
     assert "The RFQs of half could not be read" in listed.stderr
 
 

@@ -33,6 +33,10 @@ def listed(okx: Sandbox, *options: str) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
+def place(okx: Sandbox) -> str:
+    return f"sandbox on {okx.url.partition('//')[2]}"
+
+
 def test_mine_are_listed_with_age_and_time_left(okx: Sandbox) -> None:
     """Oldest first, each with its legs; those that I received as a maker are not mine."""
     other = okx.create_user(trader_code="OTHER")
@@ -44,7 +48,7 @@ def test_mine_are_listed_with_age_and_time_left(okx: Sandbox) -> None:
     assert mine["rfqId"] in shown
     assert "buy 25 BTC-USD-261225-100000-C" in shown
     assert " s │ 5" in shown or " s │ 600 s" in shown
-    assert shown.endswith("1 active RFQ (sandbox, okx).\n")
+    assert shown.endswith(f"1 active RFQ ({place(okx)}).\n")
 
 
 def test_json_is_one_rfq_a_line_beyond_a_page(okx: Sandbox) -> None:
@@ -72,7 +76,7 @@ def test_json_is_one_rfq_a_line_beyond_a_page(okx: Sandbox) -> None:
 
 def test_none_is_said_in_words(okx: Sandbox) -> None:
     """An empty book is no table."""
-    assert (0, "0 active RFQs (sandbox, okx).\n", "") == listed(okx)
+    assert (0, f"0 active RFQs ({place(okx)}).\n", "") == listed(okx)
 
 
 def test_what_is_being_executed_is_named(okx: Sandbox) -> None:
@@ -80,7 +84,7 @@ def test_what_is_being_executed_is_named(okx: Sandbox) -> None:
     okx.set_state(okx.create_rfq()["rfqId"], "pending_fill")
     _, shown, _ = listed(okx)
 
-    assert shown.endswith("0 active RFQs, and 1 being executed, which cannot be canceled (sandbox, okx).\n")
+    assert shown.endswith(f"0 active RFQs, and 1 being executed, which cannot be canceled ({place(okx)}).\n")
 
 
 def test_a_list_without_times_is_shown_all_the_same(okx: Sandbox) -> None:
