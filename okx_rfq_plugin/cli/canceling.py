@@ -144,7 +144,8 @@ class One:
         if facts["status"] == "failed":
             if facts["code"] in SUSPECTED:
                 reply = exchange.public_get_system_status(status_request())
-                facts["maintenance"] = notice_in(reply, self._destination.env)
+                if notice := notice_in(reply, self._destination.env):
+                    facts["maintenance"] = notice
             return
         facts["canceled"] = None if needs_list(facts) or not facts.get("confirmed") else []
         if needs_list(facts):

@@ -94,7 +94,8 @@ def cancel_accounts(
             with suppress(asyncio.CancelledError):
                 if account.destination not in announced:
                     announced[account.destination] = asyncio.create_task(_announced(exchange, account.destination.env))
-                facts["maintenance"] = await announced[account.destination]
+                if notice := await announced[account.destination]:
+                    facts["maintenance"] = notice
         if details and not interrupted:
             with suppress(Exception, asyncio.CancelledError):
                 await _read_details(exchange, facts)

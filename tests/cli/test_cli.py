@@ -115,7 +115,8 @@ def test_a_failure_has_its_exit_code_and_words(failing: CancelFailure) -> None:
 
     assert (4 if failing.may_be_canceled else 3) == result.exit_code
     assert "" == result.stdout.split("└")[-1].partition("\n")[2]
-    assert re.fullmatch(f"the words of the error {BOUND}", result.stderr.splitlines()[-1])
+    account = r"Account: sandbox on 127\.0\.0\.1:\d+, key \.\.\.ey-1\."
+    assert re.fullmatch(f"the words of the error {BOUND} {account}", result.stderr.splitlines()[-1])
 
 
 def test_a_failure_in_json_has_the_facts(failing: CancelFailure) -> None:
