@@ -13,8 +13,8 @@ from typing import Any
 from okx_rfq_plugin._core.clock import SYSTEM, Clock
 from okx_rfq_plugin.cli.canceler import Canceler
 from okx_rfq_plugin.cli.child import HEARD, Child, NotStartedError, handled
-from okx_rfq_plugin.cli.ending import MAY_BE_CANCELED, NOT_CANCELED, Ending
-from okx_rfq_plugin.cli.outcomes import bound
+from okx_rfq_plugin.cli.ending import MAY_BE_CANCELED, NOT_CANCELED, TRUTH, Ending
+from okx_rfq_plugin.cli.outcomes import OK, bound
 from okx_rfq_plugin.cli.probe import Finding
 from okx_rfq_plugin.cli.processes import adopting, below, is_supported, table
 from okx_rfq_plugin.cli.reports import Reports
@@ -146,7 +146,7 @@ class Guard:
 
     def _own(self, code: int | None) -> int:
         if code in _RESERVED:
-            say(f"The command ended with {code}, a code of guard's own: the exit code is {_TAKEN} instead.")
+            say(f"{TRUTH[OK]} The command ended with {code}, which is a code of guard's own: it is {_TAKEN} here.")
             return _TAKEN
         return _TAKEN if code is None else code
 
