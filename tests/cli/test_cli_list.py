@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import signal
@@ -9,8 +10,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 from support.command import PATIENCE, keys, started
 from support.command import invoke as run
 
@@ -123,6 +127,46 @@ def test_ages_are_by_okxs_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 0 <= rfq["age"] < 60
     assert 540 < rfq["left"] <= 601
     assert "s behind OKX's; ages and time left are by OKX's." in said
+
+
+def test_the_ages_of_many_accounts_are_by_okxs_clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is wrong with the clock is said once for all of them."""
+    names = 'api_key = "OKX_API_KEY"\napi_secret = "OKX_API_SECRET"\npassphrase = "OKX_PASSPHRASE"\n'
+    file = tmp_path / "accounts.toml"
+    said = []
+    for options in (("--json",), ()):  # each with a sandbox of its own: OKX's limits are counted by address, too
+        with Sandbox(clock=lambda: time.time() + 3600) as late:
+            place = f'env = "sandbox"\nurl = "{late.url}"\n{names}'
+            file.write_text(f"[a]\n{place}[b]\n{place.replace('OKX_', 'OTHER_')}")
+            for prefix, user in (("OKX_", late.credentials), ("OTHER_", late.create_user())):
+                late.create_rfq(legs=[OPTION], credentials=user)
+                for name, value in keys(user).items():
+                    monkeypatch.setenv(name.replace("OKX_", prefix), value)
+            said.append(run("list", "--accounts", str(file), *options))
+    as_json, shown = said
+    rfqs = [json.loads(line) for line in as_json.stdout.splitlines()]
+
+    assert (0, 0) == (as_json.exit_code, shown.exit_code)
+    assert ["a", "b"] == [rfq["account"] for rfq in rfqs]
+    assert all(0 <= rfq["age"] < 60 and 540 < rfq["left"] <= 601 for rfq in rfqs)
+    assert 1 == shown.stderr.count("s behind OKX's; ages and time left are by OKX's.")
+
+
+def test_a_ctrl_c_that_is_swallowed_ends_a_watch_all_the_same(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A finalizer of a library swallows the exception; the watch ends after this look."""
+    send = requests.Session.request
+    sent: list[Any] = []
+
+    def swallowing(*args: Any, **kwargs: Any) -> Any:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        sent.append(args)
+        return send(*args, **kwargs)
+
+    monkeypatch.setattr(requests.Session, "request", swallowing)
+
+    assert 0 == listed(okx, "--watch", "--json")[0]
+    assert 2 == len(sent)
 
 
 def test_a_watch_looks_again_until_ctrl_c() -> None:
