@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from okx_rfq_plugin.cli.accounts import Account, accounts_options
 from okx_rfq_plugin.cli.destinations import Destination, connected, destination_options
 from okx_rfq_plugin.cli.interrupts import Interrupts
 from okx_rfq_plugin.cli.options import asks, json_option, seconds_option, yes_option
@@ -20,6 +21,7 @@ _AT_ONCE = 100  # ids that OKX takes in one request
 
 @click.command("cancel")
 @destination_options
+@accounts_options
 @seconds_option("--deadline", 30.0, "What is left is not asked for again after that.")
 @yes_option
 @json_option("one JSON object")
@@ -28,6 +30,7 @@ _AT_ONCE = 100  # ids that OKX takes in one request
 def cancel(
     context: click.Context,
     destination: Destination | None,
+    accounts: list[Account] | None,
     deadline: float,
     yes: bool,
     as_json: bool,
@@ -43,6 +46,9 @@ def cancel(
 
     Example: okx-rfq cancel --env live 1234567890123456789
     """
+    credentials = None
+    if accounts is not None:
+        destination, credentials = _place_of(accounts)
     assert destination is not None  # noqa: S101 - destination_options sees to it
     if unlike := [each for each in ids if not each.isdigit()]:
         raise click.UsageError(
@@ -51,7 +57,7 @@ def cancel(
     asked = asks([destination], yes=yes)
     ids = list(dict.fromkeys(ids))
     with Interrupts() as interrupts:
-        facts = _outcome(destination, deadline, ids, asks=asked, interrupts=interrupts)
+        facts = _outcome(destination, credentials, deadline, ids, asks=asked, interrupts=interrupts)
         interrupts.over()
         code = exit_code(facts)
         with once_done():
@@ -62,12 +68,26 @@ def cancel(
     context.exit(code)
 
 
+def _place_of(accounts: list[Account]) -> tuple[Destination, dict[str, str]]:
+    if len(accounts) != 1:
+        raise click.UsageError("Nothing was sent: the ids are those of one account. Name it with --only NAME.")
+    if accounts[0].wrong:
+        raise click.UsageError(f"Nothing was sent: {accounts[0].wrong}")
+    return accounts[0].destination, accounts[0].credentials
+
+
 def _outcome(
-    destination: Destination, deadline: float, ids: list[str], *, asks: bool, interrupts: Interrupts
+    destination: Destination,
+    credentials: dict[str, str] | None,
+    deadline: float,
+    ids: list[str],
+    *,
+    asks: bool,
+    interrupts: Interrupts,
 ) -> dict[str, Any]:
     called = False
     try:
-        with connected(destination, deadline=deadline) as place:
+        with connected(destination, deadline=deadline, credentials=credentials) as place:
             if asks:
                 ask(f"these, {named(ids)}, of {place.exchange.hostname}", partial(len, ids))
             interrupts.agreed()

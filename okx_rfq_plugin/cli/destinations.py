@@ -215,12 +215,15 @@ def reachable(destination: Destination) -> Iterator[tuple[Destination, dict[str,
 
 
 @contextmanager
-def connected(destination: Destination, *, deadline: float = 30.0) -> Iterator[Place]:
+def connected(
+    destination: Destination, *, deadline: float = 30.0, credentials: Mapping[str, str] | None = None
+) -> Iterator[Place]:
     """Give an exchange object with the plugin on it, and close it; a sandbox is started where one is needed.
 
     Args:
         destination: where to; `sandbox` without an address starts one that has a few RFQs.
         deadline: of a cancel, in seconds.
+        credentials: in ccxt's terms; by default those of the environment.
 
     Raises:
         click.UsageError: there are no keys.
@@ -233,7 +236,7 @@ def connected(destination: Destination, *, deadline: float = 30.0) -> Iterator[P
         ):
             yield Place(exchange, sandbox)
     else:
-        made = destination.exchange_for(credentials_of())
+        made = destination.exchange_for(credentials_of() if credentials is None else credentials)
         destination.route(made)
         with _installed(made, deadline) as exchange:
             yield Place(exchange, None)

@@ -290,3 +290,17 @@ def test_a_named_rfq_that_is_still_active_is_said(okx: Sandbox) -> None:
 
     assert (3, [mine["rfqId"]]) == (still.returncode, json.loads(still.stdout)["left"])
     assert (4, None) == (unknown.returncode, json.loads(unknown.stdout)["left"])
+
+
+def test_named_rfqs_of_an_account_of_a_file(okx: Sandbox, tmp_path: Path) -> None:
+    """Of one account, which is to be named where the file has more."""
+    names = 'api_key = "OKX_API_KEY"\napi_secret = "OKX_API_SECRET"\npassphrase = "OKX_PASSPHRASE"\n'
+    file = tmp_path / "accounts.toml"
+    file.write_text("".join(f'[{name}]\nenv = "sandbox"\nurl = "{okx.url}"\n{names}' for name in ("a", "b")))
+    (mine,) = okx.rfqs("active")
+    cancel = ("cancel", "--accounts", str(file), mine["rfqId"])
+    unclear = okx_rfq(*cancel, env=keys(okx.credentials))
+    ended = okx_rfq(*cancel, "--only", "b", env=keys(okx.credentials))
+
+    assert (2, 0, []) == (unclear.returncode, ended.returncode, okx.rfqs("active"))
+    assert "Name it with --only NAME." in unclear.stderr
