@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import functools
 import sys
+import weakref
 from collections.abc import AsyncIterator, Callable
 from operator import attrgetter
 from typing import Any
@@ -32,6 +33,28 @@ def is_ccxts_own(exchange: Any, session: Any) -> bool:
 def new_session(exchange: Any, session: Any) -> Any:
     """Return a session for one request, equal to the exchange's own as it is now; its user closes it."""
     return _new_sync(session) if exchange.synchronous else _new_async(exchange, session)
+
+
+def close(session: Any) -> None:
+    """Close a sync session that was made for one request.
+
+    urllib3 closes a pool's connections in a finalizer, which swallows an interrupt that comes just then. So they are
+    closed here first, and the finalizer has nothing to do.
+    """
+    for adapter in set(session.adapters.values()):
+        for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118 - urllib3's container cannot be iterated over
+                pool = manager.pools.get(key)
+                if pool is not None:
+                    _without_finalizer(pool).close()
+    session.close()
+
+
+def _without_finalizer(pool: Any) -> Any:
+    for reference in weakref.getweakrefs(pool):
+        if isinstance(reference.__callback__, weakref.finalize):
+            reference.__callback__.detach()
+    return pool
 
 
 def new_socks_session(exchange: Any, url: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from okx_rfq_plugin._core import connection
 from okx_rfq_plugin._core.clock import AsyncWaker, Clock, Waker
 from okx_rfq_plugin._core.outcome import Outcome
 from okx_rfq_plugin._core.request import Request
@@ -62,7 +63,7 @@ class Send(NamedTuple):
                 request.returned = request.call()
         finally:
             while (session := request.take_session()) is not None:
-                session.close()
+                connection.close(session)
         return request.outcome
 
     async def perform_async(self) -> Outcome:

@@ -125,7 +125,7 @@ def test_the_host_is_okxs_own_by_default(tmp_path: Path) -> None:
 
 
 WRONG = {
-    "unknown key": ({"deadline": "3"}, "[desk] deadline: unknown; a table has env, exchange, url, api_key,"),
+    "unknown key": ({"deadline": "3"}, "[desk] deadline: unknown; a table has env, exchange, host, url, api_key,"),
     "no environment": ({"env": None}, "[desk] env: one of sandbox, demo, live."),
     "unknown environment": ({"env": '"prod"'}, "[desk] env: one of sandbox, demo, live."),
     "environment that is no string": ({"env": "[]"}, "[desk] env: one of sandbox, demo, live."),
@@ -270,7 +270,7 @@ def test_the_environments_proxy_carries_them_all(desks: Callable[[int], Desks], 
         ended = okx_rfq("cancel-all", "--accounts", str(made.file), "--deadline", "0", env=env)
         single = okx_rfq("cancel-all", "--env", "demo", "--deadline", "0", env={**env, **keys(made.users["desk-0"])})
 
-    assert {3, 4} >= {ended.returncode, single.returncode}
+    assert (3, 3) == (ended.returncode, single.returncode)
     assert ["desk-0", "desk-1"] == made.active()
     assert [] == made.sandbox.requests
     assert "password" not in ended.stdout + ended.stderr
@@ -284,7 +284,7 @@ def test_a_proxy_that_cannot_carry_them_is_refused(desks: Callable[[int], Desks]
     ended = okx_rfq("cancel-all", "--accounts", str(made.file), env=env)
 
     assert (3, []) == (ended.returncode, made.sandbox.requests)
-    assert "--accounts cannot use a proxy of that kind" in " ".join(ended.stdout.replace("│", " ").split())
+    assert "--accounts cannot use a proxy of that kind" in " ".join(ended.stderr.replace("│", " ").split())
 
 
 def test_each_account_has_a_line_and_the_worst_has_the_code(desks: Callable[[int], Desks]) -> None:

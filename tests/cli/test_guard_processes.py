@@ -9,14 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.command import COMMAND, PATIENCE, environment, keys
+from support.waiting import eventually, is_gone
 
 from okx_rfq_plugin.cli import processes
 from okx_rfq_plugin.cli.reports import Reports
@@ -55,17 +54,6 @@ WRAPPERS = {
 def okx() -> Iterator[Sandbox]:
     with Sandbox() as running:
         yield running
-
-
-def eventually(true: Callable[[], Any]) -> bool:
-    until = time.monotonic() + PATIENCE
-    while not (result := true()) and time.monotonic() < until:
-        threading.Event().wait(0.01)
-    return bool(result)
-
-
-def is_gone(pid: int) -> bool:
-    return pid not in processes.table()
 
 
 class Guarded:
@@ -121,7 +109,7 @@ def test_whatever_the_command_has_started_is_ended(wrapper: str, okx: Sandbox, t
     guarded.judge()
     assert code in (143, 137, 7)
     assert "At the signal: " in guarded.said()
-    assert eventually(lambda: is_gone(guarded.twin))
+    assert is_gone(guarded.twin)
 
 
 @pytest.mark.parametrize("wrapper", ["alone", "as a daemon"])
@@ -262,7 +250,7 @@ def test_a_key_that_is_revoked_disarms(okx: Sandbox, tmp_path: Path) -> None:
     okx.fault("account/config", *["50120"] * 2)
 
     assert eventually(lambda: "DISARMED: a cancel would fail now. key: OKX answered 50120" in guarded.said())
-    assert eventually(lambda: "Armed again: a cancel would be let through." in guarded.said())
+    assert eventually(lambda: "Armed again: a cancel would get through." in guarded.said())
     guarded.process.terminate()
     guarded.end()
     guarded.judge()

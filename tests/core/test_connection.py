@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,9 +12,13 @@ import ccxt
 import ccxt.async_support
 import pytest
 import requests
+import urllib3
 from support.replies import CANCEL_ALL, SUCCESS, aimed
 from support.standin import Standin, hang, redirect, reply, silence
 from support.twins import Twin, VirtualClock
+
+import okx_rfq_plugin
+from okx_rfq_plugin.sandbox import Sandbox
 
 OK = reply(200, SUCCESS)
 TINY = 0.02  # seconds of real time
@@ -362,3 +367,24 @@ def test_timeout_of_others_is_their_own_while_a_cancel_runs(standin: Standin, cl
     exchange.cancel_all_rfqs()
 
     assert [(10000, True, True)] == seen
+
+
+@pytest.mark.parametrize("method", ["cancel_all_rfqs", "fetch_open_rfqs"])
+def test_an_interrupt_while_a_connection_is_closed_is_not_swallowed(
+    method: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """urllib3 would close it in a finalizer, out of which no exception comes."""
+    exchange = okx_rfq_plugin.install(sandbox.exchange(ccxt.okx))
+    close = urllib3.connection.HTTPConnection.close
+    closed: list[Any] = []
+
+    def interrupted(connection: Any) -> None:
+        close(connection)
+        closed.append(connection)
+        if len(closed) == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(urllib3.connection.HTTPConnection, "close", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        getattr(exchange, method)()

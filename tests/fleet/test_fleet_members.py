@@ -10,7 +10,7 @@ from typing import Any
 import ccxt
 import pytest
 from support.command import PATIENCE, environment, keys, okx_rfq
-from support.fleet_world import eventually
+from support.waiting import eventually
 
 from okx_rfq_plugin.fleet import guarded_environment, join
 from okx_rfq_plugin.fleet.accounts import Ahead
