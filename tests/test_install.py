@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import copy
 import dataclasses
+import functools
 import inspect
 import json
 import math
@@ -50,7 +51,8 @@ def sandbox(clock: Any) -> Iterator[Sandbox]:
 
 def family(cls: type) -> Iterator[type]:
     yield cls
-    for subclass in cls.__subclasses__():
+    subclasses: list[type] = cls.__subclasses__()
+    for subclass in subclasses:
         yield from family(subclass)
 
 
@@ -178,7 +180,7 @@ def test_has_tells_of_objects_built_after_the_class_was_installed(cls: Any) -> N
 def test_subclass_of_a_users_own_gets_it_alone(twin: Any, sandbox: Sandbox) -> None:
     """Put on a user's own subclass, it is on that and not on ccxt's class; its own `__init__` runs as before."""
 
-    class Mine(twin.module.okx):  # type: ignore[misc, name-defined]  # chosen at run time
+    class Mine(twin.module.okx):
         """Takes an argument more than ccxt."""
 
         def __init__(self, config: Any, desk: str = "none") -> None:
@@ -197,7 +199,7 @@ def test_subclass_of_a_users_own_gets_it_alone(twin: Any, sandbox: Sandbox) -> N
 def test_objects_that_compare_by_value_are_told_apart(twin: Any) -> None:
     """A user's class whose objects are equal and cannot be hashed takes it, on each object for itself."""
 
-    class Mine(twin.module.okx):  # type: ignore[misc, name-defined]  # chosen at run time
+    class Mine(twin.module.okx):
         """All of them are equal."""
 
         __hash__ = None  # type: ignore[assignment]  # as a dataclass has it
@@ -326,7 +328,7 @@ def test_policy_is_frozen_and_keyword_only() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         policy.deadline = 1  # type: ignore[misc]  # what must fail
     with pytest.raises(TypeError):
-        RetryPolicy(1)  # type: ignore[misc]  # what must fail
+        RetryPolicy(1)  # type: ignore[call-arg]  # what must fail
 
 
 # Taking it off
@@ -570,11 +572,15 @@ def on_base(cls: Any, make: Any) -> Any:
     return make(cls)
 
 
+def pickled(protocol: int, exchange: Any) -> Any:
+    return pickle.loads(pickle.dumps(exchange, protocol))  # noqa: S301 - our own bytes
+
+
 LEVELS = {"object": on_object, "class": on_class, "both": on_both, "base": on_base}
-COPIES = {
+COPIES: dict[str, Callable[[Any], Any]] = {
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
-    **{f"pickle{n}": lambda exchange, n=n: pickle.loads(pickle.dumps(exchange, n)) for n in PROTOCOLS},  # noqa: S301 - our own bytes
+    **{f"pickle{n}": functools.partial(pickled, n) for n in PROTOCOLS},
 }
 
 
@@ -642,7 +648,7 @@ def test_bare_copies_are_bare(twin: Any) -> None:
 def test_reduction_to_a_name_stays_a_name(twin: Any) -> None:
     """A user's exchange that pickles as a global name, as singletons do, still does."""
 
-    class Singleton(twin.module.okx):  # type: ignore[misc, name-defined]  # chosen at run time
+    class Singleton(twin.module.okx):
         """Found under its name only."""
 
         def __reduce_ex__(self, protocol: Any) -> str:

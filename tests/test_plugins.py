@@ -29,7 +29,14 @@ from okx_rfq_plugin.plugins import NO_AUTOLOAD, RfqPluginManager
 from okx_rfq_plugin.sandbox import DROP, Sandbox
 
 CANCEL = "rfq/cancel-all-rfqs"
-RECEIPT = {"status": "canceled", "timestamp": None, "datetime": None, "attempts": 1, "elapsed": 0.0, "info": {}}
+RECEIPT: dict[str, Any] = {
+    "status": "canceled",
+    "timestamp": None,
+    "datetime": None,
+    "attempts": 1,
+    "elapsed": 0.0,
+    "info": {},
+}
 
 
 @pytest.fixture

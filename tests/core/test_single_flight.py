@@ -379,7 +379,8 @@ def test_a_caller_that_is_overtaken_while_it_begins_to_lead_shares(
 ) -> None:
     """Where another leads the flight between a caller's permit and its lead, the permit is free again at once."""
     first, second = call(), call()
-    acquire, overtaken = group.limiter.acquire, []
+    acquire = group.limiter.acquire
+    overtaken: list[Any] = []
 
     def acquire_and_be_overtaken(called_at: float, now: float) -> Any:
         permit = acquire(called_at, now)
