@@ -103,7 +103,9 @@ class Server:
 
         os.setsid()
         try:
+            gc.unfreeze()  # what is frozen is not found
             swap(Path(path).read_text(encoding="utf-8"), after)
+            gc.freeze()
             for item, following in zip(items, [*items[1:], None], strict=True):
                 say(test=item.nodeid)
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)

@@ -38,12 +38,14 @@ class Survivor(NamedTuple):
         return f"{self.file}, {self.function}, line {self.line}\n{self.diff}\n"
 
 
-def judge(total: int, noticed: int, survivors: Sequence[Survivor], files: Collection[str]) -> int:
+def judge(
+    total: int, noticed: int, survivors: Sequence[Survivor], files: Collection[str], path: Path = EQUIVALENT
+) -> int:
     """Print what survived without a reason and what has a reason in vain; return the exit code."""
     if not total:
         print("Nothing was changed, so nothing is proven.")
         return 1
-    allowed, unexplained = allowances(files), []
+    allowed, unexplained = allowances(files, path), []
     for survivor in survivors:
         if allowed[survivor.place] > 0:
             allowed[survivor.place] -= 1
@@ -59,7 +61,7 @@ def judge(total: int, noticed: int, survivors: Sequence[Survivor], files: Collec
     return int(bool(unexplained) or bool(unused) or noticed < LEAST * total)
 
 
-def allowances(files: Collection[str], path: Path = EQUIVALENT) -> Counter[Place]:
+def allowances(files: Collection[str], path: Path) -> Counter[Place]:
     """Return how many changes may survive in each place, by equivalent.toml.
 
     Raises:

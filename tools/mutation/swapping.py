@@ -19,13 +19,17 @@ def swap(before: str, after: str) -> None:
         CannotSwap: something else than the inside of a function has changed.
     """
     changed = dict(_pairs(compile(before, "before", "exec"), compile(after, "after", "exec")))
+    found = False
     for function in [each for each in gc.get_objects() if isinstance(each, FunctionType)]:
         # Code compares by all that it does and by its place in the source, and not by the file's name.
         if (code := changed.get(function.__code__)) is not None:
+            found = True
             try:
                 function.__code__ = code
             except ValueError as error:  # it closes over other variables than before
                 raise CannotSwap(str(error)) from error
+    if not found:
+        raise CannotSwap("no function has the code that was changed")
 
 
 def _pairs(before: CodeType, after: CodeType) -> Iterator[tuple[CodeType, CodeType]]:
