@@ -72,6 +72,8 @@ def _run(verb: str) -> int:
         return ended.code if isinstance(ended.code, int) else 0
     except OSError as error:
         return _complain(verb, error.strerror or "a file or a stream failed", f"could not be written: {error.strerror}")
+    except MemoryError:
+        raise  # with no memory left, a traceback is no help
     except Exception as error:
         if "-v" in sys.argv or "--verbose" in sys.argv:
             logging.getLogger("okx_rfq_plugin").exception("the command failed")
