@@ -1,4 +1,4 @@
-"""Which tests are run for a change: those that run its line, and first those that noticed changes near it."""
+"""Which tests are run for a change: those that run its line, and first those that are likely to notice it."""
 
 from __future__ import annotations
 
@@ -33,10 +33,11 @@ class Measured:
         tests = {self._names[n] for line in _statement(tree, spec.start_pos[0]) for n in lines.get(line, ())}
         near = [test for test in self._noticed[name, spec.definition_name] if test in tests][:_NEAR]
         quick = sorted(tests, key=lambda test: (self.seconds[test], test))
+        about = [test for test in quick if f"/test_{Path(name).stem}.py::" in f"/{test}"]
         # One case of each test function, before any function's other cases.
         first = {test.partition("[")[0]: test for test in reversed(quick)}
         ones = sorted(first.values(), key=self.seconds.__getitem__)
-        return {test: self.seconds[test] for test in dict.fromkeys([*near, *ones, *quick])}
+        return {test: self.seconds[test] for test in dict.fromkeys([*near, *about, *ones, *quick])}
 
     def files_of(self, name: str) -> list[str]:
         """Return the test files in which anything of a file is run, those first that noticed something."""
