@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import ccxt
@@ -16,7 +15,6 @@ import click
 import pytest
 from support.command import VARIABLES, invoke, keys, plain
 
-import okx_rfq_plugin
 from okx_rfq_plugin.__main__ import main
 from okx_rfq_plugin.cli.accounts import read_accounts
 from okx_rfq_plugin.cli.network import NothingSentError, Route, route_to, ssl_context
@@ -354,24 +352,3 @@ def test_the_fleet_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_process_is_named_by_number_and_name() -> None:
     """As it is told to an operator."""
     assert "7 (sleep)" == str(Process(7, started=100, parent=1, group=7, session=7, name="sleep"))
-
-
-def test_a_plugin_of_another_name_serves(okx: Sandbox) -> None:
-    """Where another plugin's receipt stands, it is believed."""
-    receipt = {
-        "status": "nothing_active",
-        "timestamp": None,
-        "datetime": None,
-        "attempts": 1,
-        "elapsed": 0.0,
-        "info": {},
-    }
-    plugin = SimpleNamespace(cancel_all_rfqs=okx_rfq_plugin.hookimpl(tryfirst=True)(lambda: receipt))
-    manager = okx_rfq_plugin.get_plugin_manager()
-    manager.register(plugin)
-    try:
-        result = invoke("cancel-all", *there(okx), "--no-confirm")
-    finally:
-        manager.unregister(plugin)
-
-    assert 0 == result.exit_code
