@@ -49,7 +49,10 @@ class Event(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What came of a load: how it ended, bytes in use by the sandbox before and after each run, and what was wrong."""
+    """What came of a load: how it ended, bytes in use by the sandbox before and after each run, and what was wrong.
+
+    `seconds` is what both runs took, counted from when all processes were up.
+    """
 
     codes: Counter[str]
     memory: tuple[int, ...]
@@ -59,10 +62,12 @@ class Result(NamedTuple):
 
 def run(users: int, requests: int, seed: int) -> Result:
     """Send as many requests, for as many users, twice, and check every reply."""
-    began, codes, lies = time.monotonic(), Counter[str](), []
+    codes, lies = Counter[str](), []
     with SandboxProcess() as sandbox, multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
         crowd = [sandbox.call("create_user") for _ in range(users)]
         memory = [memory_of(sandbox.pid)]
+        pool.map(len, [()] * PROCESSES)  # all of them have started
+        began = time.monotonic()
         for turn in range(2):
             events = _send(pool, sandbox, crowd, requests, seed + turn)
             memory.append(memory_of(sandbox.pid))
@@ -70,10 +75,11 @@ def run(users: int, requests: int, seed: int) -> Result:
             books = {user["apiKey"]: sandbox.call("rfqs", credentials=user) for user in crowd}
             lies += [*over_limits(events), *lost(events, books)]
             sandbox.clear()
+        seconds = time.monotonic() - began
     factor, bytes_ = GROWTH
     if memory[2] > memory[1] * factor + bytes_:
         lies.append(f"memory grew from {memory[1]:,} bytes after the first run to {memory[2]:,} after the second")
-    return Result(codes, tuple(memory), time.monotonic() - began, lies)
+    return Result(codes, tuple(memory), seconds, lies)
 
 
 def over_limits(events: Iterable[Event]) -> Iterator[str]:
