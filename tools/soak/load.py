@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from multiprocessing.pool import Pool
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +35,7 @@ CANCEL, CREATE = "rfq/cancel-all-rfqs", "rfq/create-rfq"
 LEG = {"instId": "BTC-USD-261225-100000-C", "side": "buy", "sz": "1", "tdMode": "cross"}  # its RFQ lives 10 minutes
 
 User = dict[str, str]
+_barrier: Barrier  # of a client process
 
 
 class Event(NamedTuple):
@@ -63,10 +65,11 @@ class Result(NamedTuple):
 def run(users: int, requests: int, seed: int) -> Result:
     """Send as many requests, for as many users, twice, and check every reply."""
     codes, lies = Counter[str](), []
-    with SandboxProcess() as sandbox, multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
+    context = multiprocessing.get_context("spawn")
+    with SandboxProcess() as sandbox, context.Pool(PROCESSES, _begin, [context.Barrier(PROCESSES)]) as pool:
         crowd = [sandbox.call("create_user") for _ in range(users)]
         memory = [memory_of(sandbox.pid)]
-        pool.map(len, [()] * PROCESSES)  # all of them have started
+        pool.map(_meet, range(PROCESSES), chunksize=1)  # from here on all of them are up
         began = time.monotonic()
         for turn in range(2):
             events = _send(pool, sandbox, crowd, requests, seed + turn)
@@ -129,6 +132,16 @@ def memory_of(pid: int | None) -> int:
     """Return the bytes that a process has in memory; 0 where the system has no /proc."""
     statm = Path(f"/proc/{pid}/statm")
     return int(statm.read_text().split()[1]) * 4096 if statm.exists() else 0
+
+
+def _begin(barrier: Barrier) -> None:
+    global _barrier
+    _barrier = barrier
+
+
+def _meet(number: int) -> None:
+    # One task for each process: it waits until the others have theirs.
+    _barrier.wait()
 
 
 def _send(pool: Pool, sandbox: SandboxProcess, users: Sequence[User], requests: int, seed: int) -> list[Event]:
