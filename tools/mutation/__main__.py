@@ -71,7 +71,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("files", nargs="*", help=f"out of {', '.join(changeable())}; by default all")
     parser.add_argument("--work", type=Path, default=ROOT / ".tox" / "mutation-work", help="where results are kept")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="how many at a time")
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long the tests of one change may take")
+    parser.add_argument("--seconds", type=float, default=20.0, help="how long the tests of one change may take")
     parser.add_argument("--survivors", action="store_true", help="test only those anew that survived the last run")
     asked = parser.parse_args(arguments)
     asked.files = asked.files or changeable()
