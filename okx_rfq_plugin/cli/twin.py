@@ -56,7 +56,9 @@ class Twin:
         try:
             try:
                 self.pid = os.posix_spawn(command[0], command, os.environ, file_actions=streams, setsid=True)
-            except NotImplementedError:  # then it does so itself, a moment later
+            except (
+                NotImplementedError
+            ):  # pragma: no cover - systems whose posix_spawn knows no setsid: it does so itself
                 self.pid = os.posix_spawn(command[0], command, os.environ, file_actions=streams)
         finally:
             os.close(near)

@@ -322,6 +322,65 @@ def test_what_is_raised_before_the_verb_begins_ends_the_same_way(
     assert (None, "failed") == (json.loads(out)["account"], json.loads(out)["status"])
 
 
+@pytest.mark.usefixtures("handlers")
+def test_a_guard_that_is_wrongly_called_started_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its code is the one for that, and not click's."""
+    monkeypatch.setattr(sys, "argv", ["okx-rfq", "guard", "--no-such-option"])
+
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert 203 == ended.value.code
+    assert "nothing was started, and nothing was canceled" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("handlers")
+def test_a_cancel_that_has_begun_and_ends_without_words_is_in_doubt(
+    okx: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where it is not known how far it came."""
+    assert 0 == invoke("cancel-all", *there(okx), "--no-confirm").exit_code  # a cancel of this process
+
+    def find_spec(name: str) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("okx_rfq_plugin.__main__.find_spec", find_spec)
+    monkeypatch.setattr(sys, "argv", ["okx-rfq", "cancel-all", "--env", "sandbox"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+
+    assert 4 == ended.value.code
+    assert "RFQs MAY STILL BE ACTIVE" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("handlers")
+def test_a_traceback_is_logged_where_it_is_asked_for(
+    cancel_that: Callable[[str, BaseException], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """With --verbose, and to the log alone."""
+    cancel_that("list", RuntimeError("broken"))
+    monkeypatch.setattr(sys, "argv", [*sys.argv, "--verbose"])
+    monkeypatch.setattr("okx_rfq_plugin.cli.okx_rfq.main", _raising(RuntimeError("broken")))
+
+    with pytest.raises(SystemExit):
+        main()
+
+    assert "okx-rfq: broken" in capsys.readouterr().err
+    assert "the command failed" in caplog.text
+
+
+def _raising(error: Exception) -> Callable[..., Any]:
+    def main(**kwargs: Any) -> Any:
+        raise error
+
+    return main
+
+
 def test_out_of_memory_is_said() -> None:
     """As the reason of a failure."""
     assert "out of memory" in sentence(facts_of(MemoryError(), called=True))

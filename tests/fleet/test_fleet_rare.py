@@ -365,6 +365,54 @@ def test_a_watcher_of_a_file_watches_in_words(
     assert "desk-1 is left out" in plain(result.stderr)
 
 
+def test_a_blind_watcher_says_so_in_words(
+    store: EmbeddedServer, here: Store, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And cancels, where it is told to; what it owes then has a code."""
+    for name, variable in VARIABLES.items():
+        monkeypatch.setenv(variable, sandbox.credentials[name])
+
+    def end() -> None:
+        eventually(here.watchers)
+        store.kill()
+        eventually(lambda: any(each.path.endswith("cancel-all-rfqs") for each in sandbox.requests))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    place = ("--env", "sandbox", "--url", sandbox.url, "--on-blind", "cancel", "--blind-after", "1")
+    result = invoke("fleet", "watch", "--store", store.url, *place)
+    thread.join()
+
+    assert 4 == result.exit_code, result.output
+    assert "blind" in plain(result.output).lower() or "store" in plain(result.output).lower()
+
+
+def test_a_halt_that_left_an_account_out_is_not_clean(
+    store: EmbeddedServer, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are canceled, and the code says that one was not even asked."""
+    for name, variable in VARIABLES.items():
+        monkeypatch.setenv(variable, sandbox.credentials[name])
+    file = accounts(tmp_path, sandbox.url, "no address")
+
+    result = invoke("fleet", "halt", "--store", store.url, "--accounts", file, "--reason", "risk", "--no-wait")
+
+    assert 4 == result.exit_code, result.output
+
+
+def test_a_demo_needs_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says what to install."""
+    monkeypatch.delenv(server.BINARY, raising=False)
+    monkeypatch.setattr(server, "find_spec", lambda name: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    result = invoke("fleet", "demo")
+
+    assert 2 == result.exit_code
+    assert "fleet-demo" in plain(result.stderr)
+
+
 def test_a_file_without_a_complete_account_is_wrong_usage(store: EmbeddedServer, tmp_path: Path) -> None:
     """There is nobody to cancel for."""
     result = invoke("fleet", "watch", "--store", store.url, "--accounts", accounts(tmp_path, "no address"))
