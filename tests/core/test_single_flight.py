@@ -374,6 +374,18 @@ def test_a_waker_may_be_used_twice() -> None:
 # Interrupted by a signal handler or another thread
 
 
+def test_a_permit_that_another_had_for_a_moment_is_asked_for_again(
+    call: Any, group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taken and given back between two looks: the caller waits a thousandth of a second, and not none at all."""
+    first = call()
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(group.limiter, "acquire", lambda called_at, now: None)
+        assert (0.001, False) == asks(first)
+
+    assert (0.0, True) == asks(first)
+
+
 def test_a_caller_that_is_overtaken_while_it_begins_to_lead_shares(
     call: Any, group: Group, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -391,7 +403,9 @@ def test_a_caller_that_is_overtaken_while_it_begins_to_lead_shares(
 
     monkeypatch.setattr(group.limiter, "acquire", acquire_and_be_overtaken)
 
-    assert (False, True) == (asks(first)[1], second.leads)
+    # It asks again in a moment: with no wait at all it would spin until the reply is there.
+    assert (0.001, False) == asks(first)
+    assert second.leads
     assert first.follows
 
     lands(second, DONE)
