@@ -79,7 +79,15 @@ def test_ctrl_c_again_and_any_signal_after_it_change_nothing(number: signal.Sign
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        signal.SIGHUP,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.exhaustive),
+        pytest.param(signal.SIGQUIT, marks=pytest.mark.exhaustive),
+    ],
+)
 def test_a_signal_after_the_outcome_changes_neither_code_nor_words(number: signal.Signals, okx: Sandbox) -> None:
     """Canceled is canceled: interrupted while it reads which RFQs they were, it ends with 0 and says so."""
     okx.fault("account/config", PATIENCE)
