@@ -97,8 +97,10 @@ def test_the_first_sends_and_all_who_had_called_wait_for_its_outcome(call: Any, 
     assert (0.0, True) == asks(leader)  # it has its permit, and takes no second one
     sends(leader)
     assert (PATIENCE, False) == asks(follower)
-    assert (False, True) == (leader.follows, follower.follows)
-    assert (True, False) == (leader.is_leader, follower.is_leader)
+    assert not leader.follows
+    assert follower.follows
+    assert leader.is_leader
+    assert not follower.is_leader
     assert follower.flight is leader.flight
     assert follower.flight.in_doubt
 
@@ -108,7 +110,9 @@ def test_the_first_sends_and_all_who_had_called_wait_for_its_outcome(call: Any, 
 
     assert (0.0, False) == asks(follower)
     assert (DONE, None) == (follower.served, leader.served)
-    assert (False, False, False) == (leader.leads, leader.follows, follower.follows)
+    assert not leader.leads
+    assert not leader.follows
+    assert not follower.follows
     assert not follower.flight.in_doubt
 
 
@@ -213,7 +217,8 @@ def test_a_leader_sends_again_for_the_same_callers(call: Any, clock: VirtualCloc
     led(leader)
     leader.keep()
 
-    assert (False, True) == (leader.leads, leader.is_leader)
+    assert not leader.leads
+    assert leader.is_leader
     clock.time += 1.0
     assert (PATIENCE - 1.0, False) == asks(follower)
     clock.time += 1.0
