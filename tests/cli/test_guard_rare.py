@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import re
 import signal
 import socket
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import pytest
 from support.command import COMMAND, PATIENCE, VARIABLES, environment, invoke, keys, plain
 from support.twins import VirtualClock
 
-from okx_rfq_plugin.cli import canceling, many, twin
+from okx_rfq_plugin.cli import canceling, list_rfqs, many, twin
 from okx_rfq_plugin.cli.accounts import Account, read_accounts
 from okx_rfq_plugin.cli.canceler import ManyCanceler, OneCanceler, canceler_for
 from okx_rfq_plugin.cli.destinations import Destination
@@ -250,22 +249,23 @@ def test_a_list_is_shown_without_okxs_clock(okx: Sandbox) -> None:
     assert 0 == result.exit_code, result.output
 
 
-def test_a_watch_in_words_shows_the_time_of_each_look(okx: Sandbox) -> None:
-    """Until Ctrl+C."""
+def test_a_watch_in_words_shows_the_time_of_each_look(
+    okx: Sandbox, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until Ctrl+C, which comes here in the third pause."""
+    pauses = iter(range(2))
 
-    def end() -> None:
-        looked = threading.Event()
-        while sum(each.path.endswith("rfq/rfqs") for each in okx.requests) < 4:
-            looked.wait(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
+    def sleep(seconds: float, waker: Any = None, pause: Any = clock.sleep) -> None:
+        pause(seconds, waker)
+        if seconds == list_rfqs._EVERY and next(pauses, None) is None:
+            signal.raise_signal(signal.SIGINT)
 
-    thread = threading.Thread(target=end)
-    thread.start()
+    monkeypatch.setattr(clock, "sleep", sleep)
+
     result = invoke("list", "--env", "sandbox", "--url", okx.url, "--watch")
-    thread.join()
 
     assert 0 == result.exit_code, result.output
-    assert result.output.count(":") >= 2
+    assert 2 == len(re.findall(r"^\d\d:\d\d:\d\d$", result.output, re.MULTILINE)), result.output
 
 
 def test_accounts_are_compared_by_what_they_say() -> None:
