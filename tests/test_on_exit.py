@@ -11,7 +11,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +150,7 @@ def test_a_generator_that_is_closed_cancels(exchange: Any, sandbox: Sandbox) -> 
     if not exchange.synchronous:
         pytest.skip("an async one is closed by awaiting, as any block is left")
 
-    def strategy() -> Iterator[None]:
+    def strategy() -> Generator[None, None, None]:
         with cancel_on_exit(exchange):
             yield
 

@@ -316,11 +316,10 @@ def _exchanges(
             made = [each.destination.exchange_for(each.credentials) for each in accounts if not each.wrong]
             if not made:
                 raise click.UsageError("no account of the file is complete.")
-        elif destination is None:  # destination_options has seen to it
-            raise AssertionError
-        elif destination.env == "sandbox" and destination.url is None:
-            raise click.UsageError("--env sandbox needs --url: the address of a sandbox that runs.")
         else:
+            assert destination is not None  # noqa: S101 - destination_options has seen to it
+            if destination.env == "sandbox" and destination.url is None:
+                raise click.UsageError("--env sandbox needs --url: the address of a sandbox that runs.")
             made = [destination.exchange_for(credentials_of())]
         exchanges: dict[str, Any] = {}
         for exchange in made:

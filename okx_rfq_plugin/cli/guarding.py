@@ -106,7 +106,7 @@ class Guard:
             say(f"{finding.words.rstrip('.')}.")
         if wrong := [finding for finding in findings if not finding.ok]:
             raise NotStartedError(f"{wrong[0].check} is {wrong[0].state}")
-        if not adopts:
+        if not adopts:  # pragma: no cover - systems other than Linux
             say("On this system only the command's process group can be seen: what leaves it is not ended.")
         if self._twin is not None:
             if not self._twin.wait():

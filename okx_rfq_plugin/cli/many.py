@@ -120,7 +120,7 @@ def cancel_accounts(
     gc.freeze()  # or ccxt's hundred thousand objects are looked through again and again
     try:
         with suppress(asyncio.CancelledError):
-            _run(run())
+            _run(run)
     finally:
         gc.unfreeze()
         if interrupts is not None:
@@ -157,7 +157,7 @@ def read_rfqs(accounts: Sequence[Account], *, deadline: float = 0.0) -> dict[str
         read[account.name] = Reading(NothingSentError(reason))
 
     reachable = [account for account in accounts if not account.wrong]
-    _run(_for_each(reachable, RetryPolicy(deadline=deadline), fetch, refused))
+    _run(lambda: _for_each(reachable, RetryPolicy(deadline=deadline), fetch, refused))
     return read
 
 
@@ -296,12 +296,12 @@ def _exchange(prototype: Any, account: Account) -> Any:
     return exchange
 
 
-def _run(main: Any) -> None:
+def _run(main: Callable[[], Any]) -> None:
     """Run to its end, cancel what is left in the loop, and do not wait for names that are being resolved."""
     loop = asyncio.new_event_loop()
     try:
         asyncio.set_event_loop(loop)
-        task = loop.create_task(main)
+        task = loop.create_task(main())
         loop.run_until_complete(task)
     finally:
         with suppress(asyncio.CancelledError):
@@ -341,4 +341,4 @@ def _room(count: int) -> int:
 def _open_now() -> int:
     with suppress(OSError):
         return len(os.listdir("/dev/fd"))
-    return 0
+    return 0  # pragma: no cover - systems without /dev/fd

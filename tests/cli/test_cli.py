@@ -364,7 +364,7 @@ def test_a_missing_extra_is_named(
     missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without click or rich the command says what to install before it does anything, and ends with 2."""
-    monkeypatch.setitem(sys.modules, missing, None)  # type: ignore[arg-type]  # how Python is told that there is none
+    monkeypatch.setitem(sys.modules, missing, None)  # how Python is told that there is none
 
     with pytest.raises(SystemExit) as ended:
         main()

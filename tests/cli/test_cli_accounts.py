@@ -244,7 +244,10 @@ def test_few_descriptors_are_enough_for_many(desks: Callable[[int], Desks]) -> N
     assert "100 of 100 accounts are clear" in ended.stdout
 
 
-@pytest.mark.parametrize("closed", ["2>&-", "1>&-", "0<&-", "0<&- 1>&- 2>&-"])
+@pytest.mark.parametrize(
+    "closed",
+    [*(pytest.param(each, marks=pytest.mark.exhaustive) for each in ("2>&-", "1>&-", "0<&-")), "0<&- 1>&- 2>&-"],
+)
 def test_closed_streams_change_nothing(closed: str, desks: Callable[[int], Desks]) -> None:
     """No connection gets the number of a stream that was closed before."""
     made = desks(2)

@@ -54,7 +54,18 @@ def test_a_terminal_that_closes_ends_nothing(okx: Sandbox) -> None:
     assert "none is active any more" in plain(running.seen)
 
 
-@pytest.mark.parametrize("number", [number for number in ENDING if number is not signal.SIGINT])
+# One of those that end a cancel, one that is a mistake, and the alarm's; the others are heard by the same lines.
+HEARD = (signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(number, marks=() if number in HEARD else pytest.mark.exhaustive)
+        for number in ENDING
+        if number is not signal.SIGINT
+    ],
+)
 def test_ctrl_c_again_and_any_signal_after_it_change_nothing(number: signal.Signals, okx: Sandbox) -> None:
     """The first one ends the cancel, with its code and one line; the next ones are not heard."""
     okx.fault(CANCEL, *[PATIENCE] * 9)
@@ -69,7 +80,15 @@ def test_ctrl_c_again_and_any_signal_after_it_change_nothing(number: signal.Sign
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        signal.SIGHUP,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.exhaustive),
+        pytest.param(signal.SIGQUIT, marks=pytest.mark.exhaustive),
+    ],
+)
 def test_a_signal_after_the_outcome_changes_neither_code_nor_words(number: signal.Signals, okx: Sandbox) -> None:
     """Canceled is canceled: interrupted while it reads which RFQs they were, it ends with 0 and says so."""
     okx.fault("account/config", PATIENCE)
@@ -96,7 +115,14 @@ def test_the_time_limit_ends_whatever_hangs(okx: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
-@pytest.mark.parametrize("options", [(), ("--json",), ("-v",)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param((), marks=pytest.mark.exhaustive),
+        ("--json",),
+        pytest.param(("-v",), marks=pytest.mark.exhaustive),
+    ],
+)
 def test_closed_streams_change_nothing(closed: str, options: tuple[str, ...], okx: Sandbox) -> None:
     """Whatever was closed beforehand, it is canceled, and the code says so."""
     line = shlex.join([*COMMAND, *command(okx, "--no-confirm", *options)])

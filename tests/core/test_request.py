@@ -32,7 +32,7 @@ class Framework:
         self.entered: list[str] = []  # the threads whose requests have gone through the throttle
         self.before_sending: Callable[[], Any] = nothing
         self.after_reply: Callable[[], Any] = nothing
-        super().__init__(config)
+        super().__init__(config)  # type: ignore[call-arg]  # ccxt's, which stands behind this class
 
     def on_rest_response(self, code: Any, reason: Any, url: str, *args: Any) -> Any:
         if url.endswith(CANCEL):
@@ -56,7 +56,7 @@ class AsyncFramework(Framework, ccxt.async_support.okx):
     """Same as SyncFramework, for ccxt.async_support."""
 
     async def throttle(self, cost: Any = None) -> None:
-        self.entered.append(asyncio.current_task().get_name())  # type: ignore[union-attr]  # runs in a task
+        self.entered.append(asyncio.current_task().get_name())
 
     async def fetch(self, url: str, *args: Any, **kwargs: Any) -> Any:
         if url.endswith(CANCEL):
@@ -114,7 +114,7 @@ def in_a_thread(call: Callable[[], Any]) -> Any:
 
 
 @pytest.fixture
-def made(sandbox: Sandbox, clock: Any) -> Iterator[Callable[..., Any]]:
+def made(sandbox: Sandbox, clock: Any) -> Callable[..., Any]:
     """Makes an installed exchange of any class, and takes off what it has put on a class."""
     return lambda cls, **kwargs: install(on_the_clock(sandbox, clock, cls), **kwargs)
 

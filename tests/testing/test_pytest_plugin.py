@@ -9,8 +9,9 @@ import pytest
 import yaml
 from support.inner import WITHOUT, run
 
+from okx_rfq_plugin.credentials import KEYS
 from okx_rfq_plugin.sandbox import Sandbox
-from okx_rfq_plugin.testing import cassettes, pytest_plugin, reading, recording
+from okx_rfq_plugin.testing import cassettes, pytest_plugin, reading
 from okx_rfq_plugin.testing.names import NAMES
 
 pytest_plugins = ["pytester"]
@@ -282,7 +283,8 @@ def test_other_hosts_are_not_intercepted(pytester: pytest.Pytester) -> None:
         pytester,
         """
         import ccxt, pytest, requests
-        from okx_rfq_plugin.sandbox import Sandbox
+        from okx_rfq_plugin.credentials import KEYS
+from okx_rfq_plugin.sandbox import Sandbox
 
         @pytest.mark.okx_rfq_cassette("canceled")
         def test_it(okx_rfq_exchange):
@@ -678,7 +680,7 @@ def test_record_from_demo_trading(
     pytester: pytest.Pytester, okx_itself: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a key in the environment OKX is asked, and waits are waited; nothing that is for live trading leaves."""
-    for name, variable in recording.KEYS.items():
+    for name, variable in KEYS.items():
         monkeypatch.setenv(variable, okx_itself.credentials[name])
     okx_itself.fault("rfq/cancel-all-rfqs", "50001")
 
@@ -728,7 +730,7 @@ def test_record_from_demo_trading(
 
 def test_record_from_demo_trading_needs_a_key(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it nothing runs: a usage error names the variables."""
-    for variable in recording.KEYS.values():
+    for variable in KEYS.values():
         monkeypatch.delenv(variable, raising=False)
 
     result = pytester.runpytest_inprocess(*WITHOUT, "--okx-rfq-record=demo")
