@@ -36,7 +36,9 @@ def sharing_of(exchange: Any, params: dict[str, Any]) -> bytes:
     # a request (paper trading), and so shares with its own objects only; so does what was put on one object (a mock).
     # An id stands for something that lives as long as the callers do, so nothing else can have it meanwhile.
     code = [
-        id(cls) for cls in members.plain(type(exchange)).__mro__ if str(cls.__module__).partition(".")[0] not in _CCXTS
+        id(cls)
+        for cls in members.plain(type(exchange)).__mro__
+        if not members.is_ccxts(cls.__module__) and cls is not object
     ]
     alone = not vars(exchange).keys().isdisjoint(ON_THE_WAY) or not connection.is_ccxts_own(exchange, session)
     return _digest(
