@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
 
+from okx_rfq_plugin._core.verdict import MAINTENANCE
 from okx_rfq_plugin.cli.accounts import Account
 from okx_rfq_plugin.cli.destinations import Destination, Place, connected
-from okx_rfq_plugin.cli.maintenance import SUSPECTED
 from okx_rfq_plugin.cli.outcomes import NOT_CANCELED, OK, exit_code, facts_of, sentence, summary
 from okx_rfq_plugin.cli.probe import Finding, Probe, announced
 from okx_rfq_plugin.credentials import KEYS
@@ -53,7 +53,7 @@ class OneCanceler:
             facts = {**self._exchange.cancel_all_rfqs()}
         except Exception as error:
             facts = facts_of(error)
-        if facts.get("code") in SUSPECTED:
+        if facts.get("code") in MAINTENANCE:
             facts["maintenance"] = announced(self._destination)
         return {**facts, "sentence": sentence(facts)}
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from okx_rfq_plugin._core.verdict import MAINTENANCE
 from okx_rfq_plugin.cli.accounts import Account
 from okx_rfq_plugin.cli.clock import pause
 from okx_rfq_plugin.cli.destinations import Destination, Place, connected
@@ -25,7 +26,7 @@ from okx_rfq_plugin.cli.identity import (
     uid_in,
 )
 from okx_rfq_plugin.cli.interrupts import Interrupts
-from okx_rfq_plugin.cli.maintenance import SUSPECTED, notice_in, status_request
+from okx_rfq_plugin.cli.maintenance import notice_in, status_request
 from okx_rfq_plugin.cli.outcomes import OK, exit_code, facts_of, sentence, summary
 from okx_rfq_plugin.cli.question import DeclinedError, ask
 from okx_rfq_plugin.cli.terminal import (
@@ -142,7 +143,7 @@ class One:
             if self._options.as_json:
                 self._identity["uid"] = uid_in(exchange.private_get_account_config(config_request()))
         if facts["status"] == "failed":
-            if facts["code"] in SUSPECTED:
+            if facts["code"] in MAINTENANCE:
                 reply = exchange.public_get_system_status(status_request())
                 if notice := notice_in(reply, self._destination.env):
                     facts["maintenance"] = notice

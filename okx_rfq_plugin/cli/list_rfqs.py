@@ -8,11 +8,11 @@ from typing import Any
 
 import click
 
+from okx_rfq_plugin._core.verdict import MAINTENANCE
 from okx_rfq_plugin.cli.accounts import Account, accounts_options
 from okx_rfq_plugin.cli.clock import ahead_of, pause
 from okx_rfq_plugin.cli.destinations import Destination, connected, destination_options
 from okx_rfq_plugin.cli.interrupts import Interrupts
-from okx_rfq_plugin.cli.maintenance import SUSPECTED
 from okx_rfq_plugin.cli.options import json_option, seconds_option
 from okx_rfq_plugin.cli.outcomes import plain, reason_of
 from okx_rfq_plugin.cli.probe import announced
@@ -75,7 +75,7 @@ def show_rfqs(
             whose = f" of {name}" if name else ""
             words = f"The RFQs{whose} could not be read: {_why(rfqs)}"
             code = getattr(getattr(rfqs, "cancel_failure", None), "code", None)
-            notice = announced(where) if code in SUSPECTED else None
+            notice = announced(where) if code in MAINTENANCE else None
             say(f"{words} {notice}" if notice else words, good=False, err=True)
             continue
         now = time.time() - ahead

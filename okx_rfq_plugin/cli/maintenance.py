@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 BLOCK_TRADING = "6"  # OKX's serviceType
-SUSPECTED = ("50001", "70208")  # after these codes OKX is asked what it has announced
 _GOING_ON = ("ongoing", "pre_open")
 _ENVIRONMENTS = {"1": "live", "2": "demo"}  # OKX's `env`
 _LONGEST = 120  # characters of a title

@@ -15,6 +15,7 @@ import aiohttp
 import ccxt.async_support
 
 from okx_rfq_plugin import RetryPolicy, install
+from okx_rfq_plugin._core.verdict import MAINTENANCE
 from okx_rfq_plugin.cli.accounts import Account
 from okx_rfq_plugin.cli.clock import ahead_of, async_pause
 from okx_rfq_plugin.cli.destinations import Destination
@@ -27,7 +28,7 @@ from okx_rfq_plugin.cli.identity import (
     needs_list,
     uid_in,
 )
-from okx_rfq_plugin.cli.maintenance import SUSPECTED, notice_in, status_request
+from okx_rfq_plugin.cli.maintenance import notice_in, status_request
 from okx_rfq_plugin.cli.network import NothingSentError, Route, for_aiohttp, ssl_context
 from okx_rfq_plugin.cli.outcomes import facts_of, nothing_sent
 
@@ -90,7 +91,7 @@ def cancel_accounts(
         interrupted = bool(_reason(interrupts))
         if not interrupted and (quotes or quotes_after is not None):
             await _end_quotes(exchange, facts, quotes, quotes_after, interrupts)
-        if facts["status"] == "failed" and facts["code"] in SUSPECTED and not interrupted:
+        if facts["status"] == "failed" and facts["code"] in MAINTENANCE and not interrupted:
             with suppress(asyncio.CancelledError):
                 if account.destination not in announced:
                     announced[account.destination] = asyncio.create_task(_announced(exchange, account.destination.env))

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from okx_rfq_plugin._core.verdict import KEY_ELSEWHERE, KEY_UNKNOWN, TOO_MANY_REQUESTS
 from okx_rfq_plugin.cli.clock import ahead_of, pause
 from okx_rfq_plugin.cli.destinations import HOSTS, Destination
 from okx_rfq_plugin.cli.maintenance import notices
@@ -24,8 +25,6 @@ _SPOT = "1"
 _OF_THE_KEY = ("environment", "permission", "IP list", "account mode", "block trading")
 _NOT_ACCEPTED = "not checked, because the key was not accepted"
 _NOT_JUDGED = "not checked, because nothing is known of the key"
-_STRANGERS = ("50101", "50111", "50119")  # codes after which the key may be one of another environment or region
-_UNKNOWN = ("50111", "50119")  # those that a host gives that does not know the key
 _STATUS_LIMIT = 5.0  # seconds: OKX takes one system/status in five
 
 
@@ -190,7 +189,7 @@ class Probe:
     def maintenance(self) -> Iterator[Finding]:
         """Look whether OKX has announced maintenance of block trading."""
         answer = self.status()
-        if answer.code == "50011":
+        if answer.code == TOO_MANY_REQUESTS:
             pause(_STATUS_LIMIT)
             answer = self.status()
         if answer.wrong:
@@ -209,7 +208,7 @@ class Probe:
 
     def _key_advice(self, code: str | None) -> str:
         """Try the key elsewhere: where it is accepted it belongs."""
-        if code in _STRANGERS:
+        if code in KEY_ELSEWHERE:
             if self._is_of_the_other_environment():
                 other = "live" if self._is_demo else "demo"
                 return f"The key is one for {other} trading: use --env {other}."
@@ -239,7 +238,7 @@ class Probe:
             answer = probe._ask_for_config()
         finally:
             probe.close()
-        return not answer.wrong or (answer.refused and answer.code not in (None, *_UNKNOWN))
+        return not answer.wrong or (answer.refused and answer.code not in (None, *KEY_UNKNOWN))
 
     def _is_of_the_other_environment(self) -> bool:
         before: dict[str, str] = self.exchange.headers

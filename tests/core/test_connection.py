@@ -21,7 +21,7 @@ import okx_rfq_plugin
 from okx_rfq_plugin.sandbox import Sandbox
 
 OK = reply(200, SUCCESS)
-TINY = 0.1  # seconds of real time: a loaded machine connects within it
+TINY = 0.05  # seconds of real time: a loaded machine connects within it
 
 
 @pytest.fixture
@@ -67,13 +67,13 @@ def test_hung_connection_costs_the_attempts_timeout_which_doubles(
     """It grows to the exchange's own and no further; that one stays as it is for everybody else."""
     standin.script(hang(), hang(), hang(), OK)
     exchange = watched(twin, standin, clock, attempt_timeout=TINY)
-    exchange.timeout = 50
+    exchange.timeout = 125
 
     receipt = twin.cancel(exchange)
 
     assert ("canceled", 4) == (receipt["status"], receipt["attempts"])
-    assert [20, 40, 50, 50] == exchange.timeouts
-    assert 50 == exchange.timeout
+    assert [50, 100, 125, 125] == exchange.timeouts
+    assert 125 == exchange.timeout
 
 
 def is_closed(session: Any) -> bool:

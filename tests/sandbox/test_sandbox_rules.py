@@ -329,7 +329,7 @@ def test_unknown_path(wire: Any) -> None:
 
     assert (404, "404") == (status, body["code"])
     assert "Not found: GET /api/v5/account/bills. This is the sandbox of okx-rfq-plugin" in body["msg"]
-    assert "It serves account/balance, account/config, asset/balances" in body["msg"]
+    assert "It serves account/balance, account/config, account/leverage-info, " in body["msg"]
     assert 'sandbox.reply("account/bills", {"code": "0", "msg": "", "data": []})' in body["msg"]
 
 

@@ -283,8 +283,7 @@ def test_other_hosts_are_not_intercepted(pytester: pytest.Pytester) -> None:
         pytester,
         """
         import ccxt, pytest, requests
-        from okx_rfq_plugin.credentials import KEYS
-from okx_rfq_plugin.sandbox import Sandbox
+        from okx_rfq_plugin.sandbox import Sandbox
 
         @pytest.mark.okx_rfq_cassette("canceled")
         def test_it(okx_rfq_exchange):
