@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from support.fleet_world import Process, Proxy, create, is_stopped, kill, strategy, watcher
+from support.fleet_world import Process, Proxy, create, fleet, is_stopped, kill, strategy, watcher
 from support.waiting import eventually
 
 from okx_rfq_plugin.fleet.server import EmbeddedServer
@@ -149,8 +149,6 @@ def test_nothing_that_was_signed_before_arrives_after_the_last_cancel(store: Emb
 
 def test_a_halted_member_creates_nothing_after_the_last_cancel(store: EmbeddedServer, sandbox: Sandbox) -> None:
     """It tries again and again while the fleet is halted for certain, and OKX hears none of it."""
-    from support.fleet_world import fleet
-
     with strategy(sandbox, store.url) as alpha, fleet("halt", sandbox, store.url, "--reason", "test") as halt:
         halt.until(lambda said: said["step"] == "obeyed")
         begun = time.monotonic()

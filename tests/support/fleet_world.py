@@ -28,8 +28,8 @@ from support.waiting import eventually
 STRATEGY = """
 import json, os, signal, sys, time
 
-ahead, right = float(os.environ.get("CLOCK_AHEAD", "0")), time.time
-time.time = lambda: right() + ahead
+ahead, right, right_ns = float(os.environ.get("CLOCK_AHEAD", "0")), time.time, time.time_ns
+time.time, time.time_ns = lambda: right() + ahead, lambda: right_ns() + int(ahead * 1e9)
 
 import ccxt, okx_rfq_plugin
 from okx_rfq_plugin.fleet import join
