@@ -258,6 +258,7 @@ def test_the_demo_shows_it_all() -> None:
 
     assert 0 == done.returncode, done
     assert "nor can come alive; the second host was left alone." in done.stdout
+    assert 2 == done.stdout.count(": all RFQs are canceled"), "no guard was left, and the watcher did it"
 
 
 @pytest.mark.exhaustive
