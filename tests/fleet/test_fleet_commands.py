@@ -9,7 +9,8 @@ import sys
 import ccxt
 import pytest
 from support.command import keys, okx_rfq, on_a_terminal, plain
-from support.fleet_world import create, eventually, fleet, kill, strategy
+from support.fleet_world import create, fleet, kill, strategy
+from support.waiting import eventually
 
 from okx_rfq_plugin.fleet import join
 from okx_rfq_plugin.fleet.server import EmbeddedServer

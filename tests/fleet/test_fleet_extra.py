@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from typing import Any
 
 from support.command import PATIENCE, environment, keys
 
@@ -34,7 +35,7 @@ print(json.dumps({
 """
 
 
-def _canceled(sandbox: Sandbox, redis: str) -> dict[str, list[str]]:
+def _canceled(sandbox: Sandbox, redis: str) -> dict[str, Any]:
     done = subprocess.run(
         (sys.executable, "-W", "ignore", "-c", _CANCEL, sandbox.url, redis),
         env=environment(**keys(sandbox.credentials)),
@@ -44,7 +45,7 @@ def _canceled(sandbox: Sandbox, redis: str) -> dict[str, list[str]]:
         check=False,
     )
     assert 0 == done.returncode, done.stderr
-    said: dict[str, list[str]] = json.loads(done.stdout)
+    said: dict[str, Any] = json.loads(done.stdout)
     return said
 
 

@@ -128,7 +128,7 @@ def test_the_acl_of_the_page_is_enough(acl: str, sandbox: Sandbox) -> None:
 )
 def test_the_acl_of_the_page_is_not_more_than_enough(acl: str, command: tuple[str, ...]) -> None:
     """What would stop, empty or read the rest of the server is denied."""
-    here = redis.Redis.from_url(acl)
+    here: Any = redis.Redis.from_url(acl)
     with pytest.raises(redis.exceptions.NoPermissionError):
         here.execute_command(*command)
     here.close()
