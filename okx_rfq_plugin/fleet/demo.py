@@ -57,12 +57,9 @@ def run(say: Say) -> int:
             _line(watcher)
             _show(say, sandbox, users, "Three guarded strategies on two hosts, and a watcher on a third:")
             dead, alive = ("alpha", "beta"), "gamma"
-            say(f"SIGKILL for all on the first host: guards and strategies of {' and '.join(dead)}.", good=False)
+            say(f"A power cut on the first host, all of {' and '.join(dead)}: no guard is left to cancel.", good=False)
             begun = time.monotonic()
-            for strategy in strategies:
-                if strategy.name in dead:
-                    os.kill(strategy.guard.pid, signal.SIGKILL)
-                    os.kill(strategy.pid, signal.SIGKILL)
+            _cut_power([strategy.guard.pid for strategy in strategies if strategy.name in dead])
             gone = _until(lambda: not any(sandbox.rfqs("active", credentials=users[name]) for name in dead))
             took = time.monotonic() - begun
             kept = len(sandbox.rfqs("active", credentials=users[alive])) == 1
@@ -94,12 +91,8 @@ def _strategies(
             strategies.append(_Strategy(name, credentials, each, int(_line(each))))
         yield strategies
     finally:
+        _cut_power([each.pid for each in guards])  # the sandbox is about to go: there is nothing left to cancel
         for each in guards:
-            each.send_signal(signal.SIGTERM)
-        for strategy in strategies:
-            _kill(strategy.pid)
-        for each in guards:
-            each.kill()
             each.communicate()
 
 
@@ -170,6 +163,27 @@ def _until(true: Callable[[], bool]) -> bool:
     return true()
 
 
+def _cut_power(guards: list[int]) -> None:
+    """Kill processes and all that they have started; stopped first, so that none sees another die."""
+    stopped: set[int] = set()
+    while host := _descendants(guards) - stopped:  # one that was started meanwhile is found by the next look
+        for pid in sorted(host):
+            _send(pid, signal.SIGSTOP)
+        stopped |= host
+    for pid in stopped:
+        _send(pid, signal.SIGKILL)
+
+
+def _descendants(pids: list[int]) -> set[int]:
+    command = ("ps", "-A", "-o", "pid=,ppid=")
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    parents = {int(pid): int(parent) for pid, parent in (line.split() for line in listed.splitlines())}
+    found = set(pids)
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
 def _table(name: str, url: str) -> str:
     keys = "\n".join(f'{key.partition("_")[2].lower()} = "{_variable(name, key)}"' for key in KEYS.values())
     return f'[{name}]\nenv = "sandbox"\nurl = "{url}"\n{keys}\n'
@@ -179,6 +193,6 @@ def _variable(name: str, key: str) -> str:
     return f"{name.upper()}_{key}"
 
 
-def _kill(pid: int) -> None:
+def _send(pid: int, number: int) -> None:
     with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)

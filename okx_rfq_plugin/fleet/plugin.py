@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from ccxt.base.errors import OperationRejected
@@ -15,6 +16,7 @@ from ccxt.base.errors import OperationRejected
 from okx_rfq_plugin.fleet import clocks, tickets
 from okx_rfq_plugin.fleet.accounts import Identity, account_of, ahead_of, identity_of, sync_twin
 from okx_rfq_plugin.fleet.membership import Membership
+from okx_rfq_plugin.fleet.yielding import at_limit, at_limit_async
 from okx_rfq_plugin.hookspecs import hookimpl
 from okx_rfq_plugin.plugins import get_plugin_manager
 
@@ -23,6 +25,8 @@ LEASE = 3.0  # seconds
 PATIENCE = 2.0  # seconds that the first create of a process may wait until it is a member
 
 logger = logging.getLogger("okx_rfq_plugin")
+
+_Send = Callable[[], Any]
 
 
 class Joined:
@@ -96,9 +100,13 @@ class FleetPlugin:
         rest = _without(self)
         arguments = {"exchange": exchange, "params": params, "confirm": confirm}
         office = None if params or confirm else members[0].office
+
+        def send() -> Any:
+            return rest(**arguments)
+
         if exchange.synchronous:
-            return _cancel(members, office, lambda: rest(**arguments))
-        return _cancel_async(members, office, lambda: rest(**arguments))
+            return _cancel(members, office, send, lambda: at_limit(exchange, send))
+        return _cancel_async(members, office, send, lambda: at_limit_async(exchange, send))
 
     def _members_now(self, exchange: Any, path: str) -> list[Joined]:
         members = self.members_of(exchange)
@@ -144,16 +152,19 @@ def _without(plugin: FleetPlugin) -> Any:
     return manager.subset_hook_caller("cancel_all_rfqs", remove_plugins=[plugin, *wrappers])
 
 
-def _cancel(members: list[Joined], office: tickets.Office | None, send: Any) -> Any:
+def _cancel(members: list[Joined], office: tickets.Office | None, send: _Send, at_limit: _Send) -> Any:
     begun = clocks.read()
-    receipt = send() if office is None else tickets.run(office, send)
+    receipt = send() if office is None else tickets.run(office, lambda yields: at_limit() if yields else send())
     _note(members, begun, receipt)
     return receipt
 
 
-async def _cancel_async(members: list[Joined], office: tickets.Office | None, send: Any) -> Any:
+async def _cancel_async(members: list[Joined], office: tickets.Office | None, send: _Send, at_limit: _Send) -> Any:
     begun = clocks.read()
-    receipt = await (send() if office is None else tickets.run_async(office, send))
+    if office is None:
+        receipt = await send()
+    else:
+        receipt = await tickets.run_async(office, lambda yields: at_limit() if yields else send())
     _note(members, begun, receipt)
     return receipt
 

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T", "Member", "Watcher", "Latch")
 
+# okx.com/docs-v5/en/#block-trading-rest-api-cancel-all-rfqs
+SENDS, WINDOW = 2, 2.0  # requests that OKX takes in the given number of seconds
 OKX_WINDOW = 30.0  # seconds that a signature is good for: okx.com/docs-v5/en/#overview-rest-authentication
 ON_THE_WIRE = 2.0  # seconds in which what was on the wire arrives, but for the rare request that is held up
 CERTAIN = OKX_WINDOW + 1.0  # seconds after which OKX refuses what was signed before, with a second for rounding

@@ -66,35 +66,45 @@ return redis.call('HDEL', KEYS[1], ARGV[1])
 """
 
 # Cancels shared across processes. Each caller has a random ticket. `waiting` holds for each the ticket of the caller
-# who has set out with it, or "w"; `sent` holds when each request left or came back; `next` is the caller who waits for
-# OKX's window.
+# who has set out with it, or "w"; `sent` holds when each request left or came back, and whether it did ("wire", "back",
+# or "full" where OKX took it for one too many); `next` is the caller who waits for OKX's window.
 
-# KEYS: waiting, next, sent, done of this ticket. ARGV: ticket, sends, window in µs, ms that `next` is good for.
-# Returns {'done', what came of it}, {'wait'}, or {'send', each ticket that the request will serve}.
+# KEYS: waiting, next, sent, done of this ticket. ARGV: ticket, sends, window in µs, ms that `next` is good for once the
+# window is open, least and most ms between two looks of those who follow.
+# Returns {'done', what came of it}, {'send', each ticket that the request will serve}, or {'wait', ms until OKX's
+# window opens, ms between two looks after that}: a crowd looks the less often the greater it is.
 ENTER = (
     _NOW
     + """
 local done = redis.call('GET', KEYS[4])
 if done then return {'done', done} end
-local sent, busy, wire = redis.call('HGETALL', KEYS[3]), 0, {}
+local sends, window = tonumber(ARGV[2]), tonumber(ARGV[3])
+local sent, lefts, wire = redis.call('HGETALL', KEYS[3]), {}, {}
 for i = 1, #sent, 2 do
   local at, state = string.match(sent[i + 1], '(%d+) (%w+)')
-  if now - tonumber(at) >= tonumber(ARGV[3]) or tonumber(at) > now then
+  local left = tonumber(at) + window - now
+  if left <= 0 or left > window then
     redis.call('HDEL', KEYS[3], sent[i])
   else
-    busy = busy + 1
+    for _ = 1, state == 'full' and sends or 1 do lefts[#lefts + 1] = left end
     wire[sent[i]] = state == 'wire'
   end
 end
+table.sort(lefts, function(a, b) return a > b end)
+local opens = math.ceil((lefts[sends] or 0) / 1000)
+local function wait(ms)
+  local pause = 2 * redis.call('HLEN', KEYS[1])
+  return {'wait', ms, math.min(math.max(pause, tonumber(ARGV[5])), tonumber(ARGV[6]))}
+end
 local by = redis.call('HGET', KEYS[1], ARGV[1])
-if by and wire[by] then return {'wait'} end
+if by and wire[by] then return wait(0) end
 redis.call('HSET', KEYS[1], ARGV[1], 'w')
 redis.call('PEXPIRE', KEYS[1], 90000)
 local leader = redis.call('GET', KEYS[2])
-if leader and leader ~= ARGV[1] then return {'wait'} end
-if busy >= tonumber(ARGV[2]) then
-  redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[4])
-  return {'wait'}
+if leader and leader ~= ARGV[1] then return wait(opens) end
+if opens > 0 then
+  redis.call('SET', KEYS[2], ARGV[1], 'PX', opens + tonumber(ARGV[4]))
+  return {'wait', opens, 0}
 end
 redis.call('DEL', KEYS[2])
 redis.call('HSET', KEYS[3], ARGV[1], string.format('%.0f', now) .. ' wire')
@@ -110,16 +120,21 @@ return served
 """
 )
 
-# KEYS: waiting, sent. ARGV: ticket, prefix of what is done, ms that it is kept, then ticket and outcome of each that is
-# served; none where the cancel was not clean: then those who wait go on by themselves.
+# KEYS: waiting, next, sent. ARGV: ticket, state of its request ('' where the store is not to learn of one that it has
+# not sent out), prefix of what is done, ms that it is kept, then ticket and outcome of each that is served; none where
+# the cancel was not clean: then those who wait go on by themselves.
 ENDED = (
     _NOW
     + """
-if redis.call('HEXISTS', KEYS[2], ARGV[1]) == 1 then
-  redis.call('HSET', KEYS[2], ARGV[1], string.format('%.0f', now) .. ' back')
+if redis.call('GET', KEYS[2]) == ARGV[1] then redis.call('DEL', KEYS[2]) end
+local state = ARGV[2]
+if state == '' and redis.call('HEXISTS', KEYS[3], ARGV[1]) == 1 then state = 'back' end
+if state ~= '' then
+  redis.call('HSET', KEYS[3], ARGV[1], string.format('%.0f', now) .. ' ' .. state)
+  redis.call('PEXPIRE', KEYS[3], 90000)
 end
-for i = 4, #ARGV, 2 do
-  redis.call('SET', ARGV[2] .. ARGV[i], ARGV[i + 1], 'PX', ARGV[3])
+for i = 5, #ARGV, 2 do
+  redis.call('SET', ARGV[3] .. ARGV[i], ARGV[i + 1], 'PX', ARGV[4])
   redis.call('HDEL', KEYS[1], ARGV[i])
 end
 redis.call('HDEL', KEYS[1], ARGV[1])

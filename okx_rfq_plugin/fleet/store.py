@@ -16,6 +16,8 @@ from redis.retry import Retry
 
 from okx_rfq_plugin.fleet import scripts
 from okx_rfq_plugin.fleet.records import (
+    SENDS,
+    WINDOW,
     Beat,
     Latch,
     Member,
@@ -32,8 +34,8 @@ CHANNEL = PREFIX + "latch"
 _EPOCH, _MEMBERS, _LATCH = PREFIX + "epoch", PREFIX + "members", PREFIX + "latch"
 _WATCHERS, _CANCELS = PREFIX + "watchers", PREFIX + "cancels"
 _BEAT = PREFIX + "beat:"
-_SENDS, _WINDOW = 2, 2.0  # okx.com/docs-v5/en/#block-trading-rest-api-cancel-all-rfqs
-_SETTING_OUT = 400  # milliseconds that one who waits for OKX's window may be silent
+_SETTING_OUT = 300  # milliseconds after OKX's window has opened, in which the one who waits for it sets out, or another
+_LEAST, _MOST = 50, 250  # milliseconds between two looks at another's cancel
 _KEPT = 10_000  # milliseconds that the outcome of a shared cancel is kept
 
 
@@ -168,18 +170,19 @@ class Store:
             pubsub.subscribe(CHANNEL)
         return Latches(pubsub)
 
-    def enter(self, group: str, ticket: str) -> list[str]:
+    def enter(self, group: str, ticket: str) -> list[Any]:
         """Ask what a caller is to do who wants to cancel: see `scripts.ENTER`."""
         waiting, following, sent, done = _ticket_keys(group)
         keys = (waiting, following, sent, done + ticket)
-        reply: list[str] = self._run(scripts.ENTER, keys, ticket, _SENDS, int(_WINDOW * 1_000_000), _SETTING_OUT)
+        times = (int(WINDOW * 1_000_000), _SETTING_OUT, _LEAST, _MOST)
+        reply: list[Any] = self._run(scripts.ENTER, keys, ticket, SENDS, *times)
         return reply
 
-    def ended(self, group: str, ticket: str, outcomes: Mapping[str, str]) -> None:
-        """Say how a cancel that `enter` had sent out has ended: see `scripts.ENDED`."""
-        waiting, _, sent, done = _ticket_keys(group)
+    def ended(self, group: str, ticket: str, outcomes: Mapping[str, str], state: str = "") -> None:
+        """Say how a cancel has ended, or that one has set out without having been sent by `enter`: see `ENDED`."""
+        waiting, following, sent, done = _ticket_keys(group)
         pairs = [text for pair in outcomes.items() for text in pair]
-        self._run(scripts.ENDED, (waiting, sent), ticket, done, _KEPT, *pairs)
+        self._run(scripts.ENDED, (waiting, following, sent), ticket, state, done, _KEPT, *pairs)
 
     def _run(self, script: str, keys: tuple[str, ...], *arguments: Any) -> Any:
         with self._mended():

@@ -6,20 +6,25 @@ import hashlib
 import hmac
 import json
 import queue
+import random
 import secrets
 import threading
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 from okx_rfq_plugin._core.clock import SYSTEM, AsyncWaker, Clock, Waker
+from okx_rfq_plugin.fleet.records import WINDOW
 from okx_rfq_plugin.fleet.store import Store, StoreError
 
 BUDGET = 0.05  # seconds that a cancel waits for the store at a time, then it goes on as without it
-LONGEST = 2.5  # seconds that a cancel waits for others, OKX's window included
-_LOOK = 0.05  # seconds between two looks at how others are getting on
-_LOOKS = 3  # unanswered ones in a row, after which one who waits for OKX's window waits no longer
+PATIENCE = 0.5  # the same, after OKX's window has opened for one who waits for another's cancel
+LONGEST = 10.0  # seconds that a cancel is shared at most: OKX's window, leaders that fail, and others in their place
+_MOST = 3  # own requests that OKX may take for one too many, before the cancel goes on by itself
 _GOODBYE = 2.0  # seconds that closing may take
+
+LIMITED, FAILED = "limited", "failed"  # what may come of a request, instead of a receipt
 
 Receipt = dict[str, Any]
 # What a caller is to do next: sleep the given number of seconds, ask (with what is to be asked), or send.
@@ -104,59 +109,79 @@ def share(office: Office, now: Callable[[], float]) -> Generator[Step, Any, Rece
 
     Yields:
         `("ask", question, undo)`: the store's answer, None where it is not there in time. `("sleep", seconds)`.
-        `("tell", question)`: nothing is waited for. `("send",)`: the receipt of the caller's own cancel, None where it
-        was not clean.
+        `("tell", question)`: nothing is waited for. `("send", yields)`: the receipt of the caller's own cancel; FAILED
+            where it has raised; LIMITED where it yields, and OKX took it for one too many.
 
     Returns:
-        The receipt of another's cancel, which set out after this caller came; None where it sent its own.
+        The receipt.
     """
     ticket, begun = secrets.token_hex(8), now()
-    unanswered = _LOOKS  # the first question has one chance
-    leave = _end(office, ticket, {})
-    while True:
+    leave = _end(office, ticket)
+    until = begun + LONGEST
+    silence = begun  # until then a store that does not answer costs nothing: OKX would take no request anyway
+    alone, limited = False, 0
+    while now() < until:
         answer = yield "ask", lambda store: store.enter(office.group, ticket), leave
-        if not answer:
-            unanswered += 1
-            if unanswered > _LOOKS:
-                break
+        if answer and answer[0] == "wait":
+            silence = now() + answer[1] / 1000 + PATIENCE
+            # Not all of a crowd at once.
+            yield "sleep", (answer[1] + answer[2] * (0.5 + random.random())) / 1000
             continue
-        unanswered = 0
-        if answer[0] == "done":
+        if answer and answer[0] == "done":
             receipt = office.unsealed(ticket, answer[1])
-            if receipt is not None:
-                return {**receipt, "elapsed": now() - begun}
-            break
-        if answer[0] == "send":
-            receipt = yield ("send",)
-            served = answer[1:] if receipt is not None else []
-            yield "tell", _end(office, ticket, {each: office.sealed(each, receipt) for each in served})
-            return None
-        if now() - begun >= LONGEST:
+            if receipt is None:
+                break
+            return {**receipt, "elapsed": round(now() - begun, 6)}
+        if not answer:
+            if now() < silence:
+                yield "sleep", BUDGET
+                continue
+            if alone:
+                break
+            alone = True
+            yield "tell", _end(office, ticket, "back")
+        outcome = yield "send", True
+        if outcome is LIMITED:
+            limited, silence = limited + 1, now() + WINDOW + PATIENCE
+            until = max(until, silence + WINDOW) if limited <= _MOST else begun
+            yield "tell", _end(office, ticket, "full")
+        elif outcome is FAILED:
             yield "tell", leave
-            break
-        yield "sleep", _LOOK
-    yield ("send",)
-    return None
+            return None
+        else:
+            outcomes = {each: office.sealed(each, outcome) for each in (answer or ())[1:]}
+            yield "tell", _end(office, ticket, outcomes=outcomes)
+            return _own(outcome, limited, now() - begun)
+    yield "tell", leave
+    outcome = yield "send", False
+    return None if outcome is FAILED else _own(outcome, limited, now() - begun)
 
 
-def _end(office: Office, ticket: str, outcomes: Mapping[str, str]) -> Callable[[Store], None]:
-    return lambda store: store.ended(office.group, ticket, outcomes)
+def _own(receipt: Receipt, limited: int, elapsed: float) -> Receipt:
+    """Return the receipt of an own request with what went before it."""
+    return {**receipt, "attempts": receipt["attempts"] + limited, "elapsed": round(elapsed, 6)}
 
 
-def run(office: Office, send: Callable[[], Receipt], clock: Clock = SYSTEM) -> Receipt:
+def _end(
+    office: Office, ticket: str, state: str = "", outcomes: Mapping[str, str] = MappingProxyType({})
+) -> Callable[[Store], None]:
+    return lambda store: store.ended(office.group, ticket, outcomes, state)
+
+
+def run(office: Office, send: Callable[[bool], Receipt | None], clock: Clock = SYSTEM) -> Receipt:
     """Serve a cancel.
 
     Args:
         office: asks the store.
-        send: cancels as without the fleet, and returns the receipt or raises.
+        send: cancels, and returns the receipt or raises; where it is to yield, None at OKX's limit.
         clock: measures and sleeps.
     """
-    steps, sent, result = share(office, clock.now), None, None
+    steps, result = share(office, clock.now), None
     while True:
         try:
             what, *how = steps.send(result)
         except StopIteration as end:
-            return end.value or sent  # type: ignore[return-value]  # one of the two is there
+            return end.value  # type: ignore[no-any-return]  # a receipt: where a cancel has failed it has raised
         result = None
         if what == "ask":
             question = office.put(Question(how[0], Waker(), how[1]))
@@ -167,21 +192,24 @@ def run(office: Office, send: Callable[[], Receipt], clock: Clock = SYSTEM) -> R
         elif what == "tell":
             office.put(Question(how[0], Waker()))
         else:
+            result = FAILED
             try:
-                result = sent = send()
+                result = send(how[0]) or LIMITED
             finally:
-                if sent is None:
+                if result is FAILED:
                     _take_back(steps, office)
 
 
-async def run_async(office: Office, send: Callable[[], Any], clock: Clock = SYSTEM) -> Receipt:
+async def run_async(
+    office: Office, send: Callable[[bool], Awaitable[Receipt | None]], clock: Clock = SYSTEM
+) -> Receipt:
     """Async version of `run`."""
-    steps, sent, result = share(office, clock.now), None, None
+    steps, result = share(office, clock.now), None
     while True:
         try:
             what, *how = steps.send(result)
         except StopIteration as end:
-            return end.value or sent  # type: ignore[return-value]  # as above
+            return end.value  # type: ignore[no-any-return]  # as above
         result = None
         if what == "ask":
             question = office.put(Question(how[0], AsyncWaker(), how[1]))
@@ -192,16 +220,17 @@ async def run_async(office: Office, send: Callable[[], Any], clock: Clock = SYST
         elif what == "tell":
             office.put(Question(how[0], Waker()))
         else:
+            result = FAILED
             try:
-                result = sent = await send()
+                result = await send(how[0]) or LIMITED
             finally:
-                if sent is None:
+                if result is FAILED:
                     _take_back(steps, office)
 
 
 def _take_back(steps: Generator[Step, Any, Receipt | None], office: Office) -> None:
     # A cancel that was not clean serves nobody else; those who wait for it hear so.
     with suppress(StopIteration):
-        what, *how = steps.send(None)
+        what, *how = steps.send(FAILED)
         if what == "tell":
             office.put(Question(how[0], Waker()))

@@ -23,9 +23,13 @@ def ticks(world: World, seconds: float) -> None:
 class Desk(RuleBasedStateMachine):
     """Hosts that die, stop, sleep and are cut off; a store that fails in all its ways; halts and resumes."""
 
-    @initialize(watchers=st.integers(1, 2), ahead=st.sampled_from([0.0, -20.0, 0.5, 25.0]))
-    def begin(self, watchers: int, ahead: float) -> None:
-        self.world = World(watchers=watchers)
+    @initialize(
+        watchers=st.integers(1, 2),
+        ahead=st.sampled_from([0.0, -20.0, 0.5, 25.0]),
+        on_blind=st.sampled_from(["alarm", "cancel"]),
+    )
+    def begin(self, watchers: int, ahead: float, on_blind: str) -> None:
+        self.world = World(watchers=watchers, on_blind=on_blind)
         self.world.busy = True
         self.world.start("demo:1", ahead)
         self.world.start("demo:2")
@@ -117,6 +121,16 @@ class Desk(RuleBasedStateMachine):
     @rule(sees=st.booleans())
     def the_watcher_is_cut_off(self, sees: bool) -> None:
         self.world.watcher_sees = sees
+
+    @rule(pick=PICK)
+    def a_watcher_dies(self, pick: int) -> None:
+        if self.world.watches:
+            self.world.watches.pop(pick % len(self.world.watches))
+
+    @precondition(lambda self: len(self.world.watches) < 3)
+    @rule()
+    def a_watcher_starts(self) -> None:
+        self.world.start_watcher()
 
     @rule(takes=st.booleans())
     def okx_fails(self, takes: bool) -> None:
@@ -378,6 +392,25 @@ def test_two_watchers_do_each_other_no_harm() -> None:
     assert 2 == sum(event.kind == "lapsed" for event in world.events)
     assert 2 == sum(event.kind == "finished" for event in world.events)
     assert {} == world.store.members
+
+
+def test_a_watcher_that_starts_sees_who_died_before() -> None:
+    """The last watcher is gone when a host dies; the next one gives it its lease, and cancels then."""
+    world = World()
+    host = world.start("demo:1")
+    ticks(world, 5.0)
+    world.sign(host, 0.0)
+    world.check(host)
+    world.tick()
+    world.watches.clear()
+    host.state, world.only_the_store_failed = "dead", False
+    ticks(world, 60.0)
+    assert world.rfqs[0].state == "active"
+
+    world.start_watcher()
+    ticks(world, 5.0)
+
+    assert world.rfqs[0].state == "canceled"
 
 
 def test_a_cancel_that_fails_is_repeated_until_it_is_true() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import json
+import math
 import re
 import subprocess
 import sys
@@ -18,10 +20,14 @@ from support.command import PATIENCE, environment, keys
 from support.fleet_world import Proxy, cancels
 
 import okx_rfq_plugin
+from okx_rfq_plugin._core.policy import POLICY
+from okx_rfq_plugin._core.verdict import Meaning
 from okx_rfq_plugin.fleet import join, tickets
+from okx_rfq_plugin.fleet.records import WINDOW
 from okx_rfq_plugin.fleet.server import EmbeddedServer
 from okx_rfq_plugin.fleet.store import Store
-from okx_rfq_plugin.fleet.tickets import Office, share
+from okx_rfq_plugin.fleet.tickets import FAILED, LIMITED, Office, share
+from okx_rfq_plugin.fleet.yielding import at_limit
 from okx_rfq_plugin.sandbox import DROP, Sandbox
 
 RECEIPT = {"status": "canceled", "timestamp": 1, "datetime": None, "attempts": 1, "elapsed": 0.1, "info": {}}
@@ -45,45 +51,67 @@ def office(store: EmbeddedServer) -> Iterator[Office]:
 # What the store decides
 
 
+def enter(here: Store, *tickets: str) -> list[str]:
+    """What each is told first: done, send or wait."""
+    return [here.enter(GROUP, ticket)[0] for ticket in tickets]
+
+
+def two_seconds_pass(here: Store) -> None:
+    here._client.delete("{okx-rfq-fleet}:sent:" + GROUP)
+
+
 def test_two_set_out_at_once_and_the_third_waits(here: Store) -> None:
     """OKX takes two requests in two seconds: the third serves all who came by then."""
     assert ["send", "a"] == here.enter(GROUP, "a")
     assert ["send", "b"] == here.enter(GROUP, "b")
-    assert ["wait"] == here.enter(GROUP, "c")
-    assert ["wait"] == here.enter(GROUP, "d")
+    assert ["wait", "wait"] == enter(here, "c", "d")
+
+
+def test_who_waits_is_told_when_to_look_again(here: Store) -> None:
+    """Not before OKX's window opens; the one who sets out then, exactly then, and the others a little later."""
+    enter(here, "a", "b")
+
+    _, leader, at_once = here.enter(GROUP, "c")
+    _, follower, later = here.enter(GROUP, "d")
+
+    assert 0 < follower <= leader <= 2000
+    assert (0, 50) == (at_once, later)
+
+
+def test_a_crowd_looks_less_often(here: Store) -> None:
+    """A hundred who wait look every fifth of a second, and the store stays idle."""
+    enter(here, "a", "b", "c", *(f"follower {number}" for number in range(100)))
+
+    assert 200 <= here.enter(GROUP, "d")[2] <= 250
 
 
 def test_the_outcome_reaches_those_who_came_before_it_set_out(here: Store) -> None:
     """Not one who came after."""
-    here.enter(GROUP, "a")
-    here.enter(GROUP, "b")
-    here.enter(GROUP, "c")
-    here._client.hdel("{okx-rfq-fleet}:sent:" + GROUP, "a", "b")  # as two seconds later
+    enter(here, "a", "b", "c")
+    two_seconds_pass(here)
     assert ["send", "c"] == here.enter(GROUP, "c")
     assert ["send", "d"] == here.enter(GROUP, "d")
 
     here.ended(GROUP, "c", {"c": "outcome"})
 
     assert ["done", "outcome"] == here.enter(GROUP, "c")
-    assert ["wait"] == here.enter(GROUP, "d")
+    assert ["wait"] == enter(here, "d")
 
 
 def test_who_waits_sets_out_with_all_who_wait(here: Store) -> None:
     """And each of them waits for it while it is on its way."""
-    for ticket in ("a", "b", "c", "d", "e"):
-        here.enter(GROUP, ticket)
-    here._client.hdel("{okx-rfq-fleet}:sent:" + GROUP, "a", "b")
+    enter(here, "a", "b", "c", "d", "e")
+    two_seconds_pass(here)
 
     assert {"c", "d", "e"} == set(here.enter(GROUP, "c")[1:])
-    assert ["wait"] == here.enter(GROUP, "d")
+    assert ["wait", 0, 50] == here.enter(GROUP, "d")
 
 
 def test_a_leader_that_failed_is_followed_by_another(here: Store) -> None:
     """Those whom it would have served set out themselves."""
-    for ticket in ("a", "b", "c", "d"):
-        here.enter(GROUP, ticket)
-    here._client.hdel("{okx-rfq-fleet}:sent:" + GROUP, "a", "b")
-    here.enter(GROUP, "c")
+    enter(here, "a", "b", "c", "d")
+    two_seconds_pass(here)
+    enter(here, "c")
 
     here.ended(GROUP, "c", {})
 
@@ -91,56 +119,140 @@ def test_a_leader_that_failed_is_followed_by_another(here: Store) -> None:
 
 
 def test_a_leader_that_died_while_it_waited_is_followed_by_another(here: Store) -> None:
-    """It has shown itself for 0.4 s at most."""
-    for ticket in ("a", "b", "c"):
-        here.enter(GROUP, ticket)
+    """It is waited for until 0.3 s after OKX's window has opened."""
+    enter(here, "a", "b", "c")
     here._client.delete("{okx-rfq-fleet}:next:" + GROUP)  # as it expires
-    here._client.hdel("{okx-rfq-fleet}:sent:" + GROUP, "a", "b")
+    two_seconds_pass(here)
 
     assert {"c", "d"} == set(here.enter(GROUP, "d")[1:])
+
+
+def test_a_leader_that_leaves_while_it_waits_is_followed_at_once(here: Store) -> None:
+    """An answer that came too late is taken back, and holds up nobody."""
+    enter(here, "a", "b", "c", "d")
+    here.ended(GROUP, "c", {})
+    two_seconds_pass(here)
+
+    assert ["send", "d"] == here.enter(GROUP, "d")
+
+
+@pytest.mark.parametrize(("state", "tickets"), [("full", ("a",)), ("back", ("a", "b")), ("back", tuple("abcdefgh"))])
+def test_requests_that_the_store_did_not_send_out_count(here: Store, state: str, tickets: tuple[str, ...]) -> None:
+    """One that OKX took for one too many closes its window, and so do two that went without the store, or more."""
+    for ticket in tickets:
+        here.ended(GROUP, ticket, {}, state)
+
+    _, opens, _ = here.enter(GROUP, "z")
+
+    assert 0 < opens <= 2000
 
 
 # What a caller does
 
 
-def steps(office: Office, *answers: Any) -> list[str]:
-    """What it does, given what it gets for each step."""
-    sharing, result = share(office, iter(range(100)).__next__), None
-    done: list[str] = []
-    answered = iter(answers)
-    while True:
-        try:
-            step = sharing.send(result)
-        except StopIteration as end:
-            return [*done, "served"] if end.value else done
-        done.append(step[0])
-        result = next(answered, None) if step[0] in ("ask", "send") else None
+class Told:
+    """A caller on virtual time, and what it does: `asks` is what the store answers, `sends` what comes of requests.
+
+    The last answer is given again and again. A question that is not answered takes the budget.
+    """
+
+    def __init__(self, office: Office, asks: list[Any], sends: list[Any]) -> None:
+        self.seconds = 0.0
+        self.sent: list[tuple[bool, float]] = []  # whether it yields at OKX's limit, and when
+        self.told = 0
+        answers, outcomes, result = iter(asks), iter(sends), None
+        sharing = share(office, lambda: self.seconds)
+        answer = None
+        while True:
+            try:
+                what, *how = sharing.send(result)
+            except StopIteration as end:
+                self.receipt = end.value
+                return
+            result = None
+            if what == "ask":
+                result = answer = next(answers, answer)
+                self.seconds += 0.0 if answer else tickets.BUDGET
+            elif what == "sleep":
+                self.seconds += how[0]
+            elif what == "send":
+                self.sent.append((how[0], round(self.seconds, 3)))
+                result = next(outcomes)
+            else:
+                self.told += 1
+
+
+WAIT = ["wait", 0, 50]
 
 
 def test_without_an_answer_it_goes_on_as_without_the_store(office: Office) -> None:
-    """It sends."""
-    assert ["ask", "send"] == steps(office, None)
+    """It sends after 50 ms, and has it counted."""
+    told = Told(office, [None], [RECEIPT])
+
+    assert [(True, 0.05)] == told.sent
+    assert 2 == told.told
 
 
-def test_who_waits_for_the_window_gives_the_store_three_chances(office: Office) -> None:
-    """A look that is answered late is no reason to send; four in a row are."""
-    assert ["ask", "sleep", "ask", "ask", "ask", "ask", "send"] == steps(office, ["wait"], None, None, None, None)
+def test_who_waits_for_the_window_has_patience_with_the_store(office: Office) -> None:
+    """A look that is answered late is no reason to send: not before the window is open for half a second."""
+    told = Told(office, [["wait", 2000, 0], None], [RECEIPT])
+
+    ((_, at),) = told.sent
+    assert 2.5 <= at <= 2.65
 
 
 def test_who_sends_says_how_it_ended(office: Office) -> None:
     """To all whom it served."""
-    assert ["ask", "send", "tell"] == steps(office, ["send", "a"], RECEIPT)
+    told = Told(office, [["send", "a"]], [RECEIPT])
+
+    assert ([(True, 0.0)], 1) == (told.sent, told.told)
 
 
 def test_who_waits_too_long_sends(office: Office) -> None:
-    """After 2.5 s; here each look at the clock is a second."""
-    assert ["ask", "sleep", "ask", "sleep", "ask", "tell", "send"] == steps(office, ["wait"], ["wait"], ["wait"])
+    """After ten seconds, whatever the store says."""
+    told = Told(office, [WAIT], [RECEIPT])
+
+    ((yields, at),) = told.sent
+    assert not yields
+    assert 10.0 <= at <= 10.1
+
+
+@pytest.mark.parametrize("first", [None, ["send", "a"]])
+def test_who_is_one_too_many_waits_with_the_others(office: Office, first: Any) -> None:
+    """Whether sent out by the store or without it; OKX's window is waited for, and so is a store that is slow."""
+    told = Told(office, [first, None, None, WAIT, ["send", "a"]], [LIMITED, RECEIPT])
+
+    assert [True, True] == [yields for yields, _ in told.sent]
+    assert 2 == told.receipt["attempts"]
+
+
+def test_who_is_one_too_many_again_and_again_goes_on_by_itself(office: Office) -> None:
+    """Another program uses OKX's window up: after the fourth time the cancel goes on as without the fleet."""
+    told = Told(office, [["send", "a"]], [*[LIMITED] * 4, RECEIPT])
+
+    assert [True, True, True, True, False] == [yields for yields, _ in told.sent]
+    assert 5 == told.receipt["attempts"]
+
+
+def test_without_the_store_no_one_is_one_too_many_twice(office: Office) -> None:
+    """Then it goes on as without the fleet, when OKX's window has opened."""
+    told = Told(office, [None], [LIMITED, RECEIPT])
+
+    assert [True, False] == [yields for yields, _ in told.sent]
+    assert 2.5 <= told.sent[1][1] <= 2.7
+
+
+def test_a_cancel_that_raises_serves_no_one(office: Office) -> None:
+    """Those who wait for it hear so."""
+    told = Told(office, [["send", "a", "b"]], [FAILED])
+
+    assert (None, 1) == (told.receipt, told.told)
 
 
 @pytest.mark.parametrize("forged", ["", "7", "{}", json.dumps({"receipt": json.dumps(RECEIPT), "mac": "00"})])
 def test_an_outcome_that_no_holder_of_the_key_has_signed_counts_for_nothing(office: Office, forged: str) -> None:
     """Who can write to the store cannot claim that a cancel was clean."""
-    assert ["ask", "send"] == steps(office, ["done", forged])
+    assert [(False, 0.0)] == Told(office, [["done", forged]], [RECEIPT]).sent
 
 
 def test_an_outcome_is_for_one_ticket(office: Office) -> None:
@@ -189,6 +301,86 @@ def test_a_rejection_is_the_callers_own(store: EmbeddedServer, sandbox: Sandbox)
     sandbox.fault("rfq/cancel-all-rfqs", "50113")
     with join(exchange, store.url), pytest.raises(ccxt.AuthenticationError):
         exchange.cancel_all_rfqs()
+
+
+@pytest.mark.parametrize("twin", ["sync", "async"], indirect=True)
+def test_who_is_one_too_many_at_okx_comes_back(twin: Any, store: EmbeddedServer, sandbox: Sandbox) -> None:
+    """Another program uses OKX's window: the caller waits with the rest of the fleet, and says how often it asked."""
+    sandbox.create_rfq()
+    sandbox.fault("rfq/cancel-all-rfqs", "50011")
+    exchange = sandbox.exchange(twin.module.okx)
+
+    async def block() -> Any:
+        try:
+            async with join(exchange, store.url):
+                return await exchange.cancel_all_rfqs()
+        finally:
+            await exchange.close()
+
+    if twin.synchronous:
+        with join(exchange, store.url):
+            receipt = exchange.cancel_all_rfqs()
+    else:
+        receipt = asyncio.run(block())
+
+    assert ("canceled", 2) == (receipt["status"], receipt["attempts"])
+    assert receipt["elapsed"] >= WINDOW
+    assert 2 == cancels(sandbox)
+
+
+@pytest.mark.parametrize(
+    ("meaning", "failures", "comes_back"),
+    [(Meaning.RATE_LIMITED, 0, True), (Meaning.RATE_LIMITED, 1, False), (Meaning.UNAVAILABLE, 0, False)],
+)
+def test_only_what_is_certainly_not_canceled_comes_back(meaning: Meaning, failures: int, comes_back: bool) -> None:
+    """A cancel that was in doubt before it reached OKX's limit tells so by itself."""
+    exchange = ccxt.okx()
+    okx_rfq_plugin.install(exchange, policy=okx_rfq_plugin.RetryPolicy(rate_limit_wait=1.0, jitter=0.0))
+    waits: list[float] = []
+
+    def send() -> Any:
+        waits.append(getattr(exchange, POLICY).wait(meaning, failures, 0.0))
+        raise ccxt.RateLimitExceeded
+
+    if comes_back:
+        assert None is at_limit(exchange, send)
+    else:
+        with pytest.raises(ccxt.RateLimitExceeded):
+            at_limit(exchange, send)
+
+    assert [comes_back] == [math.isinf(wait) for wait in waits]
+    assert 1.0 == getattr(exchange, POLICY).wait(Meaning.RATE_LIMITED, 0, 0.0)
+
+
+class Desk(ccxt.okx):
+    """A class of its own, to be installed on."""
+
+
+def test_the_policy_of_an_exchange_stays_what_it_is() -> None:
+    """Of the object or of its class, as it is or changed later, subclassed or not, and through a copy."""
+
+    class Patient(okx_rfq_plugin.RetryPolicy):
+        def wait(self, meaning: Meaning, failures: int, waited: float) -> float:
+            return 42.0
+
+    def waited(exchange: Any) -> float:
+        at_limit(exchange, lambda: {})
+        wait: float = getattr(copy.copy(exchange), POLICY).wait(Meaning.RATE_LIMITED, 0, 0.0)
+        return wait
+
+    def policy(seconds: float) -> okx_rfq_plugin.RetryPolicy:
+        return okx_rfq_plugin.RetryPolicy(rate_limit_wait=seconds, jitter=0.0)
+
+    okx_rfq_plugin.install(Desk, policy=policy(1.0))
+    exchange = Desk()
+    assert 1.0 == waited(exchange)
+    okx_rfq_plugin.install(Desk, policy=policy(2.0))
+    assert 2.0 == waited(exchange)
+    okx_rfq_plugin.install(exchange, policy=policy(3.0))
+    assert 3.0 == waited(exchange)
+    okx_rfq_plugin.install(exchange, policy=Patient())
+    assert 42.0 == waited(exchange)
+    okx_rfq_plugin.uninstall(Desk)
 
 
 @pytest.mark.parametrize("trouble", ["slow", "cut", "gone"])
@@ -245,7 +437,7 @@ from okx_rfq_plugin.fleet import join, tickets
 
 sandbox, store, size, patient = sys.argv[1:]
 if patient == "patient":  # a loaded machine does not count against it
-    tickets.BUDGET, tickets.LONGEST = 20.0, 50.0
+    tickets.BUDGET, tickets.PATIENCE, tickets.LONGEST = 20.0, 20.0, 50.0
 begins, begin = os.pipe()
 children = []
 for _ in range(int(size)):

@@ -89,6 +89,7 @@ class Rfq:
     delay: float
     state: str = "signed"  # then sent, active, canceled, refused
     sent: float = 0.0
+    alive_at: float = 0.0
 
     def may_come_alive(self, now: float) -> bool:
         """Whether it is active, or OKX would still take it."""
@@ -126,6 +127,8 @@ class Host:
     stray: list[Renewal] = field(default_factory=list)
     signed: list[Rfq] = field(default_factory=list)  # and not sent yet
     due: float = 0.0
+    died: float | None = None
+    executed_at: float = 0.0  # true time at which a renewal last reached the store
     renewed_at: float = -1e9  # true time at which the last renewal that succeeded was sent
     beats: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -163,8 +166,14 @@ class World:
         self.only_the_store_failed = True
         self.busy = False  # every running host creates in each tick
         self.store_ahead = 0.0
+        self.trouble_at = 0.0  # when the watchers last could not see, or not cancel
+        self._on_blind, self._epoch = on_blind, self.store.epoch
         self._delays = cycle((0.0, 29.75, 0.5, 45.0))
         self._numbers = count(1)
+
+    def start_watcher(self) -> None:
+        """Have another watcher look, who has seen nothing yet."""
+        self.watches.append(self._watch(self._on_blind))
 
     def _watch(self, on_blind: str) -> Watch:
         return Watch(frozenset({"demo:1", "demo:2"}), on_blind=on_blind, blind_after=10.0)
@@ -225,6 +234,27 @@ class World:
             self._watch_once(watch)
         if self.halting is not None:
             self._halt_once(self.halting)
+        self._check_deaths()
+
+    def _check_deaths(self) -> None:
+        """Five seconds after a death nothing of it is active, nor comes alive after the last cancel."""
+        sees = self.store.up and self.watcher_sees and self.okx_takes_cancels and bool(self.watches)
+        if not sees or self.store.epoch != self._epoch:
+            self.trouble_at, self._epoch = self.now, self.store.epoch
+        for host in self.hosts:
+            if host.state == "dead" and host.died is None:
+                host.died = self.now
+        for rfq in self.rfqs:
+            died = rfq.host.died
+            if rfq.state != "active" or died is None:
+                continue
+            account = {host.member.id for host in self.hosts if host.account == rfq.host.account}
+            lapses = [at for member_id, at in self.lapsed_at.items() if member_id in account]
+            since = max(died, self.trouble_at, rfq.host.executed_at)
+            if rfq.alive_at <= died:
+                assert self.now - since <= 5.0, "an RFQ was active five seconds after a death"
+            last = max(since + LEASE * 7 / 6 + 2 * TICK, *lapses, 0.0) + 31.0 + rfq.host.member.longer
+            assert self.now <= last + 2.0, "an RFQ is active after the last cancel"
 
     def _renew(self, host: Host) -> None:
         for stray in list(host.stray):
@@ -260,12 +290,13 @@ class World:
         if not renewal.executed and self.now >= renewal.reaches and self._reaches(host):
             renewal.latch = self.store.renew(host.member, renewal.beat)
             renewal.executed = True
+            host.executed_at = self.now
 
     def _deliver(self) -> None:
         while self._on_the_way and self.now >= self._on_the_way[0][0]:
             _, _, rfq = heapq.heappop(self._on_the_way)
             taken = abs(self.now - rfq.dated) <= OKX_WINDOW
-            rfq.state = "active" if taken else "refused"
+            rfq.state, rfq.alive_at = ("active" if taken else "refused"), self.now
             assert not (taken and self.halted_for_certain), "an RFQ came alive in a fleet that was halted for certain"
 
     def _cancel(self, account: str) -> bool:

@@ -7,6 +7,7 @@ import queue
 import selectors
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -25,7 +26,11 @@ from support.command import COMMAND, PATIENCE, environment, keys
 from support.waiting import eventually
 
 STRATEGY = """
-import json, os, signal, sys
+import json, os, signal, sys, time
+
+ahead, right, right_ns = float(os.environ.get("CLOCK_AHEAD", "0")), time.time, time.time_ns
+time.time, time.time_ns = lambda: right() + ahead, lambda: right_ns() + int(ahead * 1e9)
+
 import ccxt, okx_rfq_plugin
 from okx_rfq_plugin.fleet import join
 
@@ -47,6 +52,7 @@ exchange = Stopping({
     "password": os.environ["OKX_PASSPHRASE"], "enableRateLimit": False})
 exchange.set_sandbox_mode(True)
 exchange.urls["api"]["rest"] = sandbox
+exchange.options["timeDifference"] = int(ahead * 1000)  # as ccxt's load_time_difference() measures it
 okx_rfq_plugin.install(exchange)
 
 def follow():
@@ -230,12 +236,16 @@ def is_stopped(process: Process) -> bool:
 
 
 class Proxy:
-    """A TCP proxy on loopback: it can be slow, be cut, and turn to another server."""
+    """A TCP proxy on loopback: it can be slow, be cut, turn to another server, and speak TLS under a certificate."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, certificate: Path | None = None) -> None:
         self.target = port
         self.delay = 0.0  # seconds that each answer takes
         self.is_cut = False
+        self._certificate = certificate
+        self._tls = None if certificate is None else ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        if self._tls is not None and certificate is not None:
+            self._tls.load_cert_chain(certificate)
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._ended = threading.Event()
@@ -243,8 +253,15 @@ class Proxy:
         self._threads[0].start()
 
     @property
+    def port(self) -> int:
+        port: int = self._listener.getsockname()[1]
+        return port
+
+    @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self._listener.getsockname()[1]}/0"
+        if self._certificate is None:
+            return f"redis://127.0.0.1:{self.port}/0"
+        return f"rediss://localhost:{self.port}/0?ssl_ca_certs={self._certificate}"
 
     def turn_to(self, port: int) -> None:
         """Send new connections elsewhere, and break those there are."""
@@ -288,6 +305,13 @@ class Proxy:
             thread.start()
 
     def _pass(self, near: socket.socket, far: socket.socket) -> None:
+        if self._tls is not None:
+            try:
+                near = self._tls.wrap_socket(near, server_side=True)
+            except OSError:  # a client that does not trust the certificate
+                near.close()
+                far.close()
+                return
         with near, far, selectors.DefaultSelector() as selector:
             selector.register(near, selectors.EVENT_READ, far)
             selector.register(far, selectors.EVENT_READ, near)
