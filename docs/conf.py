@@ -14,7 +14,6 @@ exclude_patterns = ["man"]
 
 myst_heading_anchors = 3
 myst_links_external_new_tab = False
-suppress_warnings = ["toc.empty_glob"]  # docs/frameworks may have no page yet
 
 default_role = "literal"  # docstrings write names in single backquotes, as Markdown does
 autodoc_typehints = "signature"
@@ -26,6 +25,7 @@ python_display_short_literal_types = True
 
 html_theme = "furo"
 html_title = "okx-rfq-plugin"
+html_favicon = "pictures/icon.svg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False

@@ -8,11 +8,12 @@ from types import MappingProxyType
 
 from .decision import decision
 from .fleet import fleet
+from .icon import icon
 from .sequence import sequence
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
 PICTURES: Mapping[str, Callable[[], str]] = MappingProxyType(
-    {"one-cancel.svg": sequence, "who-is-told-what.svg": decision, "fleet.svg": fleet}
+    {"one-cancel.svg": sequence, "who-is-told-what.svg": decision, "fleet.svg": fleet, "icon.svg": icon}
 )
 
 
