@@ -6,17 +6,15 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+EXTRAS = ("--extra", "cli", "--extra", "fleet")
+FORM = ("--universal", "--python-version", "3.10", "--generate-hashes", "--no-header", "--quiet", "--upgrade")
+# uv is where the environment has it.
+COMMAND = ("uv", "pip", "compile", "pyproject.toml", *EXTRAS, *FORM, "-o", "operators.txt")
 
 
 def main() -> None:
     """Resolve the command and the fleet for every supported Python, and write what that comes to."""
-    extras = ("--extra", "cli", "--extra", "fleet")
-    form = ("--universal", "--python-version", "3.10", "--generate-hashes", "--no-header", "--quiet")
-    subprocess.run(  # noqa: S607 - uv is where the environment has it
-        ["uv", "pip", "compile", "pyproject.toml", *extras, *form, "--upgrade", "-o", "operators.txt"],
-        cwd=ROOT,
-        check=True,
-    )
+    subprocess.run(COMMAND, cwd=ROOT, check=True)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The code blocks of the documentation, and a clean place to run them in.
 
-A comment before a block says what a reader knows without it: `<!-- save: NAME -->` saves it as a file, `<!-- prints -->`
-holds it against what the block before has printed, `<!-- background -->` runs it beside the blocks after it,
-`<!-- exit: N -->` is how it ends, and `<!-- not run: WHY -->` leaves it out.
+A comment before a block says how it is run: `<!-- save: NAME -->` saves it as a file, `<!-- prints -->` compares it
+with what the block before has printed, `<!-- background -->` runs it beside the blocks after it, `<!-- exit: N -->`
+is how it ends, and `<!-- not run: WHY -->` leaves it out.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 class Place:
-    """A folder with a shell and a Python, where OKX's host is a sandbox and `pip` and `tox` only look at their words."""
+    """A folder with a shell and a Python, where OKX's host is a sandbox; `pip` and `tox` only check their arguments."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "work"
@@ -125,7 +125,9 @@ class Place:
         self.sandbox.clear()
         self.sandbox.create_rfq(credentials=KEY)
         if block.language == "sh":
-            return self._on_a_terminal(["bash", "-c", block.text], endless=any(each in block.text for each in _ENDLESS))
+            return self._on_a_terminal(
+                ["/bin/bash", "-c", block.text], endless=any(each in block.text for each in _ENDLESS)
+            )
         (self.folder / "block.py").write_text(block.text)
         if "def test_" not in block.text:
             return self._on_a_terminal(["python", "block.py"])
@@ -135,7 +137,7 @@ class Place:
     def begin(self, block: Block) -> None:
         """Run a block beside those that follow; return when it has said something."""
         process = subprocess.Popen(
-            ["bash", "-c", f"exec {block.text}"], cwd=self.folder, env=self._env, stdout=subprocess.PIPE
+            ["/bin/bash", "-c", f"exec {block.text}"], cwd=self.folder, env=self._env, stdout=subprocess.PIPE
         )
         self._background.append(process)
         assert process.stdout is not None
@@ -193,5 +195,5 @@ class Place:
 
 
 def alike(text: str) -> str:
-    """Return a text with every number in it replaced, and without what a terminal pads lines with."""
-    return "\n".join(re.sub(r"\d+(\.\d+)?", "N", line).rstrip() for line in text.strip().splitlines())
+    """Return a text with every number in it replaced, and as wide as it happens to be."""
+    return "\n".join(" ".join(re.sub(r"\d+(\.\d+)?", "N", line).split()) for line in text.strip().splitlines())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import itertools
 import re
 import sys
 from pathlib import Path
@@ -26,7 +27,7 @@ def tox(arguments: list[str]) -> None:
     """Look whether the environments and labels exist."""
     config = configparser.ConfigParser(interpolation=None)
     config.read(ROOT / "tox.ini", encoding="utf-8")
-    for option, name in zip(arguments, arguments[1:], strict=False):
+    for option, name in itertools.pairwise(arguments):
         if option == "-m":
             assert f"{name} =" in config["tox"]["labels"], name
         if option == "-e":

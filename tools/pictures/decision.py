@@ -20,8 +20,10 @@ _ROWS = (
      ["Reads OKX's clock, signs again", "twice at most; else InvalidNonce"]),
     ("box", ["A rejection", "key, permission, IP list, account, region"], "bad",
      ["Error at once, not repeated", "NOTHING WAS CANCELED"]),
-    ("box", ["Anything else", "a timeout, a broken connection, a proxy's", "page, code 1 or 2, a code nobody has published"],
-     "doubt", ["Sends again until the answer stands", "at the deadline: RFQs MAY STILL BE ACTIVE,", "may_be_canceled is True"]),
+    ("box", ["Anything else", "a timeout, a broken connection, a proxy's", "page, code 1 or 2, an unknown code"],
+     "doubt",
+     ["Sends again until the answer is clear", "at the deadline: RFQs MAY STILL BE ACTIVE,",
+      "may_be_canceled is True"]),
 )  # fmt: skip
 
 

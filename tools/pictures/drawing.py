@@ -51,9 +51,7 @@ class Drawing:
 
     def box(self, x: float, y: float, width: float, height: float, *, kind: str = "box") -> None:
         """Draw a box."""
-        self._parts.append(
-            f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="6" class="{kind}"/>'
-        )
+        self._parts.append(f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="6" class="{kind}"/>')
 
     def panel(self, x: float, y: float, width: float, lines: list[str], *, kind: str = "box") -> float:
         """Draw a box with lines in it, the first of them bold; return the y of its lower edge."""

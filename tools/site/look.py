@@ -117,7 +117,12 @@ def main() -> int:
     asked = parser.parse_args()
     path = find()
     if path is None:
-        print("!" * 78, "NO CHROMIUM: NOBODY HAS LOOKED AT THE PAGES. Install it, or name it in CHROMIUM.", "!" * 78, sep="\n")
+        print(
+            "!" * 78,
+            "NO CHROMIUM: NOBODY HAS LOOKED AT THE PAGES. Install it, or name it in CHROMIUM.",
+            "!" * 78,
+            sep="\n",
+        )
         return 1 if asked.required else 0
     if asked.shots is not None:
         asked.shots.mkdir(parents=True, exist_ok=True)
