@@ -12,7 +12,13 @@ import pytest
 from support.blocks import NOT_RUN, ROOT, Block, Place, alike, blocks, pages
 from support.manual import commands
 
-PAGES = [page for page in pages() if any(block.runs for block in blocks(page))]
+# What a newcomer tries first is tried at each change; the rest, some sixty processes, on the oldest and newest Python.
+FIRST = (ROOT / "README.md", ROOT / "docs" / "index.md", ROOT / "docs" / "tutorials" / "strategy.md")
+PAGES = [
+    pytest.param(page, marks=() if page in FIRST else pytest.mark.exhaustive, id=page.relative_to(ROOT).as_posix())
+    for page in pages()
+    if any(block.runs for block in blocks(page))
+]
 
 
 def name_of(page: Path) -> str:
@@ -26,7 +32,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
     made.close()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=name_of)
+@pytest.mark.parametrize("page", PAGES)
 def test_the_blocks_of_a_page_run(page: Path, place: Place) -> None:
     """In order, in one folder; what a block prints is what the page shows, but for numbers."""
     seen = ""

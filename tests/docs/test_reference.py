@@ -91,6 +91,35 @@ def test_every_exit_code_is_explained(verb: str, command: click.Command) -> None
     assert first - {"128", "137"} <= explained
 
 
+# What a reader of docs/how-to/errors.md searches for, as the package says it.
+SAID = (
+    "RFQs MAY STILL BE ACTIVE",
+    "NOTHING WAS CANCELED",
+    "NOTHING WAS SENT",
+    "STILL ACTIVE, as OKX lists them",
+    "arrived without an OKX code",
+    "no reply was seen; a fetch() of your own has to pass it to handle_errors()",
+    "no plugin cancels RFQs for",
+)
+
+
+@pytest.mark.parametrize("words", SAID)
+def test_an_error_is_found_by_its_words(words: str) -> None:
+    """The page quotes what the package says."""
+    sources = Path(okx_rfq_plugin.__file__).parent.rglob("*.py")
+
+    assert words in page("how-to/errors.md")
+    assert any(words in source.read_text(encoding="utf-8") for source in sources)
+
+
+def test_a_code_is_found_by_its_number() -> None:
+    """The codes in the headings are OKX's, and each is judged."""
+    codes = re.findall(r"\b\d{5}\b", "".join(re.findall(r"^## .+$", page("how-to/errors.md"), flags=re.MULTILINE)))
+
+    assert len(codes) > 8
+    assert [] == [code for code in codes if f"| {code} |" not in page("sandbox.md")]
+
+
 FIXTURES = [name for name in vars(pytest_plugin) if name.startswith("okx_rfq_")]
 
 
