@@ -21,6 +21,7 @@ autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
 autodoc_class_signature = "mixed"
 autodoc_default_options = {"exclude-members": "__init__, __new__"}
+add_module_names = False
 python_display_short_literal_types = True
 
 html_theme = "furo"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -48,7 +50,7 @@ class Peer:
     """A client, and the seconds that it waited for before its cancel left."""
 
     def __init__(self, cancel: Callable[[], Any], look: Callable[[], Any], waits: list[float]) -> None:
-        self._cancel, self._look, self._waits = cancel, look, waits
+        self.cancel, self._look, self._waits = cancel, look, waits
 
     def says(self, row: str) -> str:
         """Return what the client does, as a cell of the table has it."""
@@ -56,7 +58,7 @@ class Peer:
             self._look()
             self._waits.clear()
         try:
-            answer = self._cancel()
+            answer = self.cancel()
         except Exception as error:  # every kind is a cell
             return type(error).__name__
         if row == "it follows another call":
@@ -108,3 +110,27 @@ def test_a_cell_is_true(row: str, place: int, name: str, sandbox: Sandbox, peers
         sandbox.fault(CANCEL, *FAULTS[row])
 
     assert rows()[row][place] == peers[name].says(row)
+
+
+def texts() -> list[str]:
+    return re.findall(r"```text\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+
+
+def test_the_receipt_is_one(sandbox: Sandbox, peers: dict[str, Peer]) -> None:
+    """The keys, in their order, and the kinds of the values."""
+    sandbox.create_rfq()
+    shown = ast.literal_eval(texts()[0])
+    given = peers["okx-rfq-plugin"].cancel()
+
+    assert [(key, type(value)) for key, value in given.items()] == [(key, type(shown[key])) for key in shown]
+    assert given["info"].keys() == shown["info"].keys()
+
+
+def test_the_failure_is_one(sandbox: Sandbox, peers: dict[str, Peer]) -> None:
+    """What the page shows is how the message begins, but for the seconds."""
+    sandbox.fault(CANCEL, *[502] * 20)
+    with pytest.raises(ccxt.ExchangeNotAvailable) as caught:
+        peers["okx-rfq-plugin"].cancel()
+
+    shown = " ".join(texts()[1].split()).removeprefix("ExchangeNotAvailable: ").removesuffix(" ...")
+    assert re.sub(r"[\d.]+ s:", "N s:", str(caught.value)).startswith(re.sub(r"[\d.]+ s:", "N s:", shown))
