@@ -97,3 +97,16 @@ def test_operators_install_what_the_package_declares() -> None:
     assert [] == [name for name in names if not re.search(rf"^{name}==\S+", pinned, flags=re.MULTILINE)]
     requirements = [each for each in re.split(r"\n(?=\w)", pinned) if each.strip()]
     assert [] == [each.split()[0] for each in requirements if "--hash=sha256:" not in each]
+
+
+def test_the_table_of_versions_is_that_of_pyproject() -> None:
+    """The oldest version of each package that pyproject.toml names for users."""
+    page = (ROOT / "docs" / "compatibility.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([\w, ]+?)(?: \(.+?\))? \| ([\d., ]+) \|", page, flags=re.MULTILINE)
+    oldest = {name: old for names, olds in rows for name, old in zip(names.split(", "), olds.split(", "), strict=True)}
+    declared = dict(
+        re.findall(r'^ +"([\w-]+)>=([\d.]+)"', PYPROJECT.partition("[project.urls]")[0], flags=re.MULTILINE)
+    )
+    (python,) = re.findall(r'^requires-python = ">=([\d.]+)"', PYPROJECT, flags=re.MULTILINE)
+
+    assert {"Python": python, **declared} == oldest
