@@ -10,7 +10,7 @@ _STEP = 46
 # Who, to whom, what is said, and a second line in smaller letters.
 _MESSAGES = (
     ("you", "us", "cancel_all_rfqs()", ""),
-    ("us", "us", "wait for OKX's limit", "2 in 2 s; ccxt's queue is passed by"),
+    ("us", "us", "wait for OKX's limit", "2 in 2 s; ccxt's queue is bypassed"),
     ("us", "okx", "POST cancel-all-rfqs", "signed by ccxt"),
     ("okx", "us", "50011, too many", "not executed"),
     ("us", "us", "wait one window", "another process uses the limit"),
