@@ -35,6 +35,8 @@ html_theme_options = {"top_of_page_buttons": []}
 
 _ANCHOR = re.compile(r"(?<![/`\w])okx\.com/docs-v5/en/(#[\w-]+)")
 
+_EXAMPLES = re.compile(r"\[([^\]]+)\]\((?:\.\./)+examples[^)]*\)")
+
 
 def _link_to_okx(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Make links of the anchors of OKX's documentation that docstrings name as their source."""
@@ -42,6 +44,12 @@ def _link_to_okx(app: Any, what: str, name: str, obj: Any, options: Any, lines: 
         lines[number] = _ANCHOR.sub(r"`okx.com/docs-v5/en/\1 <https://www.okx.com/docs-v5/en/\1>`__", line)
 
 
+def _name_examples(app: Any, docname: str, source: list[str]) -> None:
+    """Name the examples, which are no part of the site, where a page links to their folders."""
+    source[0] = _EXAMPLES.sub(r"`\1`", source[0])
+
+
 def setup(app: Any) -> None:
-    """Add what autodoc does with a docstring."""
+    """Add what is done with docstrings and pages."""
+    app.connect("source-read", _name_examples)
     app.connect("autodoc-process-docstring", _link_to_okx)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from okx_rfq_plugin.installer import install, uninstall
     from okx_rfq_plugin.on_exit import cancel_on_exit
     from okx_rfq_plugin.plugins import get_plugin_manager
+    from okx_rfq_plugin.process_exit import at_exit
     from okx_rfq_plugin.protocols import AsyncRfqExchange, RfqExchange
     from okx_rfq_plugin.redaction import redact_ccxt_logs
 
@@ -29,6 +30,7 @@ __all__ = [
     "RfqExchange",
     "RfqLeg",
     "__version__",
+    "at_exit",
     "cancel_on_exit",
     "get_plugin_manager",
     "hookimpl",
@@ -47,6 +49,7 @@ _ROOM_OF = {
     "RetryPolicy": "_core.policy",
     "RfqExchange": "protocols",
     "RfqLeg": "_core.rfqs",
+    "at_exit": "process_exit",
     "cancel_on_exit": "on_exit",
     "get_plugin_manager": "plugins",
     "hookimpl": "hookspecs",

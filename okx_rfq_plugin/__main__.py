@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import logging
 import os
@@ -35,8 +36,18 @@ def main() -> NoReturn:
         code = _complain(verb, "out of memory")
     if verb in _CANCELS:
         _handle(_ENDING, signal.SIG_IGN)
+        _leave(code)
     _flush()
     sys.exit(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End without the interpreter's own end, which aborts where memory is short, and would change the code."""
+    _flush()
+    with suppress(BaseException):
+        atexit._run_exitfuncs()  # observers have their time, as ever
+    _flush()
+    os._exit(code)
 
 
 def _handle(names: Sequence[str], handler: Any) -> None:
@@ -72,6 +83,8 @@ def _run(verb: str) -> int:
         return ended.code if isinstance(ended.code, int) else 0
     except OSError as error:
         return _complain(verb, error.strerror or "a file or a stream failed", f"could not be written: {error.strerror}")
+    except MemoryError:
+        return _complain(verb, "out of memory")
     except Exception as error:
         if "-v" in sys.argv or "--verbose" in sys.argv:
             logging.getLogger("okx_rfq_plugin").exception("the command failed")

@@ -21,8 +21,9 @@ def cancel_all_rfqs(self: Any, params: dict[str, Any] = {}, *, confirm: bool = F
     received as a maker, and quotes, are not touched.
 
     A create-rfq of this account that still waits in ccxt's queue, on an exchange that the package is on, is refused
-    with ccxt.OperationRejected. One that is on the wire already, in another process or another library, is not covered:
-    such an RFQ may come to life after the cancel.
+    with ccxt.OperationRejected. One that is signed already (on the wire, or waiting for a connection: aiohttp's pool, a
+    name that is being resolved), or in another process or library, is not covered: such an RFQ may come to life after
+    the cancel.
 
     Args:
         params: goes to ccxt's `private_post_rfq_cancel_all_rfqs`; OKX knows no parameter.
@@ -39,8 +40,7 @@ def cancel_all_rfqs(self: Any, params: dict[str, Any] = {}, *, confirm: bool = F
 
     Source: okx.com/docs-v5/en/#block-trading-rest-api-cancel-all-rfqs
     """
-    receipt: Receipt = get_plugin_manager().serve("cancel_all_rfqs", self, params, confirm=confirm)
-    return receipt
+    return get_plugin_manager().serve("cancel_all_rfqs", self, params, confirm=confirm)  # type: ignore[no-any-return]
 
 
 async def _cancel_all_rfqs(self: Any, params: dict[str, Any] = {}, *, confirm: bool = False) -> Receipt:

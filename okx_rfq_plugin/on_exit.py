@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -88,11 +89,12 @@ class cancel_on_exit:  # in lower case, as contextlib names its own
         ending = error
         for _ in range(_TRIES):
             cancel = asyncio.get_running_loop().create_task(_cancel(self._exchange))
-            while not cancel.done():
-                try:
-                    await asyncio.wait((cancel,))
-                except asyncio.CancelledError as canceled:  # goes on when the cancel has ended
-                    ending = canceled
+            with _shielded():
+                while not cancel.done():
+                    try:
+                        await asyncio.wait((cancel,))
+                    except asyncio.CancelledError as canceled:  # goes on when the cancel has ended
+                        ending = canceled
             if not cancel.cancelled():
                 break
         try:
@@ -146,6 +148,12 @@ class cancel_on_exit:  # in lower case, as contextlib names its own
             raise ending
 
 
+def _shielded() -> AbstractContextManager[Any]:
+    # A canceled scope of anyio cancels its task again at every turn of the loop, unless there is a shield.
+    anyio = sys.modules.get("anyio")
+    return nullcontext() if anyio is None else anyio.CancelScope(shield=True)
+
+
 async def _cancel(exchange: Any) -> Receipt:
     if not is_closed(exchange):
         receipt: Receipt = await exchange.cancel_all_rfqs()
@@ -174,7 +182,7 @@ _blocks: list[cancel_on_exit] = []  # those that a signal is to end
 
 
 def _hear_signals(block: cancel_on_exit) -> None:
-    if threading.current_thread() is threading.main_thread():
+    if _may_handle_signals():
         _blocks.append(block)
         for signum, default in _DEFAULTS.items():
             if signal.getsignal(signum) is default:
@@ -184,10 +192,22 @@ def _hear_signals(block: cancel_on_exit) -> None:
 def _unhear_signals(block: cancel_on_exit) -> None:
     if block in _blocks:
         _blocks.remove(block)
-    if not _blocks and threading.current_thread() is threading.main_thread():
+    if not _blocks and _may_handle_signals():
         for signum, default in _DEFAULTS.items():
             if signal.getsignal(signum) is _on_signal:
                 signal.signal(signum, default)
+
+
+def _may_handle_signals() -> bool:
+    # By trying: under eventlet `threading` takes another thread for the main one.
+    handler = signal.getsignal(signal.SIGTERM)
+    if handler is None:  # set by code that is not Python's
+        return threading.current_thread() is threading.main_thread()
+    try:
+        signal.signal(signal.SIGTERM, handler)
+    except ValueError:
+        return False
+    return True
 
 
 def _on_signal(signum: int, frame: FrameType | None) -> None:

@@ -6,6 +6,7 @@ import importlib.metadata
 import logging
 import os
 import threading
+from contextvars import Token
 from typing import Any
 
 import pluggy
@@ -13,6 +14,7 @@ from ccxt.base.errors import BadRequest, NotSupported
 
 from okx_rfq_plugin import hookspecs
 from okx_rfq_plugin._core import wording
+from okx_rfq_plugin._core.call import Call, begun
 from okx_rfq_plugin._core.logs import log
 from okx_rfq_plugin._core.records import CancelFailure, add_facts, refusal
 from okx_rfq_plugin.observers import Observers
@@ -56,32 +58,38 @@ class RfqPluginManager(pluggy.PluginManager):
 
     def serve(self, method: str, exchange: Any, params: Any, **arguments: Any) -> Any:
         """Have a method of the package served by the plugin that serves this exchange, and tell the observers."""
-        served = None
+        served, calls = None, list[Call]()
+        token = begun.set(calls)
         try:
             _check(method, exchange, params)
             served = getattr(self.hook, method)(exchange=exchange, params=params, **arguments)
             if served is None:
                 raise refusal(NotSupported, exchange, method, "no plugin serves this exchange any more")
+            _leave(calls, token)
             self.observers.ended(method, exchange, served)
             return served
         except BaseException as error:
-            _complete(error, method, exchange, served=served is not None)
+            _complete(error, method, exchange, calls, served=served is not None)
+            _leave(calls, token)
             self.observers.failed(method, exchange, error)
             raise
 
     async def serve_async(self, method: str, exchange: Any, params: Any, **arguments: Any) -> Any:
         """Async version of `serve`."""
-        served = None
+        served, calls = None, list[Call]()
+        token = begun.set(calls)
         try:
             _check(method, exchange, params)
             serving = getattr(self.hook, method)(exchange=exchange, params=params, **arguments)
             if serving is None:
                 raise refusal(NotSupported, exchange, method, "no plugin serves this exchange any more")
             served = await serving
+            _leave(calls, token)
             self.observers.ended(method, exchange, served)
             return served
         except BaseException as error:
-            _complete(error, method, exchange, served=served is not None)
+            _complete(error, method, exchange, calls, served=served is not None)
+            _leave(calls, token)
             self.observers.failed(method, exchange, error)
             raise
 
@@ -110,18 +118,32 @@ def _check(method: str, exchange: Any, params: Any) -> None:
         raise refusal(BadRequest, exchange, method, f"params must be a dict, not {type(params).__name__}")
 
 
-def _complete(error: BaseException, method: str, exchange: Any, *, served: bool) -> None:
+def _complete(error: BaseException, method: str, exchange: Any, calls: list[Call], *, served: bool) -> None:
     # The core's exceptions have their facts. Others come from a plugin, or strike between the core and the caller: then
     # it is in doubt, unless they struck in the lines that lead to the core.
+    for call in calls:
+        call.end(error)
     if not hasattr(error, "cancel_failure"):
-        trace = error.__traceback__
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        before = trace is not None and trace.tb_frame.f_globals.get("__name__") in _BEFORE_CORE
+        before = not calls and _innermost(error) in _BEFORE_CORE
         facts = CancelFailure(code=None, attempts=0, elapsed=0.0, may_be_canceled=served or not before)
         words = _WORDS[method]
         truth = words.in_doubt if facts.may_be_canceled else f"{words.undone} Nothing was sent."
         add_facts(error, facts, f"{exchange.id} {method}(): {truth}")
+
+
+def _leave(calls: list[Call], token: Token[list[Call]]) -> None:
+    if begun.get(None) is calls:
+        begun.reset(token)
+
+
+def _innermost(error: BaseException) -> str:
+    """Return in which module of this package's or of pluggy's it struck; a signal handler may have frames below."""
+    found, trace = "", error.__traceback__
+    while trace is not None:
+        module = str(trace.tb_frame.f_globals.get("__name__"))
+        found = module if module.partition(".")[0] in ("okx_rfq_plugin", "pluggy") else found
+        trace = trace.tb_next
+    return found
 
 
 _manager: RfqPluginManager | None = None

@@ -12,6 +12,7 @@ import ccxt.async_support
 import ccxt.pro
 import pytest
 from hypothesis import HealthCheck, settings
+from support.traced_threads import trace_all_threads
 from support.twins import Twin, VirtualClock
 
 import okx_rfq_plugin
@@ -22,6 +23,8 @@ _drawn = settings(deadline=None, print_blob=True, suppress_health_check=[HealthC
 settings.register_profile("same", _drawn, derandomize=True, max_examples=40, database=None)
 settings.register_profile("random", _drawn, max_examples=200)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+trace_all_threads()
 
 # nohup, and shells for what they put in the background, have these ignored, and children inherit that.
 for _signum in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 from ccxt.base.errors import BaseError, RequestTimeout
@@ -26,6 +27,10 @@ Report = Callable[[str, Any, int, BaseError, float], None]
 _SECRETS = ("apiKey", "secret", "password")
 _RETRIED = (Meaning.RATE_LIMITED, Meaning.UNAVAILABLE, Meaning.UNKNOWN)
 _NOTHING_YET = Outcome(CANCEL_ALL_RFQS, classify(CANCEL_ALL_RFQS, None, None), None, None, False, False)
+
+
+# The calls that have begun for the method which this thread or task is in: found by an interrupt that strikes outside.
+begun: ContextVar[list[Call]] = ContextVar("okx_rfq_begun")
 
 
 class Call:
@@ -55,6 +60,7 @@ class Call:
         self._failure: BaseError | None = None
         self._ended_by: BaseException | None = None
         self._started = clock.now()
+        begun.get([]).append(self)
 
     @property
     def elapsed(self) -> float:
@@ -158,8 +164,9 @@ class Call:
         """Give the exception that ends the call its facts, unless it is the call's own failure, and log it; once."""
         if error is self._ended_by:
             return
-        text = str(error)
-        if error is not self._failure:
+        if error is self._failure:
+            text = str(error)
+        else:
             text = self.message(f"interrupted by {type(error).__name__} before OKX's answer was known.")
             add_facts(error, self.facts(), text)
         self._ended_by = error

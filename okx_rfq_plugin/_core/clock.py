@@ -16,6 +16,14 @@ _monotonic: Callable[[], float] = (
 )
 
 
+def _stands_still(loop: asyncio.AbstractEventLoop) -> bool:
+    """Return whether the time of a loop does not move: freezegun stops it, and with it every timer of the loop."""
+    before, until = loop.time(), _monotonic() + 5e-5
+    while _monotonic() < until:
+        pass
+    return loop.time() == before
+
+
 class Clock:
     """Monotonic time and the two ways to let it pass, in seconds; tests put a virtual one in its place."""
 
@@ -29,17 +37,17 @@ class Clock:
 
     async def asleep(self, seconds: float, waker: AsyncWaker) -> None:
         """Async version of `sleep`."""
-        if abs(waker.loop.time() - _monotonic()) < 1.0 or seconds <= 0:
-            await asyncio.wait((waker.future,), timeout=seconds)
-            return
-        # A loop on another time, which freezegun may have stopped: its timers would never fire.
-        timer = threading.Timer(seconds, waker.wake)
-        timer.daemon = True
-        timer.start()
+        timer = None
+        if seconds > 0 and _stands_still(waker.loop):
+            timer = threading.Timer(seconds, waker.wake)  # the loop's own would never fire
+            timer.daemon = True
+            with contextlib.suppress(RuntimeError):  # no thread to be had
+                timer.start()
         try:
-            await asyncio.wait((waker.future,))
+            await asyncio.wait((waker.future,), timeout=seconds)
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
 
     def busy(self) -> contextlib.AbstractContextManager[object]:
         """Context manager around each request on the wire: a virtual clock stands still meanwhile."""

@@ -14,6 +14,7 @@ class ClockOffset:
         self._exchange = exchange
         self._corrections = 0
         self._before: dict[str, Any] | None = None
+        self.untried = False  # whether nothing has been sent by the last correction yet
 
     @property
     def can_be_corrected(self) -> bool:
@@ -38,6 +39,7 @@ class ClockOffset:
             self._before = {key: options[key] for key in ("timeDifference",) if key in options}
             options["timeDifference"] = (asked + exchange.milliseconds()) // 2 - server
             self._corrections += 1
+            self.untried = True
 
     def put_back(self) -> None:
         """Take the correction back; the offset from before is in force again."""

@@ -11,11 +11,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import sys
+import weakref
 from collections.abc import AsyncIterator, Callable
 from operator import attrgetter
 from typing import Any
 
-from okx_rfq_plugin._core import members
+from ccxt.base.errors import BadResponse
+
+from okx_rfq_plugin._core import members, transport
 from okx_rfq_plugin._core.certificates import adapter_class
 
 _SETTLED = 0.99  # of a request's total timeout: a connection that is not there by then has carried nothing
@@ -28,7 +32,29 @@ def is_ccxts_own(exchange: Any, session: Any) -> bool:
 
 def new_session(exchange: Any, session: Any) -> Any:
     """Return a session for one request, equal to the exchange's own as it is now; its user closes it."""
-    return _new_sync(session) if exchange.synchronous else _as_made_by_ccxt(exchange).session
+    return _new_sync(session) if exchange.synchronous else _new_async(exchange, session)
+
+
+def close(session: Any) -> None:
+    """Close a sync session that was made for one request.
+
+    urllib3 closes a pool's connections in a finalizer, which swallows an interrupt that comes just then. So they are
+    closed here first, and the finalizer has nothing to do.
+    """
+    for adapter in set(session.adapters.values()):
+        for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118 - urllib3's container cannot be iterated over
+                pool = manager.pools.get(key)
+                if pool is not None:
+                    _without_finalizer(pool).close()
+    session.close()
+
+
+def _without_finalizer(pool: Any) -> Any:
+    for reference in weakref.getweakrefs(pool):
+        if isinstance(reference.__callback__, weakref.finalize):
+            reference.__callback__.detach()
+    return pool
 
 
 def new_socks_session(exchange: Any, url: str) -> Any:
@@ -45,7 +71,7 @@ def is_closed(exchange: Any) -> bool:
     was_open = (
         getattr(exchange, "asyncio_loop", None) is not None and getattr(exchange, "ssl_context", None) is not None
     )
-    return was_open and bool(exchange.own_session) and exchange.session is None
+    return was_open and exchange.session is None  # a user's own session too is dropped by `close`
 
 
 def settings_of(exchange: Any, session: Any) -> str:
@@ -66,13 +92,26 @@ def _is_sync_plain(session: Any) -> bool:
         return True
     if type(session) is not requests.Session or not vars(session).keys() <= {*session.__attrs__, "redirect_cache"}:
         return False
-    if session.adapters.keys() != {"https://", "http://"}:
-        return False
-    plain = {*requests.adapters.HTTPAdapter.__attrs__, "proxy_manager", "poolmanager"}
-    for adapter in session.adapters.values():
-        if type(adapter) is not requests.adapters.HTTPAdapter or not vars(adapter).keys() <= plain:
-            return False
-    return True
+    return session.adapters.keys() == {"https://", "http://"} and all(map(_is_plain_adapter, session.adapters.values()))
+
+
+def _is_plain_adapter(adapter: Any) -> bool:
+    made: Any = _adapter_as_made()
+    pool: Any = getattr(adapter, "poolmanager", None)
+    return (
+        type(adapter) is type(made)
+        and vars(adapter).keys() == vars(made).keys()
+        and type(pool) is type(made.poolmanager)
+        and pool.connection_pool_kw == made.poolmanager.connection_pool_kw
+        and repr(adapter.max_retries) == repr(made.max_retries)
+    )
+
+
+@functools.cache
+def _adapter_as_made() -> Any:
+    import requests
+
+    return requests.adapters.HTTPAdapter()
 
 
 def _new_sync(session: Any) -> Any:
@@ -94,12 +133,36 @@ def _is_async_plain(exchange: Any, session: Any) -> bool:
 
     if not exchange.own_session or not is_ccxts_code(exchange, "open"):
         return False
-    return session is None or (
+    if session is None:
+        return True
+    connector = session.connector  # None once it is closed
+    return (
         type(session) is aiohttp.ClientSession
-        and type(session.connector) in (aiohttp.TCPConnector, type(None))  # None once it is closed
-        and session.connector in (exchange.tcp_connector, None)
         and vars(session).keys() <= session.ATTRS
+        and (connector is None or (connector is exchange.tcp_connector and _is_plain_connector(connector)))
     )
+
+
+def _is_plain_connector(connector: Any) -> bool:
+    import aiohttp
+
+    settings = vars(connector)
+    return (
+        type(connector) is aiohttp.TCPConnector
+        and not any(settings.get(name) for name in ("_family", "_force_close", *_ADDRESSES))
+        and type(settings.get("_resolver")).__module__ == "aiohttp.resolver"
+    )
+
+
+_ADDRESSES = ("_local_addr", "_local_addr_infos", "_socket_factory")
+_OF_THE_LOOP = ("_connector", "_connector_owner", "_loop", "_source_traceback")  # of an aiohttp session; not copied
+
+
+def _new_async(exchange: Any, session: Any) -> Any:
+    new = _as_made_by_ccxt(exchange).session
+    if session is not None:
+        vars(new).update({name: value for name, value in vars(session).items() if name not in _OF_THE_LOOP})
+    return new
 
 
 def _as_made_by_ccxt(exchange: Any, *, opened: bool = True) -> Any:
@@ -137,11 +200,11 @@ class OneRequest:
     Args:
         choose: returns the session to send by; asked when it is needed, once.
         leaving: called when the HTTP library takes over.
-        failed: called with what the library raised.
+        failed: called with what the library raised, and whether it is certain that nothing has left.
     """
 
     def __init__(
-        self, choose: Callable[[], Any], leaving: Callable[[], None], failed: Callable[[BaseException], None]
+        self, choose: Callable[[], Any], leaving: Callable[[], None], failed: Callable[[BaseException, bool], None]
     ) -> None:
         self._choose = choose
         self._leaving = leaving
@@ -156,12 +219,19 @@ class OneRequest:
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
         """Send, as `requests.Session.request` does."""
-        send = self._session.request
+        send, once, handled = self._session.request, _sends_once_sync(self._session), sys.exc_info()[1]
         kwargs["allow_redirects"] = False
         try:
-            return send(*args, **(self._leaving() or kwargs))
+            return _not_cached(send(*args, **(self._leaving() or kwargs)))
         except BaseException as error:
-            self._failed(error)
+            self._judge(error, once, handled)
+            raise
+
+    def _judge(self, error: BaseException, once: bool, handled: BaseException | None) -> None:
+        try:
+            self._failed(error, once and transport.nothing_left(error, handled))
+        except BaseException:  # an interrupt: what it has cut short is done again
+            self._failed(error, once and transport.nothing_left(error, handled))
             raise
 
     def get(self, *args: Any, **kwargs: Any) -> Any:
@@ -174,13 +244,37 @@ class OneRequest:
 
     @contextlib.asynccontextmanager
     async def _exchanging(self, send: Any, args: Any, kwargs: Any) -> AsyncIterator[Any]:
-        kwargs = _bounded(kwargs)
+        kwargs, once, handled = _bounded(kwargs), _sends_once_async(self._session), sys.exc_info()[1]
         try:
             async with send(*args, **(self._leaving() or kwargs)) as response:
-                yield response
+                yield _not_cached(response)
         except BaseException as error:
-            self._failed(error)
+            self._judge(error, once, handled)
             raise
+
+
+def _sends_once_sync(session: Any) -> bool:
+    # Code of the user's may send again by itself, and raise what came of the last time.
+    return _is_code_of("requests", session, "request", "send", "get_adapter") and all(
+        _is_code_of("requests", adapter, "send") for adapter in session.adapters.values()
+    )
+
+
+def _sends_once_async(session: Any) -> bool:
+    return _is_code_of("aiohttp", session, "_request", "get", "post") and not getattr(session, "_middlewares", None)
+
+
+def _is_code_of(library: str, obj: Any, *names: str) -> bool:
+    return vars(obj).keys().isdisjoint(names) and all(
+        str(getattr(getattr(type(obj), name, None), "__module__", "")).partition(".")[0] == library for name in names
+    )
+
+
+def _not_cached(response: Any) -> Any:
+    # requests-cache, CacheControl and aiohttp-client-cache say so: it is the reply to an earlier request.
+    if getattr(response, "from_cache", False) is True:
+        raise BadResponse("the exchange's session answered from its cache, which says nothing about this request")
+    return response
 
 
 def _bounded(kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from okx_rfq_plugin._core import connection
 from okx_rfq_plugin._core.clock import AsyncWaker, Clock, Waker
 from okx_rfq_plugin._core.outcome import Outcome
 from okx_rfq_plugin._core.request import Request
@@ -62,7 +63,7 @@ class Send(NamedTuple):
                 request.returned = request.call()
         finally:
             while (session := request.take_session()) is not None:
-                session.close()
+                connection.close(session)
         return request.outcome
 
     async def perform_async(self) -> Outcome:
@@ -79,18 +80,25 @@ class Send(NamedTuple):
 
 def drive(steps: Steps[T]) -> T:
     """Perform what the steps ask for, and return what they return."""
+    thrown = None
     try:
         effect = next(steps)
         while True:
             try:
                 result = effect.perform()
             except BaseException as error:
+                thrown = error
                 effect = steps.throw(error)
             else:
                 effect = steps.send(result)
     except StopIteration as stop:
         returned: T = stop.value
         return returned
+    except RuntimeError as error:
+        # A generator makes a RuntimeError of a StopIteration, such as a used-up mock raises.
+        if isinstance(thrown, StopIteration) and error.__cause__ is thrown:
+            raise thrown from None
+        raise
     finally:
         steps.close()
 

@@ -27,6 +27,11 @@ class Outcome(NamedTuple):
         return self.verdict.some or (self.verdict.meaning is Meaning.DONE and not self.endpoint.gone)
 
     @property
+    def is_refusal(self) -> bool:
+        """Whether OKX itself has said that it did nothing."""
+        return self.reply is not None and self.verdict.meaning not in (Meaning.DONE, Meaning.UNKNOWN)
+
+    @property
     def broke_off(self) -> bool:
         """Whether the connection broke before a reply came."""
         lost = self.reply is None and self.sent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
@@ -80,5 +81,6 @@ def add_note(error: BaseException, note: str) -> None:
 
 def add_facts(error: BaseException, facts: CancelFailure, note: str) -> None:
     """Give an exception that is none of this package's own the facts, and what they mean in words."""
-    error.cancel_failure = facts  # type: ignore[attr-defined]  # an exception takes any attribute
-    add_note(error, note)
+    with contextlib.suppress(Exception):  # some take no attribute
+        error.cancel_failure = facts  # type: ignore[attr-defined]  # most take any
+        add_note(error, note)

@@ -83,17 +83,21 @@ class Request:
         self.delegate = None
         for signature in self._signatures:
             _requests.pop(signature, None)
-        judged = error if error is None or isinstance(error, BaseError) else self._translated(error)
-        if error is not None and judged is None:
-            return False
-        self._attempt.outcome = self._judge(judged)
-        return True
+        judged = None if error is None else self._as_ccxt_error(transport.unwrapped(error))
+        outcome = self._judge(judged)
+        if judged is not None or error is None:
+            self._attempt.outcome = outcome
+            return True
+        if isinstance(error, Exception) and outcome.is_refusal:
+            self._attempt.outcome = outcome  # the user's own code has made it an exception of its own, which goes on
+        return False
 
     def call(self) -> Any:
         """Call ccxt's implicit method; on async exchanges this returns the coroutine."""
         if connection.is_closed(self.exchange):
             # ccxt refuses by itself from 4.5.71 on; before, it opened the session again, and nobody closed it.
             raise ExchangeClosedByUser(f"{self.exchange.id} instance was closed by the user")
+        _refuse_unsignable(self.exchange)
         # A method of the user's own may send by itself, unseen.
         self._unseen = not connection.is_ccxts_code(self.exchange, "request", "fetch2", "fetch")
         self._attempt.left = self._unseen
@@ -221,14 +225,18 @@ class Request:
         self._sends[-1].left = True
         self._attempt.left = True
 
-    def _failed(self, error: BaseException) -> None:
+    def _failed(self, error: BaseException, nothing_left: bool) -> None:
         self._raised = error
-        if transport.nothing_left(error) or getattr(error, NOT_SENT, False):
+        if nothing_left or getattr(error, NOT_SENT, False):
             self._sends[-1].left = False
             self._attempt.left = self._unseen or any(send.left for send in self._sends)
 
-    def _translated(self, error: BaseException) -> BaseError | None:
-        return transport.as_ccxt_error(self.exchange, error) if error is self._raised else None
+    def _as_ccxt_error(self, error: BaseException) -> BaseError | None:
+        if isinstance(error, BaseError):
+            return error
+        if error is self._raised or transport.is_of_a_reply(error):
+            return transport.as_ccxt_error(self.exchange, error)
+        return None
 
     def _judge(self, error: BaseError | None) -> Outcome:
         *earlier, last = self._sends or [_Send(None, left=self._attempt.left)]
@@ -291,6 +299,21 @@ def argument(name: str, index: int, args: tuple[Any, ...], kwargs: dict[str, Any
 
 def _signature(headers: Any) -> str | None:
     return headers.get(_SIGNATURE) if isinstance(headers, dict) else None
+
+
+def _refuse_unsignable(exchange: Any) -> None:
+    for name in ("apiKey", "secret", "password"):
+        value = getattr(exchange, name, None)
+        # A `sign` of the user's own may take what it likes.
+        if value and not _is_text(value) and connection.is_ccxts_code(exchange, "sign"):
+            raise AuthenticationError(f"{exchange.id} {name} is no text that can be encoded and signed by")
+
+
+def _is_text(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(value.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _refuse_unsendable(exchange: Any, headers: Any) -> None:

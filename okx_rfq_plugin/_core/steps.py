@@ -99,6 +99,8 @@ def ask(
             attempt.retry_state.set_result(outcome)
     finally:
         caller.land()
+        if call.offset.untried:
+            call.offset.put_back()
     return outcome
 
 
@@ -138,6 +140,7 @@ def _lead(call: Call, caller: Caller, endpoint: Endpoint, params: dict[str, Any]
     """Send one attempt for all callers of the flight; after a 50102 measure OKX's clock, and stay leader."""
     attempt = Attempt(reads=endpoint.reads)
     caller.flight.attempts.append(attempt)
+    call.offset.untried = False
     outcome: Outcome = yield Send(call.clock, Request(call.exchange, endpoint, params, call.timeout, attempt))
     call.take(outcome, decides=decides)
     if outcome.verdict.meaning is Meaning.CLOCK and call.offset.can_be_corrected:

@@ -1,56 +1,77 @@
 """Errors of the HTTP libraries: which of them certainly sent nothing, which no repetition mends, and in which words.
 
-By the classes of requests, urllib3, aiohttp and python_socks, which are told by their names: of the four only those are
-imported that the exchange uses.
+The libraries (requests, urllib3, http.client, aiohttp, python_socks) are told by names of modules, classes and
+functions: only those are imported that the exchange uses.
 """
 
 from __future__ import annotations
 
 import errno
 import ssl
+import sys
 from collections.abc import Iterator
 from typing import Any
 
-from ccxt.base.errors import BaseError, ExchangeError, NetworkError
+from ccxt.base.errors import BadResponse, BaseError, ExchangeError, NetworkError, RequestTimeout
 
 _UNTRUSTED = (ssl.SSLCertVerificationError,)
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
-_CONNECTORS = ("aiohttp.connector", "okx_rfq_plugin._core.certificates")
-_CONNECTING = ("connect", "_new_conn")
-_LIBRARIES = ("requests", "urllib3", "aiohttp", "yarl", "multidict", "http", "encodings", "idna")
-_READING = ("getresponse", "start", "read", "text", "iter_content")
+# Classes that each library raises only for what comes before a request: address, connection, proxy, trust.
 _BEFORE = {
-    *(
-        "NewConnectionError",
-        "NameResolutionError",
-        "ConnectTimeoutError",
-        "ConnectTimeout",
-        "LocationParseError",
-    ),  # urllib3
-    *("InvalidURL", "InvalidSchema", "InvalidHeader", "InvalidProxyURL", "MissingSchema"),  # requests
-    *(
-        "ClientConnectorError",
-        "ClientConnectorCertificateError",
-        "ConnectionTimeoutError",
-        "ClientHttpProxyError",
-    ),  # aiohttp
-    *("ServerFingerprintMismatch", "NonHttpUrlClientError"),  # aiohttp
-    *("ProxyError", "ProxyConnectionError", "ProxyTimeoutError"),  # urllib3 and requests; python_socks
+    "urllib3.exceptions": ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "ProxyError"),
+    "requests.exceptions": ("ConnectTimeout", "ProxyError"),
+    "aiohttp.client_exceptions": (
+        *("ClientConnectorError", "ConnectionTimeoutError", "ClientHttpProxyError", "ServerFingerprintMismatch"),
+        *("InvalidURL", "NonHttpUrlClientError"),  # those of redirects are subclasses, and no redirect is followed
+    ),
+    "python_socks._errors": ("ProxyError", "ProxyConnectionError", "ProxyTimeoutError"),
+    "vcr.errors": ("CannotOverwriteExistingCassetteException",),
+}
+# Functions that run, in each library, before a byte of the request is written; None for all of the module. What is
+# raised below them has left nothing. The class alone would not do: the same ValueError may come from a reply.
+_PREPARING: dict[str, tuple[str, ...] | None] = {
+    "okx_rfq_plugin._core.certificates": None,
+    "requests.sessions": ("prepare_request", "merge_environment_settings", "get_adapter"),
+    "requests.adapters": (
+        *("cert_verify", "get_connection_with_tls_context", "_get_connection", "get_connection", "request_url"),
+        *("add_headers", "proxy_headers", "proxy_manager_for", "build_connection_pool_key_attributes"),
+    ),
+    "urllib3.connectionpool": ("_get_conn", "_new_conn", "_prepare_proxy", "_validate_conn"),
+    "urllib3.connection": ("connect", "_new_conn", "putrequest", "putheader"),
+    "urllib3.util.request": ("body_to_chunks",),
+    "http.client": ("connect", "putrequest", "putheader"),
+    "aiohttp.client": ("_build_url", "_prepare_headers"),
+    "aiohttp.client_reqrep": ("update_host", "update_headers", "update_auth", "update_proxy", "update_body_from_data"),
+    "aiohttp.connector": (
+        *("connect", "_wait_for_available_connection", "_create_connection", "_create_direct_connection"),
+        *("_create_proxy_connection", "_wrap_create_connection", "_start_tls_connection", "_resolve_host"),
+    ),
+    "aiohttp.helpers": ("strip_auth_from_url",),
+    "aiohttp.http_writer": ("_serialize_headers", "_py_serialize_headers", "_safe_header"),
+    "aiohttp._http_writer": None,
+    "aiohttp_socks.connector": None,
+}
+
+_LIBRARIES = {
+    *("ccxt", "okx_rfq_plugin", "requests", "urllib3", "charset_normalizer", "chardet", "idna", "brotli"),
+    *("aiohttp", "yarl", "multidict", "propcache"),
+    *(sys.stdlib_module_names - {"unittest"}),
 }
 
 
-def nothing_left(error: BaseException) -> bool:
+def nothing_left(error: BaseException, handled: BaseException | None = None) -> bool:
     """Return whether a request that ended with this error certainly never left this machine.
 
-    By the classes of requests, urllib3, aiohttp and python_socks for the time before a request (no address, no
-    connection, no proxy, no trust, no file descriptor, no valid URL or header), and by where it was raised: a
-    connection is made before anything is sent on it. Of an interrupt only the latter counts.
+    Args:
+        error: what the HTTP library raised, or an interrupt that struck in it.
+        handled: the exception that was being handled when the request began; it is chained, and says nothing about it.
     """
-    if not isinstance(error, Exception):
-        return _while_connecting(error)
-    return _is_refused_argument(error) or any(
-        _before_request(each) or _while_connecting(each) for each in _chain(error)
-    )
+    if not isinstance(error, Exception):  # an interrupt: only the place where it struck counts
+        return _is_preparing(error)
+    chain = list(_chain(error, handled))
+    if any(sum(frame == ("urllib3.connectionpool", "urlopen") for frame in _frames(each)) > 1 for each in chain):
+        return False  # a Retry of urllib3's: the error is that of the last try alone
+    return any(_is_before(each) or _is_preparing(each) for each in chain)
 
 
 def leads_to(first: BaseException, last: BaseException) -> bool:
@@ -60,9 +81,8 @@ def leads_to(first: BaseException, last: BaseException) -> bool:
 
 def is_final(error: BaseException) -> bool:
     """Return whether no repetition mends it: a certificate that is not trusted, or settings that cannot work."""
-    return _is_refused_argument(error) or any(
-        isinstance(each, _UNTRUSTED)
-        or _names(each) & {"InvalidURL", "InvalidSchema", "InvalidHeader", "InvalidProxyURL", "MissingSchema"}
+    return any(
+        isinstance(each, (*_UNTRUSTED, ValueError, TypeError))
         or (isinstance(each, OSError) and "CA certificate bundle" in str(each))
         for each in _chain(error)
     )
@@ -93,38 +113,50 @@ def explain(error: BaseException) -> str:
 
 def as_ccxt_error(exchange: Any, error: BaseException) -> BaseError | None:
     """Return the ccxt error for what an HTTP library raised and ccxt did not translate; None if it is neither's."""
-    chain = list(_chain(error))
-    lost = any(isinstance(each, (OSError, EOFError)) or "ClientError" in _names(each) for each in chain)
-    if not isinstance(error, Exception) or not (lost or nothing_left(error)):
+    if not isinstance(error, Exception):
         return None
-    kind = ExchangeError if is_final(error) else NetworkError
+    if nothing_left(error):
+        kind: Any = ExchangeError if is_final(error) else NetworkError
+    elif any(isinstance(each, (OSError, EOFError)) or "ClientError" in _names(each) for each in _chain(error)):
+        kind = RequestTimeout if "TimeoutError" in _names(error) else NetworkError
+    elif is_of_a_reply(error):
+        kind = BadResponse
+    else:
+        return None
     translated: BaseError = kind(f"{exchange.id} {type(error).__name__}")
     translated.__cause__ = error
     return translated
 
 
-def _is_refused_argument(error: BaseException) -> bool:
-    # What the library itself raises before it has a reply: it refuses an argument, or cannot write it out.
-    frames = list(_frames(error))
-    return (
-        isinstance(error, (ValueError, TypeError))
-        and bool(frames)
-        and frames[-1][0].partition(".")[0] in _LIBRARIES
-        and not any(function in _READING for _, function in frames)
-    )
+def is_of_a_reply(error: BaseException) -> bool:
+    """Return whether ccxt, or its HTTP library, could not make sense of a reply; not code of the user's."""
+    modules = [module for module, _ in _frames(error)]
+    fetch = next((place for place, frame in enumerate(_frames(error)) if _is_ccxts_fetch(*frame)), len(modules))
+    return fetch < len(modules) and all(module.partition(".")[0] in _LIBRARIES for module in modules[fetch:])
 
 
-def _before_request(error: BaseException) -> bool:
-    if _names(error) & _BEFORE or isinstance(error, _UNTRUSTED):
+def _is_ccxts_fetch(module: str, function: str) -> bool:
+    return module.startswith("ccxt.") and function == "fetch"
+
+
+def unwrapped(error: BaseException) -> BaseException:
+    """Return the one exception that a task group has wrapped; any other as it is."""
+    inner = getattr(error, "exceptions", ())  # by its attribute: Python 3.10 has no ExceptionGroup of its own
+    return unwrapped(inner[0]) if isinstance(inner, tuple) and len(inner) == 1 else error
+
+
+def _is_before(error: BaseException) -> bool:
+    if isinstance(error, _UNTRUSTED):
         return True
-    return isinstance(error, OSError) and (error.errno in _NO_DESCRIPTORS or "CA certificate bundle" in str(error))
+    return any(cls.__name__ in _BEFORE.get(cls.__module__, ()) for cls in type(error).__mro__)
 
 
-def _while_connecting(error: BaseException) -> bool:
-    return any(
-        module in _CONNECTORS or (module == "urllib3.connection" and function in _CONNECTING)
-        for module, function in _frames(error)
-    )
+def _is_preparing(error: BaseException) -> bool:
+    for module, function in _frames(error):
+        functions = _PREPARING.get(module, ())
+        if functions is None or function in functions:
+            return True
+    return False
 
 
 def _names(error: BaseException) -> set[str]:
@@ -138,13 +170,13 @@ def _frames(error: BaseException) -> Iterator[tuple[str, str]]:
         trace = trace.tb_next
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def _chain(error: BaseException | None, handled: BaseException | None = None) -> Iterator[BaseException]:
     # urllib3 keeps what led to it in `reason`, requests in its first argument, everybody else chains.
-    seen: set[int] = set()
+    seen = {id(handled)}
     waiting: list[Any] = [error]
     while waiting:
         each = waiting.pop()
         if isinstance(each, BaseException) and id(each) not in seen:
             seen.add(id(each))
             yield each
-            waiting += [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args]
+            waiting += [each.__cause__, each.__context__, getattr(each, "reason", None), *each.args, unwrapped(each)]

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from okx_rfq_plugin.cli.destinations import ADDRESS, ENVS, EXCHANGES, Destination, credentials_of, is_address
+from okx_rfq_plugin.cli.destinations import ADDRESS, ENVS, EXCHANGES, HOSTS, Destination, credentials_of, is_address
 from okx_rfq_plugin.cli.network import NothingSentError
 from okx_rfq_plugin.credentials import KEYS, value_of
 
@@ -22,7 +22,7 @@ else:
 
 # What a table may hold: where the account is, and which variables have its key. Named as OKX's variables are.
 _VARIABLES = {variable.partition("_")[2].lower(): name for name, variable in KEYS.items()}
-_ALLOWED = ("env", "exchange", "url", *_VARIABLES)
+_ALLOWED = ("env", "exchange", "host", "url", *_VARIABLES)
 _NOWHERE = Destination("live")  # of an account that is incomplete, and never reached
 
 
@@ -42,9 +42,13 @@ class Account:
 def accounts_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--accounts`, `--only` and `--skip` to a verb, which gets them as `accounts`, a list of Account, or None."""
 
-    @click.option("--accounts", type=click.Path(path_type=Path), metavar="FILE", help="Many accounts: a TOML file.")
-    @click.option("--only", multiple=True, metavar="NAME", help="With --accounts: this account; may be repeated.")
-    @click.option("--skip", multiple=True, metavar="NAME", help="With --accounts: not this one; may be repeated.")
+    @click.option(
+        "--accounts", type=click.Path(path_type=Path), metavar="FILE", help="Many accounts, from a TOML file."
+    )
+    @click.option("--only", multiple=True, metavar="NAME", help="With --accounts: only this account; can be repeated.")
+    @click.option(
+        "--skip", multiple=True, metavar="NAME", help="With --accounts: all but this account; can be repeated."
+    )
     @functools.wraps(function)
     def with_accounts(
         *args: Any, accounts: Path | None, only: tuple[str, ...], skip: tuple[str, ...], **kwargs: Any
@@ -95,7 +99,7 @@ def chosen(accounts: Sequence[Account], only: Sequence[str], skip: Sequence[str]
 def _account(name: str, table: Any) -> Account:
     if wrong := list(_wrong(name, table)):
         return Account(name, _NOWHERE, {}, " ".join(wrong))
-    destination = Destination(table["env"], table.get("exchange", "okx"), table.get("url"))
+    destination = Destination(table["env"], table.get("exchange", "okx"), table.get("url"), table.get("host"))
     try:
         return Account(name, destination, credentials_of({_VARIABLES[key]: table[key] for key in _VARIABLES}))
     except (click.UsageError, NothingSentError) as error:
@@ -115,6 +119,8 @@ def _wrong(name: str, table: Any) -> Iterator[str]:
             yield f"[{name}] {key}: one of {', '.join(allowed)}."
     if table.get("env") == "sandbox" and not is_address(table.get("url")):
         yield f"[{name}] url: the address of the sandbox, such as {ADDRESS}."
+    if "host" in table and (table.get("env") == "sandbox" or table["host"] not in HOSTS):
+        yield f"[{name}] host: one of {', '.join(HOSTS)}, and only where env is demo or live."
     if table.get("env") in ("demo", "live") and "url" in table:
         yield f"[{name}] url: only where env is sandbox."
     for key in _VARIABLES:

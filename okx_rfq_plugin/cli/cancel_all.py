@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from okx_rfq_plugin.cli.accounts import Account, accounts_options
-from okx_rfq_plugin.cli.amounts import seconds
 from okx_rfq_plugin.cli.destinations import Destination, destination_options
-from okx_rfq_plugin.cli.terminal import is_watched, log_file
+from okx_rfq_plugin.cli.options import asks, json_option, seconds_option, yes_option
+from okx_rfq_plugin.cli.terminal import log_file
 
 if TYPE_CHECKING:
     from okx_rfq_plugin.cli.canceling import Options
@@ -18,36 +18,28 @@ if TYPE_CHECKING:
 @click.command("cancel-all")
 @destination_options
 @accounts_options
-@click.option(
-    "--deadline",
-    type=float,
-    default=30.0,
-    show_default=True,
-    metavar="S",
-    callback=seconds,
-    help="No attempt starts later; one that has started is let finish.",
-)
-@click.option("--timeout", type=float, metavar="S", callback=seconds, help="It has ended by then, whatever happens.")
+@seconds_option("--deadline", 30.0, "No attempt starts after that; one that has started may finish.")
+@seconds_option("--timeout", None, "The command has ended by then, whatever happens.")
 @click.option(
     "--confirm/--no-confirm",
     default=True,
     show_default=True,
-    help="Go on until OKX says that none is active, and read which were canceled and what is left.",
+    help="Repeat until OKX says that none is active, and show which were canceled and which are left.",
 )
-@click.option("--until-clear", is_flag=True, help="Begin again after a failure, until it is done or you end it.")
+@click.option("--until-clear", is_flag=True, help="Start again after a failure, until all is canceled or you end it.")
 @click.option("--quotes", is_flag=True, help="Cancel all quotes too, after the RFQs.")
 @click.option(
     "--quotes-after",
     type=int,
     metavar="S",
-    help="Also have OKX cancel all quotes S seconds from now: 10 to 120; 0 takes that back.",
+    help="Have OKX cancel all quotes in S seconds, 10 to 120; 0 takes that back.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be canceled, and cancel nothing.")
-@click.option("--yes", is_flag=True, help="Do not ask before a live cancel; required where there is no terminal.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per account, and nothing else.")
-@click.option("-q", "--quiet", is_flag=True, help="No lines about attempts; the outcome alone.")
-@click.option("-v", "--verbose", is_flag=True, help="Everything that happens, on stderr.")
-@click.option("--log-file", metavar="FILE", help="Append what happens to a file.")
+@yes_option
+@json_option("one JSON object per account")
+@click.option("-q", "--quiet", is_flag=True, help="Show the outcome only, and no attempts.")
+@click.option("-v", "--verbose", is_flag=True, help="Show everything that happens, on stderr.")
+@click.option("--log-file", metavar="FILE", help="Append everything that happens to FILE.")
 @click.pass_context
 def cancel_all(
     context: click.Context,
@@ -77,32 +69,17 @@ def cancel_all(
     if dry_run:
         context.exit(_rehearse(destination, accounts, chosen))
     reached = [account.destination for account in accounts or () if not account.wrong]
-    asks = _asks([destination] if accounts is None else reached, yes=yes)
+    asked = asks(reached if destination is None else [destination], yes=yes)
     with _logged(log_file):
         if accounts is not None:
-            code = cancel_many(accounts, chosen, asks=asks)
+            code = cancel_many(accounts, chosen, asks=asked)
         else:
             assert destination is not None  # noqa: S101 - destination_options sees to it
-            code = cancel_one(destination, chosen, asks=asks)
+            code = cancel_one(destination, chosen, asks=asked)
     context.exit(code)
 
 
 _logged = log_file
-
-
-def _asks(destinations: list[Any], *, yes: bool) -> bool:
-    """Return whether a person is to agree first.
-
-    Raises:
-        click.UsageError: there is none who could.
-    """
-    if yes or all(destination.env != "live" for destination in destinations):
-        return False
-    if not is_watched():
-        raise click.UsageError(
-            "Nothing was sent: a live cancel is confirmed at a terminal, and there is none. Add --yes to cancel."
-        )
-    return True
 
 
 def _rehearse(destination: Destination | None, accounts: list[Account] | None, options: Options) -> int:

@@ -8,34 +8,29 @@ from typing import Any
 
 import click
 
-from okx_rfq_plugin.cli.amounts import seconds
+from okx_rfq_plugin.cli.accounts import Account, accounts_options
 from okx_rfq_plugin.cli.destinations import Destination, connected, destination_options
 from okx_rfq_plugin.cli.interrupts import Interrupts
+from okx_rfq_plugin.cli.options import asks, json_option, seconds_option, yes_option
 from okx_rfq_plugin.cli.outcomes import OK, bound, exit_code, facts_of, named, plain, reason_of
 from okx_rfq_plugin.cli.question import ask
-from okx_rfq_plugin.cli.terminal import attempts_shown, is_watched, once_done, say, say_json
+from okx_rfq_plugin.cli.terminal import attempts_shown, once_done, say, say_json
 
 _AT_ONCE = 100  # ids that OKX takes in one request
 
 
 @click.command("cancel")
 @destination_options
-@click.option(
-    "--deadline",
-    type=float,
-    default=30.0,
-    show_default=True,
-    metavar="S",
-    callback=seconds,
-    help="Of reading what is left.",
-)
-@click.option("--yes", is_flag=True, help="Do not ask before a live cancel; required where there is no terminal.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else.")
+@accounts_options
+@seconds_option("--deadline", 30.0, "What is left is not asked for again after that.")
+@yes_option
+@json_option("one JSON object")
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @click.pass_context
 def cancel(
     context: click.Context,
     destination: Destination | None,
+    accounts: list[Account] | None,
     deadline: float,
     yes: bool,
     as_json: bool,
@@ -43,25 +38,26 @@ def cancel(
 ) -> None:
     """Cancel the RFQs with these ids, and leave the others alone.
 
-    OKX's ids, as `list` shows them. Afterwards the list is read: what is active no longer is canceled, filled or
-    expired.
+    IDs are OKX's, as `list` shows them. Afterwards the list is read: an RFQ that is no longer active was canceled, was
+    filled, or has expired.
 
     Exit codes: 0 none of them is active any more; 2 wrong usage, nothing was sent; 3 one or more are certainly active;
-    4 it is not known.
+    4 not known.
 
     Example: okx-rfq cancel --env live 1234567890123456789
     """
+    credentials = None
+    if accounts is not None:
+        destination, credentials = _place_of(accounts)
     assert destination is not None  # noqa: S101 - destination_options sees to it
     if unlike := [each for each in ids if not each.isdigit()]:
-        raise click.UsageError(f"Nothing was sent: {unlike[0]!r} is no id of OKX's; those are numbers, as list shows.")
-    asks = destination.env == "live" and not yes
-    if asks and not is_watched():
         raise click.UsageError(
-            "Nothing was sent: a live cancel is confirmed at a terminal, and there is none. Add --yes to cancel."
+            f"Nothing was sent: {unlike[0]!r} is not an id of OKX's: those are numbers, as `list` shows them."
         )
+    asked = asks([destination], yes=yes)
     ids = list(dict.fromkeys(ids))
     with Interrupts() as interrupts:
-        facts = _outcome(destination, deadline, ids, asks=asks, interrupts=interrupts)
+        facts = _outcome(destination, credentials, deadline, ids, asks=asked, interrupts=interrupts)
         interrupts.over()
         code = exit_code(facts)
         with once_done():
@@ -72,12 +68,26 @@ def cancel(
     context.exit(code)
 
 
+def _place_of(accounts: list[Account]) -> tuple[Destination, dict[str, str]]:
+    if len(accounts) != 1:
+        raise click.UsageError("Nothing was sent: the ids are those of one account. Name it with --only NAME.")
+    if accounts[0].wrong:
+        raise click.UsageError(f"Nothing was sent: {accounts[0].wrong}")
+    return accounts[0].destination, accounts[0].credentials
+
+
 def _outcome(
-    destination: Destination, deadline: float, ids: list[str], *, asks: bool, interrupts: Interrupts
+    destination: Destination,
+    credentials: dict[str, str] | None,
+    deadline: float,
+    ids: list[str],
+    *,
+    asks: bool,
+    interrupts: Interrupts,
 ) -> dict[str, Any]:
     called = False
     try:
-        with connected(destination, deadline=deadline) as place:
+        with connected(destination, deadline=deadline, credentials=credentials) as place:
             if asks:
                 ask(f"these, {named(ids)}, of {place.exchange.hostname}", partial(len, ids))
             interrupts.agreed()
@@ -108,5 +118,7 @@ def _words(facts: dict[str, Any], ids: list[str]) -> str:
     if facts["left"]:
         why = f" {facts['message']}." if facts["message"] else ""
         return f"STILL ACTIVE: {len(facts['left'])} of {len(ids)}: {named(facts['left'])}.{why} {bound()}"
-    filling = f" Being executed, and not to be canceled: {named(facts['filling'])}." if facts["filling"] else ""
-    return f"None of these {len(ids)} is active any more: {named(ids)}.{filling}"
+    words = f"{ids[0]} is not active any more." if len(ids) == 1 else f"None of these is active any more: {named(ids)}."
+    if facts["filling"]:
+        words += f" Being executed, and no longer possible to cancel: {named(facts['filling'])}."
+    return words

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Protocol
 
 from okx_rfq_plugin.cli.accounts import Account
 from okx_rfq_plugin.cli.destinations import Destination, Place, connected
+from okx_rfq_plugin.cli.maintenance import SUSPECTED
 from okx_rfq_plugin.cli.outcomes import NOT_CANCELED, OK, exit_code, facts_of, sentence, summary
-from okx_rfq_plugin.cli.probe import Finding, Probe
+from okx_rfq_plugin.cli.probe import Finding, Probe, announced
 from okx_rfq_plugin.credentials import KEYS
 
 
@@ -51,10 +53,12 @@ class OneCanceler:
             facts = {**self._exchange.cancel_all_rfqs()}
         except Exception as error:
             facts = facts_of(error)
+        if facts.get("code") in SUSPECTED:
+            facts["maintenance"] = announced(self._destination)
         return {**facts, "sentence": sentence(facts)}
 
     def look(self) -> list[Finding]:
-        """Look whether a cancel would be let through."""
+        """Look whether a cancel would get through."""
         if self._probe is None:
             credentials = {name: getattr(self._exchange, name) for name in KEYS}
             self._probe = Probe(self._destination, credentials, self._exchange.session)
@@ -131,5 +135,5 @@ def canceler_for(
     with connected(destination, deadline=deadline) as place:
         where = destination
         if place.sandbox is not None:
-            where = Destination(destination.env, destination.exchange, place.sandbox.url)
+            where = replace(destination, url=place.sandbox.url)
         yield OneCanceler(where, place.exchange), place

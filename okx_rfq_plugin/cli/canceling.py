@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from okx_rfq_plugin.cli.accounts import Account
+from okx_rfq_plugin.cli.clock import pause
 from okx_rfq_plugin.cli.destinations import Destination, Place, connected
 from okx_rfq_plugin.cli.identity import (
     WINDOW,
@@ -24,8 +25,8 @@ from okx_rfq_plugin.cli.identity import (
     uid_in,
 )
 from okx_rfq_plugin.cli.interrupts import Interrupts
+from okx_rfq_plugin.cli.maintenance import SUSPECTED, notice_in, status_request
 from okx_rfq_plugin.cli.outcomes import OK, exit_code, facts_of, sentence, summary
-from okx_rfq_plugin.cli.pausing import pause
 from okx_rfq_plugin.cli.question import DeclinedError, ask
 from okx_rfq_plugin.cli.terminal import (
     attempts_shown,
@@ -115,7 +116,7 @@ class One:
             if self.facts["error"] in _FINAL and not self.facts["may_be_canceled"]:
                 break
             if not options.quiet:
-                say_if_heard(f"{now()} {sentence(self.facts)} It begins again (--until-clear).")
+                say_if_heard(f"{now()} {sentence(self.facts)} Starting again (--until-clear).")
             pause(WINDOW)
         if interrupts.reason:
             return
@@ -136,10 +137,15 @@ class One:
     def _read_details(self, exchange: Any) -> None:
         """Read which RFQs were canceled, and whose they were; what cannot be read within a moment is not known."""
         facts, exchange.timeout = self.facts, int(_ASIDE * 1000)
+        exchange.enableRateLimit = False
         with suppress(Exception):
             if self._options.as_json:
                 self._identity["uid"] = uid_in(exchange.private_get_account_config(config_request()))
         if facts["status"] == "failed":
+            if facts["code"] in SUSPECTED:
+                reply = exchange.public_get_system_status(status_request())
+                if notice := notice_in(reply, self._destination.env):
+                    facts["maintenance"] = notice
             return
         facts["canceled"] = None if needs_list(facts) or not facts.get("confirmed") else []
         if needs_list(facts):
@@ -185,6 +191,13 @@ def cancel_one(destination: Destination, options: Options, *, asks: bool) -> int
         return worst(one.facts)
 
 
+def _whose(facts: dict[str, Any]) -> str:
+    """Return the account in words, where the cancel came so far that it is known."""
+    if not facts["host"]:
+        return ""
+    return f" Account: {facts['environment']} on {facts['host']}, key {facts['key']}."
+
+
 def _say_outcome(facts: dict[str, Any]) -> None:
     for name, things in (("quotes", "quote"), ("quotes_after", "quote")):
         if name in facts:
@@ -192,7 +205,7 @@ def _say_outcome(facts: dict[str, Any]) -> None:
             words = sentence(facts[name], things) if facts[name]["status"] != "set" else _countdown(facts[name])
             say(f"Quotes: {words}", good=ok, err=not ok)
     ok = exit_code(facts) == OK
-    say(sentence(facts), good=ok, err=not ok)
+    say(f"{sentence(facts)}{_whose(facts)}", good=ok, err=not ok)
 
 
 def _countdown(facts: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ import click
 from okx_rfq_plugin.cli.accounts import Account, accounts_options
 from okx_rfq_plugin.cli.destinations import Destination, address_of, destination_options, reachable
 from okx_rfq_plugin.cli.network import NothingSentError, for_aiohttp
+from okx_rfq_plugin.cli.options import json_option
 from okx_rfq_plugin.cli.probe import Finding, Probe
 from okx_rfq_plugin.cli.terminal import say, say_json, waiting_shown
 
@@ -21,15 +22,16 @@ _AT_ONCE = 8  # accounts
 @click.command("check")
 @destination_options
 @accounts_options
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per line, and nothing else.")
+@json_option("one JSON object per line")
 @click.pass_context
 def check(
     context: click.Context, destination: Destination | None, accounts: list[Account] | None, as_json: bool
 ) -> None:
-    """Look whether a cancel would work from here.
+    """Check whether a cancel would work from here.
 
-    Versions, plugins, host, proxy, clock, key, permissions, IP list, account mode, block trading: each line is ok, a
-    WARNING, WRONG, or UNKNOWN where it could not be looked at, and says what to do. It only reads.
+    Versions, plugins, host, proxy, clock, key, permissions, IP list, account mode, block trading, maintenance: each
+    line is ok, a WARNING, WRONG, or UNKNOWN where it could not be looked at, and says what to do. It only reads. A key
+    that the host does not know is tried in the other environment and on OKX's other hosts.
 
     Exit codes: 0 all is well; 1 something is WRONG or UNKNOWN; 2 wrong usage.
 
@@ -56,11 +58,15 @@ def _findings(destination: Destination | None, accounts: list[Account] | None) -
         assert destination is not None  # noqa: S101 - destination_options sees to it
         with reachable(destination) as (there, credentials):
             yield from (("", finding) for finding in account_findings(there, credentials))
+            yield from (("", finding) for finding in _maintenance(there))
         return
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         # In the order of the file, each as soon as those before it are there.
         for account, findings in zip(accounts, pool.map(_of_account, accounts), strict=True):
             yield from ((account.name, finding) for finding in findings)
+    # Once for each place and not for each account: OKX takes one such request in five seconds.
+    for there in dict.fromkeys(account.destination for account in accounts if not account.wrong):
+        yield from (("", finding) for finding in _maintenance(there))
 
 
 def _of_account(account: Account) -> list[Finding]:
@@ -111,3 +117,11 @@ def account_findings(
     finally:
         if session is None:
             probe.close()
+
+
+def _maintenance(destination: Destination) -> Iterator[Finding]:
+    probe = Probe(destination, {})
+    try:
+        yield from probe.maintenance()
+    finally:
+        probe.close()

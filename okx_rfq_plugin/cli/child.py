@@ -41,6 +41,7 @@ class Child:
         say: gets a sentence about what happens.
         family: finds what it has started.
         mark: for its environment.
+        variables: its environment; this process's by default.
         clock: measures the grace.
     """
 
@@ -52,11 +53,13 @@ class Child:
         say: Callable[[str], None],
         family: Family | None = None,
         mark: str = "",
+        variables: Mapping[str, str] | None = None,
         clock: Clock = SYSTEM,
     ) -> None:
         self._command = command
         self._grace = grace
         self._say = say
+        self._variables = os.environ if variables is None else variables
         self._mark = mark or f"{os.getpid()}"
         self.family = family or Family(os.getpid(), self._mark)
         self._clock = clock
@@ -80,7 +83,7 @@ class Child:
         Raises:
             NotStartedError: it cannot be run.
         """
-        variables = {name: value for name, value in os.environ.items() if name not in _NOT_THE_COMMANDS}
+        variables = {name: value for name, value in self._variables.items() if name not in _NOT_THE_COMMANDS}
         try:
             # Nothing of Python's runs between fork and exec, where other threads' locks are held for ever.
             self._group = os.posix_spawnp(

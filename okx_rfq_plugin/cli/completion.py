@@ -16,11 +16,9 @@ def completion(shell: str) -> None:
 
     Example: okx-rfq completion bash
     """
-    from click.shell_completion import get_completion_class
+    from click.shell_completion import BashComplete, FishComplete, ZshComplete
 
     from okx_rfq_plugin.cli import okx_rfq
 
-    made = get_completion_class(shell)
-    if made is None:
-        raise click.UsageError(f"click has no completion for {shell}.")
+    made = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}[shell]
     click.echo(made(okx_rfq, {}, "okx-rfq", "_OKX_RFQ_COMPLETE").source())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -20,22 +20,30 @@ if TYPE_CHECKING:
     from okx_rfq_plugin.sandbox import Sandbox
 
 ENVS = ("sandbox", "demo", "live")
-EXCHANGES = ("okx", "myokx", "okxus")  # ccxt's ids, one for each host of OKX's
+_HOST_OF = {"okx": "www.okx.com", "myokx": "eea.okx.com", "okxus": "us.okx.com"}  # by ccxt's ids
+EXCHANGES = tuple(_HOST_OF)
+# OKX's hosts that were seen in use; each region has keys of its own, for live and for demo trading.
+HOSTS = tuple(f"{name}.okx.com" for name in ("www", "openapi", "eea", "us", "my", "app", "tr"))
 
 ADDRESS = "http://127.0.0.1:8765"  # for example
 
-# What is opened in a sandbox that is started for one command.
 _ON_THE_LINE = ParameterSource.COMMANDLINE
+# What is opened in a sandbox that is started for one command.
 _LEGS = (("BTC-USD-261225-100000-C", "buy"), ("BTC-USDT-SWAP", "sell"), ("ETH-USDT", "buy"))
 
 
 @dataclass(frozen=True)
 class Destination:
-    """Where a request goes: `env` is one of ENVS, `exchange` one of EXCHANGES, `url` that of a running sandbox."""
+    """Where a request goes.
+
+    `env` is one of ENVS, `exchange` one of EXCHANGES, `url` that of a running sandbox, `host` one of HOSTS, or None for
+    the one that ccxt has for `exchange`.
+    """
 
     env: str
     exchange: str = "okx"
     url: str | None = None
+    host: str | None = None
 
     def exchange_for(self, credentials: Mapping[str, str], module: Any = None) -> Any:
         """Make an object of `ccxt`, or of the module given, without the plugin; it does not connect yet."""
@@ -45,9 +53,18 @@ class Destination:
         exchange = getattr(module or import_module("ccxt"), self.exchange)(config)
         if self.env != "live":
             exchange.set_sandbox_mode(True)
+        if self.host is not None:
+            exchange.hostname = self.host
         if self.url is not None:
             exchange.urls["api"]["rest"] = self.url.rstrip("/")
         return exchange
+
+    @property
+    def shown(self) -> str:
+        """The environment and the host, in words."""
+        if self.env == "sandbox":
+            return f"sandbox on {urlsplit(self.url).netloc}" if self.url else "sandbox, started for this command"
+        return f"{self.env} on {self.host or _HOST_OF[self.exchange]}"
 
     @property
     def is_proxied(self) -> bool:
@@ -71,7 +88,7 @@ class Place(NamedTuple):
 
 
 def destination_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--env`, `--exchange` and `--url` to a verb.
+    """Add `--env`, `--exchange`, `--host` and `--url` to a verb.
 
     It gets them as `destination`, a Destination, or None where `--env` was not given and `--accounts` was.
     """
@@ -84,26 +101,44 @@ def destination_options(function: Callable[..., Any]) -> Callable[..., Any]:
         show_envvar=True,
         default="okx",
         show_default=True,
-        help="The region's host: www.okx.com, eea.okx.com or us.okx.com.",
+        help="The region, as ccxt calls it: www.okx.com, eea.okx.com or us.okx.com.",
+    )
+    @click.option(
+        "--host",
+        type=click.Choice(HOSTS),
+        envvar="OKX_HOST",
+        show_envvar=True,
+        metavar="HOST",
+        help=f"Another host of OKX's: {', '.join(HOSTS)}.",
     )
     @click.option("--url", metavar="URL", help="With --env sandbox: the address of one that is running.")
     @functools.wraps(function)
-    def with_destination(*args: Any, env: str | None, exchange: str, url: str | None, **kwargs: Any) -> Any:
+    def with_destination(
+        *args: Any, env: str | None, exchange: str, host: str | None, url: str | None, **kwargs: Any
+    ) -> Any:
+        named = [name for name in ("exchange", "host") if _source(name) is _ON_THE_LINE]
         if url is not None and env != "sandbox":
             raise click.UsageError("--url is the address of a sandbox: it goes with --env sandbox alone.")
         if url is not None and not is_address(url):
             raise click.UsageError(f"--url is an address such as {ADDRESS}, not {url!r}.")
+        if env == "sandbox" and "host" in named:
+            raise click.UsageError("--host is a host of OKX's: it goes with --env demo or --env live.")
         if kwargs.get("accounts") is not None:
-            if env is not None or click.get_current_context().get_parameter_source("exchange") is _ON_THE_LINE:
+            if env is not None or named:
                 raise click.UsageError(
-                    "--accounts names an environment for each account: leave out --env, --exchange and --url."
+                    "--accounts names an environment for each account: leave out --env, --exchange, --host and --url."
                 )
         elif env is None:
             ways = " (or --accounts FILE)" if "accounts" in kwargs else ""
             raise click.UsageError(f"Missing option '--env': sandbox, demo or live{ways}. It has no default.")
-        return function(*args, destination=None if env is None else Destination(env, exchange, url), **kwargs)
+        chosen = None if env == "sandbox" else host
+        return function(*args, destination=env and Destination(env, exchange, url, chosen), **kwargs)
 
     return with_destination
+
+
+def _source(name: str) -> ParameterSource | None:
+    return click.get_current_context().get_parameter_source(name)
 
 
 def address_of(exchange: Any) -> str:
@@ -180,12 +215,15 @@ def reachable(destination: Destination) -> Iterator[tuple[Destination, dict[str,
 
 
 @contextmanager
-def connected(destination: Destination, *, deadline: float = 30.0) -> Iterator[Place]:
+def connected(
+    destination: Destination, *, deadline: float = 30.0, credentials: Mapping[str, str] | None = None
+) -> Iterator[Place]:
     """Give an exchange object with the plugin on it, and close it; a sandbox is started where one is needed.
 
     Args:
         destination: where to; `sandbox` without an address starts one that has a few RFQs.
         deadline: of a cancel, in seconds.
+        credentials: in ccxt's terms; by default those of the environment.
 
     Raises:
         click.UsageError: there are no keys.
@@ -198,7 +236,7 @@ def connected(destination: Destination, *, deadline: float = 30.0) -> Iterator[P
         ):
             yield Place(exchange, sandbox)
     else:
-        made = destination.exchange_for(credentials_of())
+        made = destination.exchange_for(credentials_of() if credentials is None else credentials)
         destination.route(made)
         with _installed(made, deadline) as exchange:
             yield Place(exchange, None)
@@ -210,7 +248,7 @@ def _started(destination: Destination) -> Iterator[tuple[Sandbox, Destination]]:
 
     with Sandbox() as sandbox:
         furnish(sandbox)
-        yield sandbox, Destination(destination.env, destination.exchange, sandbox.url)
+        yield sandbox, replace(destination, url=sandbox.url)
 
 
 @contextmanager

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 
 from okx_rfq_plugin.cli.destinations import Destination, destination_options, reachable
+from okx_rfq_plugin.cli.outcomes import bound
 from okx_rfq_plugin.cli.terminal import now, say, say_if_heard
 
 
@@ -18,28 +20,33 @@ from okx_rfq_plugin.cli.terminal import now, say, say_if_heard
 @click.option("--cassettes", metavar="DIR", help="Make the cassettes again, too, into this folder.")
 @click.pass_context
 def drill(context: click.Context, destination: Destination | None, report: str | None, cassettes: str | None) -> None:
-    """Rehearse, in the sandbox or in demo trading: create RFQs, kill a guarded process, look when the book is empty.
+    """Rehearse in the sandbox or in demo trading: create RFQs, kill a guarded process, measure when the book is empty.
 
     Every reply is compared with what the sandbox believes of OKX: fields, codes, HTTP statuses, limits. The report
     holds no key, no id and no User ID, and can be sent to the maintainers: this is how a demo key proves or disproves
     the package. It takes about a minute. All RFQs of the account are canceled.
 
-    Exit codes: 0 the book was empty in the end and every reply was as expected; 1 not so, and the report says what;
-    2 wrong usage, nothing was sent.
+    Exit codes: 0 the book was empty in the end, every reply was as expected, and the cassettes are made; 1 one of these
+    is not so, and it says which; 2 wrong usage, nothing was sent.
 
     Example: okx-rfq drill --env sandbox
     """
     assert destination is not None  # noqa: S101 - destination_options sees to it
     if destination.env == "live":
         raise click.UsageError("A drill creates and cancels RFQs: it runs with --env sandbox or --env demo.")
-    from okx_rfq_plugin.cli.drilling import Drill, made_again
+    from okx_rfq_plugin.cli.drilling import Drill, cleared, made_again
 
     path = Path(report or time.strftime(f"okx-rfq-drill-{destination.env}-%Y%m%d-%H%M%S.json"))
+    facts: dict[str, Any] = {}
     with reachable(destination) as (there, credentials):
-        made = Drill(there, credentials, lambda words: say_if_heard(f"{now()} {words}"))
-        facts = made.run()
-        if cassettes is not None:
-            facts["cassettes"] = made_again(destination.env, credentials, cassettes)
+        try:
+            facts = Drill(there, credentials, lambda words: say_if_heard(f"{now()} {words}")).run()
+            if cassettes is not None:
+                facts["cassettes"] = made_again(there, credentials, cassettes)
+        finally:  # also where it is interrupted
+            facts["cleared"] = cleared(there, credentials)
+            if not facts["cleared"]:
+                say_if_heard(f"{now()} RFQs MAY STILL BE ACTIVE: the last cancel failed. {bound()}")
     try:
         path.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
@@ -48,7 +55,10 @@ def drill(context: click.Context, destination: Destination | None, report: str |
         say(f"DIFFERENT {words}", good=False)
     seconds = facts["guard"]["seconds"]
     emptied = "the book was not seen empty" if seconds is None else f"the book was empty after {seconds:.1f} s"
-    well = seconds is not None and not facts["differences"] and facts["guard"]["code"] == facts["guard"]["expected"]
-    say(f"A guarded process was killed: {emptied}. The guard ended with {facts['guard']['code']}.", good=well)
+    guarded = seconds is not None and facts["guard"]["code"] == facts["guard"]["expected"]
+    well = guarded and not facts["differences"] and facts["cleared"] and not facts.get("cassettes")
+    say(f"A guarded process was killed: {emptied}. The guard ended with {facts['guard']['code']}.", good=guarded)
+    if facts.get("cassettes"):
+        say(f"The cassettes could not be made: code {facts['cassettes']}.", good=False, err=True)
     say(f"{len(facts['steps'])} replies, {len(facts['differences'])} different from the sandbox's. Report: {path}")
     context.exit(0 if well else 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import astuple
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -98,14 +100,13 @@ class Drill:
     def _guard(self) -> dict[str, Any]:
         """Kill a guarded process; return the seconds until its RFQs were gone, and the guard's code."""
         self._say("A guarded process creates RFQs, and is killed.")
-        options = ["--env", self._destination.env, "--exchange", self._destination.exchange]
-        if self._destination.url is not None:
-            options += ["--url", self._destination.url]
+        there = self._destination
+        options = ["--env", there.env, "--exchange", there.exchange]
+        options += ["--url", there.url] if there.url else []
+        options += ["--host", there.host] if there.host else []
         command = [sys.executable, "-c", _CREATE]
         keys = {variable: self._credentials[name] for name, variable in KEYS.items()}
-        place = {
-            "OKX_DRILL": "\n".join((self._destination.env, self._destination.exchange, self._destination.url or ""))
-        }
+        place = {"OKX_DRILL": json.dumps(astuple(there))}
         guard = subprocess.Popen(
             [sys.executable, "-m", "okx_rfq_plugin", "guard", *options, "--deadline", "60", "--", *command],
             env={**os.environ, **keys, **place},
@@ -144,8 +145,7 @@ def create() -> None:
     """Be the guarded process: create two RFQs, say so, and live on."""
     from okx_rfq_plugin.cli.destinations import credentials_of
 
-    env, exchange, url = os.environ["OKX_DRILL"].split("\n")
-    probe = Probe(Destination(env, exchange, url or None), credentials_of())
+    probe = Probe(Destination(*json.loads(os.environ["OKX_DRILL"])), credentials_of())
     list(probe.time())
     created = 0
     for _ in range(2):
@@ -156,11 +156,26 @@ def create() -> None:
         time.sleep(60)
 
 
-def made_again(env: str, credentials: dict[str, str], folder: str) -> int:
+def made_again(there: Destination, credentials: dict[str, str], folder: str) -> int:
     """Make the cassettes again, and return the exit code of that."""
     keys = {variable: credentials[name] for name, variable in KEYS.items()}
-    command = [sys.executable, "-m", "okx_rfq_plugin.testing.recording", "--into", folder, "--env", env]
-    return subprocess.run(command, env={**os.environ, **keys}, check=False).returncode
+    place = {"OKX_EXCHANGE": there.exchange, "OKX_HOST": there.host or ""}
+    command = [sys.executable, "-m", "okx_rfq_plugin.testing.recording", "--into", folder, "--env", there.env]
+    # Its words are beside the matter: stdout is for the result.
+    return subprocess.run(command, env={**os.environ, **keys, **place}, stdout=sys.stderr, check=False).returncode
+
+
+def cleared(there: Destination, credentials: dict[str, str]) -> bool:
+    """Cancel whatever is left, and return whether OKX says that nothing is active."""
+    from okx_rfq_plugin import install
+
+    exchange = there.exchange_for(credentials)
+    try:
+        return bool(install(exchange).cancel_all_rfqs(confirm=True)["confirmed"])
+    except Exception:
+        return False
+    finally:
+        exchange.session.close()
 
 
 def _observed(

@@ -101,7 +101,7 @@ class Ending:
             elif code == OK:
                 creating, found = found, True
                 if creating:
-                    self._say(f"Something still creates RFQs: {_suspects(survivors)}. It is canceled again.")
+                    self._say(f"Something still creates RFQs: {_suspects(survivors)}. Canceling again.")
                 clear = refused = 0
             else:
                 clear = 0
@@ -115,7 +115,7 @@ class Ending:
                 nothing = set(self.codes) == {CERTAINLY_NOT} and not self._beside
                 return NOT_CANCELED if nothing else MAY_BE_CANCELED
             if cancels == 1:
-                self._say(f"Again in {_ON_THE_WIRE:g} s, for what may have been on the wire.")
+                self._say(f"Canceling again in {_ON_THE_WIRE:g} s, for RFQs that were on their way.")
             self._clock.sleep(_ON_THE_WIRE, Waker())
 
 

@@ -35,7 +35,7 @@ class Family:
         Args:
             thoroughly: also by the mark; for the twin, whose guard's orphans have gone elsewhere.
         """
-        if not self._sees:
+        if not self._sees:  # pragma: no cover - systems without /proc
             return set()
         processes = table()
         found = below((self._guard,), processes)

@@ -18,6 +18,7 @@ import click
 
 from okx_rfq_plugin.cli.accounts import Account, accounts_options
 from okx_rfq_plugin.cli.destinations import Destination, credentials_of, destination_options
+from okx_rfq_plugin.cli.options import json_option
 from okx_rfq_plugin.cli.terminal import say, say_json
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _store_option = click.option(
     metavar="URL",
     help="The store, such as rediss://host:6379/0.",
 )
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, and nothing else.")
+_json_option = json_option("one JSON object per line")
 _by_option = click.option("--by", metavar="WHO", help="Who does it; the user and the host by default.")
 
 
@@ -315,11 +316,10 @@ def _exchanges(
             made = [each.destination.exchange_for(each.credentials) for each in accounts if not each.wrong]
             if not made:
                 raise click.UsageError("no account of the file is complete.")
-        elif destination is None:  # destination_options has seen to it
-            raise AssertionError
-        elif destination.env == "sandbox" and destination.url is None:
-            raise click.UsageError("--env sandbox needs --url: the address of a sandbox that runs.")
         else:
+            assert destination is not None  # noqa: S101 - destination_options has seen to it
+            if destination.env == "sandbox" and destination.url is None:
+                raise click.UsageError("--env sandbox needs --url: the address of a sandbox that runs.")
             made = [destination.exchange_for(credentials_of())]
         exchanges: dict[str, Any] = {}
         for exchange in made:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import secrets
 import shutil
@@ -11,42 +12,26 @@ from typing import Any
 import click
 
 from okx_rfq_plugin.cli.accounts import Account, accounts_options
-from okx_rfq_plugin.cli.amounts import seconds
 from okx_rfq_plugin.cli.destinations import Destination, destination_options
+from okx_rfq_plugin.cli.options import seconds_option
 
 
 @click.command("guard", context_settings={"allow_interspersed_args": False})
 @destination_options
 @accounts_options
+@seconds_option("--grace", 5.0, "After a signal, before what is left is killed; Docker waits 10 s in all.")
+@seconds_option("--deadline", 600.0, "For the cancels at the end; no RFQ lives longer than 600 s.")
+@seconds_option("--look-every", 30.0, "While COMMAND runs: look whether a cancel would get through; 0 for never.")
+@click.option("--status-file", metavar="FILE", help="Keep the state of the guard there, as a JSON object.")
 @click.option(
-    "--grace",
-    type=float,
-    default=5.0,
-    show_default=True,
-    metavar="S",
-    callback=seconds,
-    help="After a signal, before what is left is killed; shorter than the 10 s that Docker waits.",
+    "--fleet",
+    "fleet_url",
+    envvar="OKX_RFQ_FLEET",
+    show_envvar=True,
+    metavar="URL",
+    help="The store of a fleet that COMMAND joins, such as rediss://host:6379/0.",
 )
-@click.option(
-    "--deadline",
-    type=float,
-    default=600.0,
-    show_default=True,
-    metavar="S",
-    callback=seconds,
-    help="Of the cancels in the end; no RFQ lives longer than 600 s.",
-)
-@click.option(
-    "--look-every",
-    type=float,
-    default=30.0,
-    show_default=True,
-    metavar="S",
-    callback=seconds,
-    help="While COMMAND runs: look whether a cancel would be let through; 0 for never.",
-)
-@click.option("--status-file", metavar="FILE", help="Keep the guard's state there, as a JSON object.")
-@click.option("--no-twin", is_flag=True, help="Start no second process, which covers a kill -9 of this one.")
+@click.option("--no-twin", is_flag=True, help="Start no twin process, which acts when this one is killed.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context
 def guard(
@@ -57,15 +42,16 @@ def guard(
     deadline: float,
     look_every: float,
     status_file: str | None,
+    fleet_url: str | None,
     no_twin: bool,
     command: tuple[str, ...],
 ) -> None:
     """Run COMMAND, and cancel all RFQs when it ends, however it ends.
 
-    By itself, by a crash, kill -9 or out of memory, when the terminal closes, or since this process got SIGINT,
-    SIGTERM, SIGHUP or SIGQUIT: that is passed on, all RFQs are canceled at once, and after the grace COMMAND and
-    whatever it has started is killed, on Linux also what has left its process group. Then all RFQs are canceled until
-    OKX has said twice, 2 s apart, that none is active. A twin process does the same where this one is killed.
+    SIGINT, SIGTERM, SIGHUP and SIGQUIT are passed on to COMMAND, and all RFQs are canceled at once. After the grace,
+    COMMAND and whatever it has started is killed, on Linux also what has left its process group. Then all RFQs are
+    canceled until OKX has said twice, 2 s apart, that none is active. If this process is killed, its twin process does
+    the same.
 
     Exit codes: COMMAND's own where no RFQ is active any more, 128 + N after signal N, so 137 where it was killed; 1
     where it ended with 203 or 204 itself; 203 nothing was canceled, or nothing was started; 204 RFQs may still be
@@ -80,7 +66,13 @@ def guard(
         raise click.UsageError(_not_found(command[0]))
     from okx_rfq_plugin.cli.guarding import say
 
-    say("Looking whether a cancel would be let through from here.")
+    variables = None
+    if fleet_url:
+        from okx_rfq_plugin.cli.guard_fleet import environment_for, state_of
+
+        variables = environment_for(fleet_url)
+        say(state_of(fleet_url))
+    say("Checking whether a cancel would get through from here.")
     from okx_rfq_plugin.cli.canceler import canceler_for
     from okx_rfq_plugin.cli.child import Child
     from okx_rfq_plugin.cli.family import Family
@@ -95,12 +87,12 @@ def guard(
         if accounts is not None and all(account.wrong for account in accounts):
             raise click.UsageError(f"no account of the file is complete: {accounts[0].wrong}")
         family = Family(os.getpid(), mark)
-        child = Child(list(command), grace=grace, say=say, family=family, mark=mark)
+        child = Child(list(command), grace=grace, say=say, family=family, mark=mark, variables=variables)
         config: dict[str, Any] = {
             "guard": os.getpid(),
             "mark": mark,
             "others": [],
-            "destination": None if destination is None else [destination.env, destination.exchange, destination.url],
+            "destination": None if destination is None else dataclasses.astuple(destination),
             "accounts": _file_of(context) if accounts is not None else None,
             "only": [account.name for account in accounts or ()],
             "deadline": deadline,

@@ -13,8 +13,8 @@ from typing import Any
 from okx_rfq_plugin._core.clock import SYSTEM, Clock
 from okx_rfq_plugin.cli.canceler import Canceler
 from okx_rfq_plugin.cli.child import HEARD, Child, NotStartedError, handled
-from okx_rfq_plugin.cli.ending import MAY_BE_CANCELED, NOT_CANCELED, Ending
-from okx_rfq_plugin.cli.outcomes import bound
+from okx_rfq_plugin.cli.ending import MAY_BE_CANCELED, NOT_CANCELED, TRUTH, Ending
+from okx_rfq_plugin.cli.outcomes import OK, bound
 from okx_rfq_plugin.cli.probe import Finding
 from okx_rfq_plugin.cli.processes import adopting, below, is_supported, table
 from okx_rfq_plugin.cli.reports import Reports
@@ -40,7 +40,7 @@ class Guard:
         clock: measures them.
         reports: what tells systemd and the status file.
         twin: what acts where this process disappears; None for none.
-        look_every: seconds between two looks whether a cancel would be let through; 0 for none.
+        look_every: seconds between two looks whether a cancel would get through; 0 for none.
     """
 
     def __init__(
@@ -106,14 +106,14 @@ class Guard:
             say(f"{finding.words.rstrip('.')}.")
         if wrong := [finding for finding in findings if not finding.ok]:
             raise NotStartedError(f"{wrong[0].check} is {wrong[0].state}")
-        if not adopts:
+        if not adopts:  # pragma: no cover - systems other than Linux
             say("On this system only the command's process group can be seen: what leaves it is not ended.")
         if self._twin is not None:
             if not self._twin.wait():
                 say("The twin did not start: a kill -9 of this process would leave the RFQs active.")
             self._twin.command_starts()
         facts = {"pid": os.getpid(), "twin": self._twin.pid if self._twin else None}
-        self._reports.state("armed", "Armed: a cancel would be let through.", **facts)
+        self._reports.state("armed", "Armed: a cancel would get through.", **facts)
         if self._look_every:
             threading.Thread(target=self._look, daemon=True).start()
 
@@ -146,7 +146,7 @@ class Guard:
 
     def _own(self, code: int | None) -> int:
         if code in _RESERVED:
-            say(f"The command's own code {code} would be taken for this one's: {_TAKEN} is given in its place.")
+            say(f"{TRUTH[OK]} The command ended with {code}, which is a code of guard's own: it is {_TAKEN} here.")
             return _TAKEN
         return _TAKEN if code is None else code
 
@@ -178,7 +178,7 @@ class Guard:
             return
         self._twins += 1
         if self._twins > _TWINS:
-            say("The twin has ended again and again: a kill -9 of this process would leave the RFQs active.")
+            say("The twin was ended again and again: a kill -9 of this process would leave the RFQs active.")
             return
         say("The twin has ended: a new one is started.")
         try:
@@ -223,7 +223,7 @@ class Guard:
             if wrong:
                 message = f"DISARMED: a cancel would fail now. {wrong[0].words}"
             else:
-                message = "Armed again: a cancel would be let through."
+                message = "Armed again: a cancel would get through."
             say(message)
             self._reports.state("disarmed" if wrong else "armed", message)
 

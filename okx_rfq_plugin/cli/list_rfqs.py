@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from types import FrameType
 from typing import Any
 
 import click
 
 from okx_rfq_plugin.cli.accounts import Account, accounts_options
-from okx_rfq_plugin.cli.amounts import seconds
+from okx_rfq_plugin.cli.clock import ahead_of, pause
 from okx_rfq_plugin.cli.destinations import Destination, connected, destination_options
+from okx_rfq_plugin.cli.interrupts import Interrupts
+from okx_rfq_plugin.cli.maintenance import SUSPECTED
+from okx_rfq_plugin.cli.options import json_option, seconds_option
 from okx_rfq_plugin.cli.outcomes import plain, reason_of
-from okx_rfq_plugin.cli.pausing import pause
+from okx_rfq_plugin.cli.probe import announced
 from okx_rfq_plugin.cli.terminal import attempts_shown, say, say_json, show_table, waiting_shown
 
 _EVERY = 2.0  # seconds between two looks: OKX's limit
@@ -26,17 +25,9 @@ _FAR_OFF = 2.0  # seconds that this clock may be off before that is said
 @click.command("list")
 @destination_options
 @accounts_options
-@click.option(
-    "--deadline",
-    type=float,
-    default=30.0,
-    show_default=True,
-    metavar="S",
-    callback=seconds,
-    help="It is not tried again later than that.",
-)
+@seconds_option("--deadline", 30.0, "OKX is not asked again after that.")
 @click.option("--watch", is_flag=True, help="Look again every two seconds, until Ctrl+C.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per RFQ, and nothing else.")
+@json_option("one JSON object per RFQ")
 @click.pass_context
 def list_rfqs(
     context: click.Context,
@@ -46,57 +37,46 @@ def list_rfqs(
     watch: bool,
     as_json: bool,
 ) -> None:
-    """List my active RFQs.
+    """List the active RFQs of this account.
 
-    Those that this account created, by whatever program, and not those that it received as a maker. Ages and the time
-    left are by OKX's clock.
+    Those that any program of this account created, and not those that it received as a maker. Ages and the time left
+    are by OKX's clock.
 
     Exit codes: 0 listed; 1 they could not be read, in part or at all; 2 wrong usage.
 
     Example: okx-rfq list --env live
     """
-    ok = show_rfqs(destination, accounts, as_json=as_json, deadline=deadline)
-    with suppress(KeyboardInterrupt), _hearing_ctrl_c() as heard:
-        while watch and not heard:
-            pause(_EVERY)
-            if not as_json:
-                say(time.strftime("\n%H:%M:%S"))
+    ok = False
+    with Interrupts(force=lambda reason: 0 if ok else 1) as interrupts:
+        try:
             ok = show_rfqs(destination, accounts, as_json=as_json, deadline=deadline)
+            # Not by the exception alone: a finalizer that runs just then, of a connection for example, swallows it.
+            while watch and not interrupts.reason:
+                pause(_EVERY)
+                if interrupts.reason:
+                    break
+                if not as_json:
+                    say(time.strftime("\n%H:%M:%S"))
+                ok = show_rfqs(destination, accounts, as_json=as_json, deadline=deadline)
+        except KeyboardInterrupt:
+            if not watch:
+                raise
     context.exit(0 if ok else 1)
-
-
-@contextmanager
-def _hearing_ctrl_c() -> Iterator[list[int]]:
-    """Give a list with each Ctrl+C: code of others that runs just then, a finalizer's, may swallow the exception."""
-    heard: list[int] = []
-
-    def hear(signum: int, frame: FrameType | None) -> None:
-        heard.append(signum)
-        raise KeyboardInterrupt
-
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # ignored, or somebody else's
-        yield heard
-        return
-    signal.signal(signal.SIGINT, hear)
-    try:
-        yield heard
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def show_rfqs(
     destination: Destination | None, accounts: Sequence[Account] | None, *, as_json: bool, deadline: float
 ) -> bool:
     """Print the open RFQs of an account or of many; return whether all could be read."""
-    ok = True
+    ok, off = True, 0.0
     for name, where, rfqs, ahead in _read(destination, accounts, deadline, quiet=as_json):
         if isinstance(rfqs, Exception):
             ok = False
-            reason = reason_of(rfqs)
             whose = f" of {name}" if name else ""
-            words = f"The RFQs{whose} could not be read: {plain(str(rfqs))}"
-            say(words + (f" ({reason})" if reason else ""), good=False, err=True)
+            words = f"The RFQs{whose} could not be read: {_why(rfqs)}"
+            code = getattr(getattr(rfqs, "cancel_failure", None), "code", None)
+            notice = announced(where) if code in SUSPECTED else None
+            say(f"{words} {notice}" if notice else words, good=False, err=True)
             continue
         now = time.time() - ahead
         if as_json:
@@ -108,10 +88,11 @@ def show_rfqs(
             headings = ("RFQ", "legs", "status", "age", "time left")
             title = f"{name or 'Mine'}, oldest first"
             show_table(title, headings, [_row(rfq, now) for rfq in rfqs])
-        say(f"{f'[{name}] ' if name else ''}{_counted(rfqs)} ({where.env}, {where.exchange}).")
-        if abs(ahead) > _FAR_OFF:
-            way = "ahead of" if ahead > 0 else "behind"
-            say(f"The clock of this machine is {abs(ahead):.1f} s {way} OKX's; times are by OKX's.", err=True)
+        say(f"{f'[{name}] ' if name else ''}{_counted(rfqs)} ({where.shown}).")
+        off = ahead if abs(ahead) > abs(off) else off
+    if abs(off) > _FAR_OFF and not as_json:
+        way = "ahead of" if off > 0 else "behind"
+        say(f"The clock of this machine is {abs(off):.1f} s {way} OKX's; ages and time left are by OKX's.", err=True)
     return ok
 
 
@@ -125,7 +106,7 @@ def _read(
         with waiting_shown("Asking OKX", quiet=quiet):
             read = read_rfqs(accounts, deadline=deadline)
         for account in accounts:
-            yield account.name, account.destination, read[account.name], 0.0
+            yield account.name, account.destination, *read[account.name]
         return
     assert destination is not None  # noqa: S101 - destination_options sees to it
     with connected(destination, deadline=deadline) as place:
@@ -141,15 +122,20 @@ def _read(
     yield "", destination, rfqs, ahead
 
 
+def _why(error: Exception) -> str:
+    words = plain(str(error)).removeprefix("THE RFQs COULD NOT BE READ. ")
+    words, reason = f"{words[:1].lower()}{words[1:]}", reason_of(error)
+    return words if not reason or reason.lower().split()[-1] in words else f"{words} The reason: {reason}."
+
+
 def _ahead(exchange: Any) -> float:
     """Return the seconds that this clock is ahead of OKX's; 0 where OKX does not say."""
     exchange.timeout = 1000
     asked = time.time()
     try:
-        at = exchange.fetch_time({"maxRetriesOnFailure": 0})
+        return ahead_of(asked, exchange.fetch_time({"maxRetriesOnFailure": 0}))
     except Exception:
         return 0.0
-    return (asked + time.time()) / 2 - at / 1000 if isinstance(at, int) else 0.0
 
 
 def _counted(rfqs: Sequence[Mapping[str, Any]]) -> str:

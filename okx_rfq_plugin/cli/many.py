@@ -6,15 +6,17 @@ import asyncio
 import copy
 import gc
 import os
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aiohttp
 import ccxt.async_support
 
 from okx_rfq_plugin import RetryPolicy, install
 from okx_rfq_plugin.cli.accounts import Account
+from okx_rfq_plugin.cli.clock import ahead_of, async_pause
 from okx_rfq_plugin.cli.destinations import Destination
 from okx_rfq_plugin.cli.identity import (
     WINDOW,
@@ -25,9 +27,9 @@ from okx_rfq_plugin.cli.identity import (
     needs_list,
     uid_in,
 )
+from okx_rfq_plugin.cli.maintenance import SUSPECTED, notice_in, status_request
 from okx_rfq_plugin.cli.network import NothingSentError, Route, for_aiohttp, ssl_context
 from okx_rfq_plugin.cli.outcomes import facts_of, nothing_sent
-from okx_rfq_plugin.cli.pausing import async_pause
 
 if TYPE_CHECKING:
     from okx_rfq_plugin.cli.interrupts import Interrupts
@@ -70,6 +72,7 @@ def cancel_accounts(
         interrupts.by(lambda: None)  # a signal is noted, and breaks off no line of this
     known: dict[str, dict[str, Any]] = {}
     done: set[str] = set()
+    announced: dict[Destination, asyncio.Task[str | None]] = {}
 
     def tell(account: Account, facts: dict[str, Any]) -> None:
         done.add(account.name)
@@ -87,6 +90,12 @@ def cancel_accounts(
         interrupted = bool(_reason(interrupts))
         if not interrupted and (quotes or quotes_after is not None):
             await _end_quotes(exchange, facts, quotes, quotes_after, interrupts)
+        if facts["status"] == "failed" and facts["code"] in SUSPECTED and not interrupted:
+            with suppress(asyncio.CancelledError):
+                if account.destination not in announced:
+                    announced[account.destination] = asyncio.create_task(_announced(exchange, account.destination.env))
+                if notice := await announced[account.destination]:
+                    facts["maintenance"] = notice
         if details and not interrupted:
             with suppress(Exception, asyncio.CancelledError):
                 await _read_details(exchange, facts)
@@ -111,7 +120,7 @@ def cancel_accounts(
     gc.freeze()  # or ccxt's hundred thousand objects are looked through again and again
     try:
         with suppress(asyncio.CancelledError):
-            _run(run())
+            _run(run)
     finally:
         gc.unfreeze()
         if interrupts is not None:
@@ -122,21 +131,33 @@ def cancel_accounts(
             tell(account, known.get(account.name, never))
 
 
-def read_rfqs(accounts: Sequence[Account], *, deadline: float = 0.0) -> dict[str, Any]:
-    """Read the open RFQs of all accounts; for each its list, or the exception. Without a deadline it asks once."""
-    read: dict[str, Any] = {account.name: NothingSentError(account.wrong) for account in accounts if account.wrong}
+class Reading(NamedTuple):
+    """An account's open RFQs, or the exception; and the seconds that this clock is ahead of OKX's, where it has any."""
+
+    rfqs: Any
+    ahead: float = 0.0
+
+
+def read_rfqs(accounts: Sequence[Account], *, deadline: float = 0.0) -> dict[str, Reading]:
+    """Read the open RFQs of all accounts, and OKX's time once a destination. Without a deadline it asks once."""
+    read = {account.name: Reading(NothingSentError(account.wrong)) for account in accounts if account.wrong}
+    clocks: dict[Destination, asyncio.Task[float]] = {}
 
     async def fetch(account: Account, exchange: Any) -> None:
         try:
-            read[account.name] = await exchange.fetch_open_rfqs()
+            rfqs = await exchange.fetch_open_rfqs()
         except Exception as error:
-            read[account.name] = error
+            read[account.name] = Reading(error)
+            return
+        if rfqs and account.destination not in clocks:
+            clocks[account.destination] = asyncio.create_task(_ahead(exchange))
+        read[account.name] = Reading(rfqs, await clocks[account.destination] if rfqs else 0.0)
 
     def refused(account: Account, reason: str) -> None:
-        read[account.name] = NothingSentError(reason)
+        read[account.name] = Reading(NothingSentError(reason))
 
     reachable = [account for account in accounts if not account.wrong]
-    _run(_for_each(reachable, RetryPolicy(deadline=deadline), fetch, refused))
+    _run(lambda: _for_each(reachable, RetryPolicy(deadline=deadline), fetch, refused))
     return read
 
 
@@ -147,10 +168,19 @@ def count_rfqs(accounts: Sequence[Account]) -> int:
         Exception: that of the first that could not be asked.
     """
     read = read_rfqs([account for account in accounts if not account.wrong])
-    for rfqs in read.values():
-        if isinstance(rfqs, Exception):
-            raise rfqs
-    return sum(rfq["status"] == "active" for rfqs in read.values() for rfq in rfqs)
+    for each in read.values():
+        if isinstance(each.rfqs, Exception):
+            raise each.rfqs
+    return sum(rfq["status"] == "active" for each in read.values() for rfq in each.rfqs)
+
+
+async def _ahead(exchange: Any) -> float:
+    exchange.timeout = int(_ASIDE * 1000)
+    asked = time.time()
+    try:
+        return ahead_of(asked, await exchange.fetch_time({"maxRetriesOnFailure": 0}))
+    except Exception:
+        return 0.0
 
 
 async def _end_quotes(
@@ -167,8 +197,18 @@ async def _end_quotes(
                 facts[name] = facts_of(error, reason=_reason(interrupts))
 
 
+async def _announced(exchange: Any, env: str) -> str | None:
+    """Ask once for all accounts of a destination: OKX takes one such request in five seconds."""
+    exchange.timeout = int(_ASIDE * 1000)
+    exchange.enableRateLimit = False
+    with suppress(Exception):
+        return notice_in(await exchange.public_get_system_status(status_request()), env)
+    return None
+
+
 async def _read_details(exchange: Any, facts: dict[str, Any]) -> None:
     exchange.timeout = int(_ASIDE * 1000)
+    exchange.enableRateLimit = False
     with suppress(Exception):
         facts["uid"] = uid_in(await exchange.private_get_account_config(config_request()))
     if facts["status"] == "failed":
@@ -256,12 +296,12 @@ def _exchange(prototype: Any, account: Account) -> Any:
     return exchange
 
 
-def _run(main: Any) -> None:
+def _run(main: Callable[[], Any]) -> None:
     """Run to its end, cancel what is left in the loop, and do not wait for names that are being resolved."""
     loop = asyncio.new_event_loop()
     try:
         asyncio.set_event_loop(loop)
-        task = loop.create_task(main)
+        task = loop.create_task(main())
         loop.run_until_complete(task)
     finally:
         with suppress(asyncio.CancelledError):
@@ -301,4 +341,4 @@ def _room(count: int) -> int:
 def _open_now() -> int:
     with suppress(OSError):
         return len(os.listdir("/dev/fd"))
-    return 0
+    return 0  # pragma: no cover - systems without /dev/fd

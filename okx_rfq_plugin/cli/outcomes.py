@@ -14,7 +14,9 @@ _DONE = {"canceled": "All active RFQs are canceled", "nothing_active": "No RFQ w
 _NAMED = 10  # ids that a sentence names
 # What the package's errors begin with, and classes of Python's: nothing that an operator has use for.
 _METHOD = re.compile(r"^\w+ \w+\(\): ")
-_CLASS = r"(?:[A-Z][a-z]+){2,}(?:Error|Timeout|Available|Exception|Exceeded|Response|Nonce|Denied|Suspended)"
+_KINDS = "Error|Timeout|Available|Exception|Exceeded|Response|Nonce|Denied|Suspended|Maintenance|Protection"
+_CLASS = rf"(?:[A-Z][A-Za-z]+)+(?:{_KINDS})"
+_REFUSED = ("Connection refused", "the connection was refused")  # the system's words, and the core's
 
 
 def facts_of(error: BaseException, *, called: bool = True, reason: str = "") -> dict[str, Any]:
@@ -56,7 +58,8 @@ def exit_code(facts: Mapping[str, Any]) -> int:
 def sentence(facts: Mapping[str, Any], things: str = "RFQ") -> str:
     """Return what is true now, of RFQs or of quotes."""
     if facts["status"] == "failed":
-        return f"{plain(str(facts['message']))} {bound(things)}"
+        maintenance = f" {facts['maintenance']}" if facts.get("maintenance") else ""
+        return f"{plain(str(facts['message']))}{maintenance} {bound(things)}"
     at = f" as of {facts['datetime']}" if facts.get("datetime") else ""
     effort = f"{facts['attempts']} attempt{'s' * (facts['attempts'] != 1)}, {facts['elapsed']:.3f} s"
     said = ", confirmed" * facts.get("confirmed", False)
@@ -65,7 +68,7 @@ def sentence(facts: Mapping[str, Any], things: str = "RFQ") -> str:
     if facts.get("canceled"):
         words += f" Canceled: {len(facts['canceled'])} ({named(facts['canceled'])})."
     if facts.get("filling"):
-        words += f" Being executed, and not to be canceled: {', '.join(facts['filling'])}."
+        words += f" Being executed, and no longer possible to cancel: {', '.join(facts['filling'])}."
     return words
 
 
@@ -97,7 +100,8 @@ def summary(outcomes: Mapping[str, Mapping[str, Any]]) -> str:
         words += f" NOTHING WAS CANCELED: {', '.join(names[NOT_CANCELED])}."
     if names[MAY_BE_CANCELED]:
         words += f" RFQs MAY STILL BE ACTIVE: {', '.join(names[MAY_BE_CANCELED])}."
-    return words if clear == len(outcomes) else f"{words} {bound()}"
+    notices = dict.fromkeys(str(facts["maintenance"]) for facts in outcomes.values() if facts.get("maintenance"))
+    return words if clear == len(outcomes) else " ".join((words, *notices, bound()))
 
 
 def reason_of(error: BaseException | None) -> str | None:
@@ -121,6 +125,8 @@ def plain(words: str) -> str:
     words = _METHOD.sub("", words)
     words = re.sub(rf" \({_CLASS}(?: from \w+)?\)", "", words)
     words = re.sub(rf"\({_CLASS}: (.*?)\)", r"(\1)", words)
+    words = words.replace("interrupted by MemoryError", "out of memory")
+    words = re.sub(r"interrupted by \w+ before", "interrupted before", words)
     return " ".join(words.split())
 
 
@@ -128,7 +134,8 @@ def _words(error: BaseException, *, called: bool, reason: str) -> str:
     words = getattr(error, "__notes__", [str(error)])[-1]  # a note, where the error is none of ccxt's
     if hasattr(error, "cancel_failure"):
         said = reason or reason_of(error)
-        return f"{words} The reason: {said}." if said and said not in words else words
+        known = not said or said in words or (said == _REFUSED[0] and _REFUSED[1] in words)
+        return words if known else f"{words} The reason: {said}."
     if isinstance(error, MemoryError):
         words = "out of memory"
     elif reason or not isinstance(error, Exception):

@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-from okx_rfq_plugin.cli.destinations import Destination
+from okx_rfq_plugin.cli.clock import ahead_of, pause
+from okx_rfq_plugin.cli.destinations import HOSTS, Destination
+from okx_rfq_plugin.cli.maintenance import notices
 from okx_rfq_plugin.cli.outcomes import plain, reason_of
 from okx_rfq_plugin.credentials import KEYS
 
 _PATIENCE = 5.0  # seconds for each of the requests
+_ASIDE = 1.0  # seconds for what is good to know
 _CLOCK = 5.0  # seconds that this clock may be off; OKX refuses from 30 on
 # Source: okx.com/docs-v5/en/#trading-account-rest-api-get-account-configuration
 _MODES = {"1": "spot mode", "2": "futures mode", "3": "multi-currency margin mode", "4": "portfolio margin mode"}
 _SPOT = "1"
 _OF_THE_KEY = ("environment", "permission", "IP list", "account mode", "block trading")
-_NOT_ASKED = "not looked at, because the key was not accepted"
+_NOT_ACCEPTED = "not checked, because the key was not accepted"
+_NOT_JUDGED = "not checked, because nothing is known of the key"
+_STRANGERS = ("50101", "50111", "50119")  # codes after which the key may be one of another environment or region
+_UNKNOWN = ("50111", "50119")  # those that a host gives that does not know the key
+_STATUS_LIMIT = 5.0  # seconds: OKX takes one system/status in five
 
 
 class Finding(NamedTuple):
@@ -47,11 +56,12 @@ class Finding(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What came of a question: rows, or in words what is wrong; `refused` says that OKX said no."""
+    """What came of a question: rows, or in words what is wrong; `refused` says that OKX said no, with its code."""
 
     rows: list[Any]
     wrong: str = ""
     refused: bool = False
+    code: str | None = None
 
 
 class _Straight:
@@ -75,16 +85,24 @@ class Probe:
         destination: where to.
         credentials: in ccxt's terms.
         session: of requests, to send by, whose connection stays warm that way; None for one of its own.
+        patience: seconds for each request.
     """
 
-    def __init__(self, destination: Destination, credentials: dict[str, str], session: Any = None) -> None:
+    def __init__(
+        self,
+        destination: Destination,
+        credentials: dict[str, str],
+        session: Any = None,
+        *,
+        patience: float = _PATIENCE,
+    ) -> None:
         self._destination = destination
         self.exchange = exchange = destination.exchange_for(credentials)
         self.reply: Any = None  # the last one: HTTP status and body
         self._judge = exchange.handle_errors
         exchange.handle_errors = self._see
         exchange.enableRateLimit = False
-        exchange.timeout = int(_PATIENCE * 1000)
+        exchange.timeout = int(patience * 1000)
         if session is not None:
             exchange.session.close()
         exchange.session = _Straight(session if session is not None else exchange.session)
@@ -100,7 +118,8 @@ class Probe:
         except Exception as raised:
             error = raised
         known: Any = error if _is_ccxts(error) else None
-        meaning = classify(Endpoint(method, path, fields=(field,)), self.reply, known).meaning
+        verdict = classify(Endpoint(method, path, fields=(field,)), self.reply, known)
+        meaning = verdict.meaning
         if error is None and meaning is Meaning.DONE and self.reply is not None:
             rows = rows_of(self.reply)
             if rows is not None:
@@ -110,19 +129,18 @@ class Probe:
         if self.reply is None:
             words = "no reply arrived"
         wrong = self._masked(plain(words) + (f": {reason}" if reason else ""))
-        return Answer([], wrong, meaning is Meaning.REJECTED and self.reply is not None)
+        return Answer([], wrong, meaning is Meaning.REJECTED and self.reply is not None, verdict.code)
 
     def time(self) -> Iterator[Finding]:
         """Compare the clocks, and sign by OKX's from now on."""
         asked = time.time()
         answer = self.ask("public/time", "public_get_public_time", "ts")
-        answered = time.time()
         at = self.exchange.safe_integer(answer.rows[0], "ts") if answer.rows else None
         if at is None:
             advice = "Check the network, the proxy and --exchange: OKX cannot be reached."
             yield Finding("clock", None, answer.wrong or "OKX's answer holds no time", advice)
             return
-        self.offset = (asked + answered) / 2 - at / 1000
+        self.offset = ahead_of(asked, at)
         self.exchange.options["timeDifference"] = int(self.offset * 1000)
         seen = f"{abs(self.offset):.1f} s {'ahead of' if self.offset > 0 else 'behind'} OKX"
         advice = "Set the clock of this machine: OKX refuses 30 s. A cancel corrects it, and other programs may not."
@@ -136,11 +154,12 @@ class Probe:
         if answer.wrong or not answer.rows:
             wrong = answer.wrong or "OKX's answer names no account"
             if answer.refused:
-                yield Finding("key", False, wrong, self._key_advice())
+                yield Finding("key", False, wrong, self._key_advice(answer.code))
             else:
                 advice = "Nothing is known of the key. Check the network and the proxy, and try again."
                 yield Finding("key", None, wrong, advice)
-            yield from (Finding(check, None, _NOT_ASKED) for check in _OF_THE_KEY)
+            why = _NOT_ACCEPTED if answer.refused else _NOT_JUDGED
+            yield from (Finding(check, None, why) for check in _OF_THE_KEY)
             return
         config = answer.rows[0]
         yield Finding("key", True, f"accepted for User ID {config.get('uid')}")
@@ -168,21 +187,70 @@ class Probe:
             return Finding("block trading", False, answer.wrong, advice)
         return Finding("block trading", None, answer.wrong, "Try again.")
 
-    def _key_advice(self) -> str:
-        """Try the key in the other environment: one that is accepted there belongs there."""
-        before = self.exchange.headers
-        demo = before.get("x-simulated-trading") == "1"
-        other = "live" if demo else "demo"
+    def maintenance(self) -> Iterator[Finding]:
+        """Look whether OKX has announced maintenance of block trading."""
+        answer = self.status()
+        if answer.code == "50011":
+            pause(_STATUS_LIMIT)
+            answer = self.status()
+        if answer.wrong:
+            yield Finding("maintenance", None, answer.wrong, "Whether OKX has announced any is not known. Try again.")
+            return
+        found = notices(answer.rows, self._destination.env)
+        if not found:
+            yield Finding("maintenance", True, "none announced for block trading")
+        for notice in found:
+            advice = "A cancel may fail until then." if notice.going_on else "A cancel may fail in that time."
+            yield Finding("maintenance", not notice.going_on, notice.words.rstrip("."), advice, warning=True)
+
+    def status(self) -> Answer:
+        """Ask what OKX has announced."""
+        return self.ask("system/status", "public_get_system_status", "serviceType")
+
+    def _key_advice(self, code: str | None) -> str:
+        """Try the key elsewhere: where it is accepted it belongs."""
+        if code in _STRANGERS:
+            if self._is_of_the_other_environment():
+                other = "live" if self._is_demo else "demo"
+                return f"The key is one for {other} trading: use --env {other}."
+            if hosts := self._hosts_that_know_it():
+                return (
+                    f"{' and '.join(hosts)} {'knows' if len(hosts) == 1 else 'know'} this key: use --host {hosts[0]}."
+                )
+        variables = ", ".join(KEYS.values())
+        return f"Check {variables}, the key's IP list, and --exchange or --host: each region has keys of its own."
+
+    @property
+    def _is_demo(self) -> bool:
+        return bool(self.exchange.headers.get("x-simulated-trading") == "1")
+
+    def _hosts_that_know_it(self) -> list[str]:
+        if not self._destination.is_proxied:  # a sandbox
+            return []
+        others = [host for host in HOSTS if host != self.exchange.hostname]
+        with ThreadPoolExecutor(len(others)) as pool:
+            return [host for host, known in zip(others, pool.map(self._is_known_to, others), strict=True) if known]
+
+    def _is_known_to(self, host: str) -> bool:
+        credentials = {name: getattr(self.exchange, name) for name in KEYS}
+        probe = Probe(replace(self._destination, host=host), credentials)
+        probe.exchange.options["timeDifference"] = self.exchange.options.get("timeDifference", 0)
+        try:
+            answer = probe._ask_for_config()
+        finally:
+            probe.close()
+        return not answer.wrong or (answer.refused and answer.code not in (None, *_UNKNOWN))
+
+    def _is_of_the_other_environment(self) -> bool:
+        before: dict[str, str] = self.exchange.headers
+        demo = self._is_demo
         self.exchange.headers = {**before, "x-simulated-trading": "1"}
         if demo:
             del self.exchange.headers["x-simulated-trading"]
         try:
-            if not self._ask_for_config().wrong:
-                return f"The key is one for {other} trading: use --env {other}."
+            return not self._ask_for_config().wrong
         finally:
             self.exchange.headers = before
-        variables = ", ".join(KEYS.values())
-        return f"Check {variables}, the key's IP list, and --exchange: each region has keys of its own."
 
     def _ask_for_config(self) -> Answer:
         return self.ask("account/config", "private_get_account_config", "uid")
@@ -204,6 +272,18 @@ class Probe:
         """Close the connections that are its own."""
         with suppress(Exception):
             self.exchange.session.close()
+
+
+def announced(destination: Destination) -> str | None:
+    """Return what OKX has announced of maintenance, in a sentence; None where nothing is, or it does not answer."""
+    if destination.env == "sandbox" and destination.url is None:  # it has ended by now
+        return None
+    probe = Probe(destination, {}, patience=_ASIDE)
+    try:
+        found = notices(probe.status().rows, destination.env)
+    finally:
+        probe.close()
+    return found[0].words if found else None
 
 
 def _is_ccxts(error: BaseException | None) -> bool:

@@ -24,9 +24,9 @@ _STEPS = "a code of OKX's, an HTTP status (502), a delay (2.5s), or drop"
     "faults",
     multiple=True,
     metavar="PATH=STEP[,STEP]",
-    help=f"Put faults in line for a path; a step is {_STEPS}.",
+    help=f"Queue faults for a path; a step is {_STEPS}.",
 )
-@click.option("--rfqs", is_flag=True, help="Open three RFQs of the user's to begin with.")
+@click.option("--rfqs", is_flag=True, help="Open three RFQs to begin with.")
 def sandbox(port: int, faults: tuple[str, ...], rfqs: bool) -> None:
     """Serve a local double of OKX until Ctrl+C.
 

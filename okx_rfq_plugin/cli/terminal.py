@@ -56,7 +56,7 @@ def json_aside() -> Iterator[Callable[[Mapping[str, Any]], None]]:
         thread.join()
 
 
-def show_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def show_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], *, err: bool = False) -> None:
     """Print a table as wide as the terminal."""
     from rich.console import Console
     from rich.table import Table
@@ -66,7 +66,7 @@ def show_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False, markup=False).print(table)
+    Console(highlight=False, markup=False, stderr=err).print(table)
 
 
 def show_book(title: str, rfqs: Iterable[Mapping[str, Any]]) -> None:
@@ -80,13 +80,14 @@ def show_book(title: str, rfqs: Iterable[Mapping[str, Any]]) -> None:
 
 
 def show_outcomes(outcomes: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print how it ended for each account, the worst last."""
+    """Print how it ended for each account, the worst last; on stderr where one went wrong."""
     worst_last = sorted(outcomes.items(), key=lambda pair: exit_code(pair[1]))
     rows = (
         (name, facts["status"], f"{facts['attempts']} in {facts['elapsed']:.2f} s", plain(facts.get("message") or ""))
         for name, facts in worst_last
     )
-    show_table("Accounts", ("account", "status", "attempts", "what went wrong"), rows)
+    wrong = any(exit_code(facts) for facts in outcomes.values())
+    show_table("Accounts", ("account", "status", "attempts", "what went wrong"), rows, err=wrong)
 
 
 @contextmanager

@@ -56,7 +56,9 @@ class Twin:
         try:
             try:
                 self.pid = os.posix_spawn(command[0], command, os.environ, file_actions=streams, setsid=True)
-            except NotImplementedError:  # then it does so itself, a moment later
+            except (
+                NotImplementedError
+            ):  # pragma: no cover - systems whose posix_spawn knows no setsid: it does so itself
                 self.pid = os.posix_spawn(command[0], command, os.environ, file_actions=streams)
         finally:
             os.close(near)
@@ -185,9 +187,16 @@ def _understudy(family: Family) -> tuple[int, int]:
     """Fork; return the pipe to the new process and its number, and in that one, once its parent was killed, -1."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
-    if pid := os.fork():
-        os.close(reader)
-        return writer, pid
+    pid = os.fork()
+    return _known(reader, writer, pid) if pid else _standing_by(reader, writer, family)
+
+
+def _known(reader: int, writer: int, pid: int) -> tuple[int, int]:
+    os.close(reader)
+    return writer, pid
+
+
+def _standing_by(reader: int, writer: int, family: Family) -> tuple[int, int]:
     os.close(writer)
     heard = b""
     while read := os.read(reader, 4096):

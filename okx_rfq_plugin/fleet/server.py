@@ -42,9 +42,13 @@ class EmbeddedServer:
     Args:
         options: of the server, such as `("--replicaof", "127.0.0.1", "6379")`.
         keeps: whether it writes what it holds to a folder of its own when it ends, and reads it again.
+
+    Raises:
+        ServerMissing: no server is installed.
     """
 
     def __init__(self, *options: str, keeps: bool = False) -> None:
+        self._binary = binary()  # first: where there is none, there is nothing to clean up
         self._options, self._keeps = options, keeps
         self._folder = tempfile.TemporaryDirectory(prefix="okx-rfq-fleet-")
         self.port = _free_port()
@@ -77,7 +81,7 @@ class EmbeddedServer:
                     time.sleep(_LOOK)
             self.kill()
             if time.monotonic() >= until:
-                raise StoreError(f"{binary()} does not answer")
+                raise StoreError(f"{self._binary} does not answer")
             self.port = _free_port()  # someone else was faster
 
     def kill(self) -> None:
@@ -95,7 +99,7 @@ class EmbeddedServer:
     def _spawn(self) -> subprocess.Popen[bytes]:
         saving = ("--save", "", "--appendonly", "yes" if self._keeps else "no")
         return subprocess.Popen(
-            (binary(), "--bind", "127.0.0.1", "--port", str(self.port), "--dir", self._folder.name)
+            (self._binary, "--bind", "127.0.0.1", "--port", str(self.port), "--dir", self._folder.name)
             + saving
             + ("--appendfsync", "always", *self._options),
             stdin=subprocess.DEVNULL,

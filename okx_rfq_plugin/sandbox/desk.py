@@ -185,7 +185,7 @@ class Desk:
                 yield from ((quote, True) for quote in book.entries(now) if quote.rfq.id in own)
 
     def find(self, id_: str, now: int) -> tuple[Book[Any], Any]:
-        """Return an RFQ or a quote and the book that it is in, whoever created it."""
+        """Return an RFQ or a quote, of any user, and the book that it is in."""
         for book in self._books.values():
             try:
                 return book, book.find(id_, "", now)

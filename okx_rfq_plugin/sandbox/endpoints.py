@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl
 
-from . import maker, reads, trades
+from . import maker, market, reads, trades
 from .auth import authenticate
 from .block import cancel_all_after, counterparties, create_quote, create_rfq, quotes, rfqs
 from .calls import Call, Question, cancel_all, cancel_batch, cancel_one
@@ -146,6 +146,33 @@ TABLE: tuple[Endpoint, ...] = (
         "public-data-rest-api-get-instruments",
         per="instType",
         **_PUBLIC,
+    ),
+    *(
+        _row("GET", f"market/{path}", (limit,), answer, f"order-book-trading-market-data-get-{anchor}", **_PUBLIC)
+        for path, limit, answer, anchor in (
+            ("candles", (40, 2), market.candles, "candlesticks"),
+            ("history-candles", (20, 2), market.candles, "candlesticks-history"),
+            ("ticker", (20, 2), market.ticker, "ticker"),
+            ("tickers", (20, 2), market.tickers, "tickers"),
+        )
+    ),
+    _row(
+        "GET",
+        "public/position-tiers",
+        ((10, 2),),
+        market.position_tiers,
+        "public-data-rest-api-get-position-tiers",
+        **_PUBLIC,
+    ),
+    _row("GET", "account/positions", ((10, 2),), market.nothing, "trading-account-rest-api-get-positions"),
+    _row("GET", "account/leverage-info", ((20, 2),), market.leverage, "trading-account-rest-api-get-leverage"),
+    _row("GET", "trade/orders-pending", ((60, 2),), market.nothing, "order-book-trading-trade-get-order-list"),
+    _row(
+        "GET",
+        "trade/orders-algo-pending",
+        ((20, 2),),
+        market.nothing,
+        "order-book-trading-algo-trading-get-algo-order-list",
     ),
     _row("GET", "system/status", ((1, 5),), reads.status, "status-get-status", **_PUBLIC),
 )

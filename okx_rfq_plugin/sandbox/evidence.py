@@ -154,6 +154,14 @@ POINTS: tuple[Point, ...] = (
         "`set_state(id, state)`",
     ),
     Point(
+        "Prices, candles, positions, orders",
+        "The fields.",
+        "",
+        "One price an instrument, which never moves, and no volume; no position and no order, ever. They are there so "
+        "that a bot starts.",
+        "`reply(path, json)`",
+    ),
+    Point(
         "Fees, `strategy` of public trades, balances, instruments",
         "The fields.",
         "",

@@ -87,7 +87,7 @@ class Sandbox(Handles):
         self._server = Server(self._host, self._port, self._front.receive, self._front.fail, self._clock.delay)
 
     def close(self) -> None:
-        """Stop at once, without waiting for anybody; closing twice is the same as once, and `start()` works again."""
+        """Stop at once, without waiting for clients; closing twice is the same as once, and `start()` works again."""
         server, self._server = self._server, None
         if server is not None:
             server.close()

@@ -1,6 +1,6 @@
 """An aiohttp server in a thread and an event loop of its own.
 
-It knows HTTP and nothing of OKX: it asks the callables that it is given what is to become of a request. aiohttp's
+It knows HTTP and nothing of OKX: it calls what it is given to decide about each request. aiohttp's
 own bounds hold: it answers 413 to a body of more than a mebibyte, unpacked, and 400 to a request line or a header of
 more than 8,190 bytes and to more than 128 headers.
 """
@@ -95,7 +95,7 @@ class Server:
         started.set_result(listener.sockets[0].getsockname()[1])
         await self._stop.wait()
         # No graceful shutdown, which would wait for hung clients: asyncio.run cancels the handlers that are left. First
-        # nobody new is accepted; who was accepted this very moment shows only two turns of the loop later, and asyncio
+        # no new client is accepted; one accepted this very moment shows only two turns of the loop later, and asyncio
         # would lose that socket if the listener were closed before.
         for listening in listener.sockets:
             with contextlib.suppress(NotImplementedError):  # by Windows' loop, which accepts in another way

@@ -6,14 +6,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .cassettes import CassetteError
     from .interactions import CassetteRequest
-    from .player import replay
+    from .reading import CassetteError
+    from .replaying import replay
     from .stage import Refused
 
 __all__ = ["CassetteError", "CassetteRequest", "Refused", "replay"]
 
-_ROOMS = {"CassetteError": "cassettes", "CassetteRequest": "interactions", "Refused": "stage", "replay": "player"}
+_ROOMS = {"CassetteError": "reading", "CassetteRequest": "interactions", "Refused": "stage", "replay": "replaying"}
 
 
 def __getattr__(name: str) -> object:

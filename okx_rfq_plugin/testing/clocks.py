@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import threading
 import time
 import weakref
@@ -15,7 +16,7 @@ from typing import Any
 from okx_rfq_plugin._core.clock import AsyncWaker, Clock, Waker
 from okx_rfq_plugin.testing.quiet import Quiet, real_monotonic
 
-_SPIN = 20  # reads of the time in a row, with nothing in between: somebody waits for it to pass
+_SPIN = 20  # reads of the time in a row, with nothing in between: the reader waits for it to pass
 _TURNS = 3  # rounds of a loop with nothing to run before its tasks count as waiting
 _MOST_TURNS = 5_000  # then time moves all the same: a task that polls would keep it for ever
 
@@ -67,7 +68,7 @@ class _Sleeper:
 
     @property
     def awake(self) -> bool:
-        """Whether it has been woken, by the time or by somebody, and has yet to run."""
+        """Whether it has been woken, by the time or by other code, and has yet to run."""
         return self.released or self.waker.woken
 
     def release(self) -> None:
@@ -76,7 +77,7 @@ class _Sleeper:
 
 
 class VirtualClock(Clock):
-    """Time that passes only while everybody waits: then it moves at once to the earliest wake-up.
+    """Time that passes only while every thread and task waits: then it moves at once to the earliest wake-up.
 
     It stands still while a request is on the wire (`busy`) or while one of its users can go on. `waits` are the seconds
     that were waited, in the order in which the waits ended.
@@ -85,19 +86,22 @@ class VirtualClock(Clock):
     def __init__(self) -> None:
         self.waits: list[float] = []
         self._time = real_monotonic()
-        self._lock = threading.RLock()  # a signal handler may come on any line
-        self._sleepers: dict[int, _Sleeper] = {}
-        self._busy: dict[str, _Busy] = {}
         self._events = 0
         self._reads = 0
         self._read_at = 0.0
-        self._considered: weakref.WeakKeyDictionary[Any, int] = (
-            weakref.WeakKeyDictionary()
-        )  # by loop, the rounds so far
         self._quiet = Quiet()
-        self._mover: threading.Thread | None = None
+        self._forget()
         _clocks[id(self)] = self
         self.begin()
+
+    def _forget(self) -> None:
+        # Of a fork's parent: its threads are not here, and what they hold would be held for ever.
+        self._lock = threading.RLock()  # reentrant: a signal handler may come on any line
+        self._settling = threading.RLock()
+        self._sleepers: dict[int, _Sleeper] = {}
+        self._busy: dict[str, _Busy] = {}
+        self._considered: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # by loop, the rounds
+        self._mover: threading.Thread | None = None
 
     def __deepcopy__(self, memo: object) -> VirtualClock:
         return self  # a copied exchange lives in the same time
@@ -116,7 +120,7 @@ class VirtualClock(Clock):
         self._release_due(everybody=True)
 
     def end(self) -> None:
-        """Let go of whoever still waits: a test is over."""
+        """Wake everything that still waits: the test is over."""
         self._release_due(everybody=True)
 
     # The time
@@ -133,7 +137,7 @@ class VirtualClock(Clock):
     def milliseconds(self) -> int:
         """Return Unix milliseconds, as ccxt's method of this name does.
 
-        Who reads them again and again, with no wait in between, waits for them to pass: so they do.
+        Code that reads them again and again without a wait is waiting for time to pass, so it passes.
         """
         if not self._is_busy():
             self._read()
@@ -148,7 +152,7 @@ class VirtualClock(Clock):
         return self.microseconds() // 1_000_000
 
     def advance(self, seconds: float) -> None:
-        """Move on by the given number of seconds, and wake whoever waited for a moment until then."""
+        """Move on by the given number of seconds, and wake the sleepers that are due."""
         if not 0 <= seconds < float("inf"):
             raise ValueError(f"time moves on by a finite number of seconds, 0 or more, not by {seconds!r}")
         with self._lock:
@@ -173,7 +177,7 @@ class VirtualClock(Clock):
         sleeper, held = self._lie_down(seconds, waker)
         try:
             if not self._is_busy() and not self._quiet.others():
-                while not sleeper.awake and not self._is_busy():  # nobody else can go on
+                while not sleeper.awake and not self._is_busy():  # nothing else can go on
                     self._move()
             if not sleeper.awake:
                 self._start_mover()
@@ -181,7 +185,7 @@ class VirtualClock(Clock):
         finally:
             self._get_up(sleeper, held, began)
             if sleeper.released:
-                waker.lock.acquire(blocking=False)  # woken twice, by the time and by somebody
+                waker.lock.acquire(blocking=False)  # woken twice, by the time and by other code
 
     async def asleep(self, seconds: float, waker: AsyncWaker) -> None:
         """Async version of `sleep`."""
@@ -199,6 +203,18 @@ class VirtualClock(Clock):
     def busy(self) -> AbstractContextManager[object]:
         """Context manager around a request on the wire: the time stands still meanwhile."""
         return _Busy(self)
+
+    def settle(self) -> None:
+        """Wait, in real time, until every other thread that a test has started waits too.
+
+        So a crowd of threads makes the same requests in every run.
+        """
+        if not self._quiet.others():
+            return
+        with self._settling:
+            quiet = Quiet()
+            while not quiet.wait(self._events, busy=False):
+                pass
 
     # Requests that the sandbox holds back
 
@@ -338,7 +354,7 @@ class VirtualClock(Clock):
                 self._considered.pop(loop, None)
 
     def _consider(self, loop: Any, turns: int) -> None:
-        """Move, if this loop has nothing left to run, and nobody else has."""
+        """Move, if neither this loop nor any thread has anything left to run."""
         rounds = self._considered.get(loop, 0)
         if self._is_busy() or not self._sleepers:
             self._considered.pop(loop, None)  # the end of the request, or the next sleeper, has it considered again
@@ -364,7 +380,7 @@ class VirtualClock(Clock):
                 self._mover.start()
 
     def _watch(self) -> None:
-        """Move whenever nobody has been able to go on for some milliseconds of real time."""
+        """Move whenever no thread was able to go on for some milliseconds of real time."""
         self._quiet.restart()
         while True:
             quiet = self._quiet.wait(self._events, busy=self._is_busy())
@@ -411,3 +427,12 @@ class _Busy:
 def _clock_of(number: int) -> VirtualClock | None:
     """Return the clock of a pickled exchange; None, the machine's, in another process."""
     return _clocks.get(number)
+
+
+def _after_fork() -> None:
+    for clock in list(_clocks.values()):
+        clock._forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

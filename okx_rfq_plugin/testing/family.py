@@ -7,23 +7,30 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from okx_rfq_plugin.testing.patches import Patches
 
 _CALL = "private_post_rfq_cancel_all_rfqs"  # ccxt's implicit method: what has it is OKX's, by whatever name it goes
 _ENTRIES = ("request", "fetch2", "fetch")  # a subclass may replace each of them, and send by another library
+KEY = "ok-access-key"  # the header that names the API key
 CLOCK = "_okx_rfq_clock"  # of an exchange: the clock that the core waits on for it
 
 
 class Asking(NamedTuple):
-    """An okx object that is sending, and the address that it was to send to, where that is known already."""
+    """An okx object that is sending, or `client` in words where it is none.
+
+    `url` is where it was to send to, where that is known already.
+    """
 
     exchange: Any
     url: str | None
+    client: str = "an unknown client"
 
 
 _asking: ContextVar[Asking | None] = ContextVar("okx_rfq_asking", default=None)
-_unknown = Asking(None, None)
+_asked_for: dict[int, Asking] = {}  # by id: what each `fetch` of an okx object that has not ended was to send
+SIGNED = Asking(None, None, "a client that signs requests for OKX")
 
 
 def is_okx(cls: type) -> bool:
@@ -37,13 +44,20 @@ def asking() -> Asking | None:
 
 
 def asking_by(headers: Any) -> Asking | None:
-    """Return `asking()`, or an unknown object where a request is signed as OKX wants it."""
+    """Return `asking()`, or `SIGNED` where there is none and the request is signed as OKX wants it."""
     known = _asking.get()
-    if known is None and isinstance(headers, Mapping):
-        for name in headers:
-            if str(name).lower() == "ok-access-key":
-                return _unknown
-    return known
+    return SIGNED if known is None and is_signed(headers) else known
+
+
+def is_signed(headers: Any) -> bool:
+    """Return whether headers, a mapping or pairs, are those of a request that is signed as OKX wants it."""
+    names = headers if isinstance(headers, Mapping) else [pair[0] for pair in headers or ()]
+    return any((name.decode("latin-1") if isinstance(name, bytes) else str(name)).lower() == KEY for name in names)
+
+
+def asking_for(host: str) -> Asking | None:
+    """Return the okx object that is sending to a host on some thread or task; None where none is."""
+    return next((each for each in list(_asked_for.values()) if each.url and urlsplit(each.url).hostname == host), None)
 
 
 def roots() -> list[Any]:
@@ -151,11 +165,14 @@ def _sends(exchange: Any, name: str, args: Any, kwargs: Any) -> Iterator[None]:
         clock = getattr(exchange, CLOCK, None)
         if clock is not None:
             busy = clock.busy()
-    token = _asking.set(Asking(exchange, url))
+    asked = Asking(exchange, url)
+    token = _asking.set(asked)
+    _asked_for[id(asked)] = asked
     try:
         with busy:
             yield
     finally:
+        del _asked_for[id(asked)]
         _asking.reset(token)
 
 
@@ -168,7 +185,14 @@ def _family(cls: Any) -> Iterator[Any]:
 @contextmanager
 def instead_of(asked: Asking, url: str) -> Iterator[None]:
     """Inside of this the request goes to another address, on purpose."""
-    token = _asking.set(Asking(asked.exchange, url))
+    with sending(Asking(asked.exchange, url)):
+        yield
+
+
+@contextmanager
+def sending(asked: Asking) -> Iterator[None]:
+    """Inside of this, what is sent is known to be asked by this object."""
+    token = _asking.set(asked)
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""What the fixtures give to a test: the clock, the sandbox, the observers."""
+"""The objects that fixtures return: the clock, the sandbox, the observers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class FixtureClock:
         return self._clock.waits
 
     def advance(self, seconds: float) -> None:
-        """Move on by the given number of seconds; who waits for a moment until then goes on."""
+        """Move on by the given number of seconds; waits that end by then are over."""
         self._virtual().advance(seconds)
 
     def adopt(self, exchange: Any) -> Any:
@@ -58,7 +58,7 @@ class FixtureClock:
         return _Until(self._undo)
 
     def end(self) -> None:
-        """Give back what was taken; for the fixture."""
+        """Undo everything; for the fixture."""
         self._undo()
         while self._adopted:
             serving.give_back(self._adopted.pop())
@@ -94,7 +94,7 @@ class FixtureSandbox(Sandbox):
 
     def __init__(self, virtual: VirtualClock) -> None:
         self._virtual = virtual
-        self.idle: Callable[[], None] | None = None  # raises, where a test replays and nobody asks this sandbox
+        self.idle: Callable[[], None] | None = None  # raises, where a test replays and this sandbox gets no requests
         super().__init__(clock=virtual)
         receive = self._front.receive
 
@@ -106,7 +106,7 @@ class FixtureSandbox(Sandbox):
                 arrival = replace(arrival, headers=headers)
             return receive(arrival)
 
-        self._front.receive = named  # type: ignore[method-assign]  # what the clock has to know is no one else's business
+        self._front.receive = named  # type: ignore[method-assign]  # the clock has to know, and no one else
 
     @property
     def may_hold_back(self) -> bool:
@@ -139,7 +139,7 @@ class FixtureSandbox(Sandbox):
 
 
 class Observers:
-    """The observers of a test: plugins that hear of cancels, each on a thread of its own."""
+    """The observers of a test: plugins that are called about cancels, each on its own thread."""
 
     def __init__(self) -> None:
         self._manager: Any = get_plugin_manager()
@@ -152,13 +152,13 @@ class Observers:
         return plugin
 
     def wait(self, seconds: float = 10.0) -> None:
-        """Wait until every observer has heard of everything so far.
+        """Wait until every observer has been called for everything so far.
 
         Raises:
             TimeoutError: one takes longer than the given number of seconds, of real time.
         """
         if not self._manager.observers.drain(seconds):
-            raise TimeoutError(f"an observer has not come to its end within {seconds} s")
+            raise TimeoutError(f"an observer has not returned within {seconds} s")
 
     def end(self) -> None:
         """Unregister what was registered; for the fixture."""

@@ -9,7 +9,7 @@ _MISSING = object()
 
 
 class Patches:
-    """What was replaced; taken back in the opposite order, but for what somebody else has replaced since."""
+    """What was replaced; undone in reverse order, except what other code has replaced since."""
 
     def __init__(self) -> None:
         self._done: list[tuple[Any, str, object, object]] = []

@@ -57,6 +57,8 @@ def send_by_requests(
         timeout=timeout[-1] if isinstance(timeout, tuple) else timeout,
         proxied=bool(_proxies(kwargs.get("proxies"), str(request.url))),
     )
+    if stage.tape is not None and stage.clock is not None:
+        stage.clock.settle()
     plan = stage.plan(asked, sent)
     if plan.answer is not None:
         clock = getattr(asked.exchange, family.CLOCK, None)
@@ -102,7 +104,7 @@ async def send_by_aiohttp(
 ) -> Any:
     """Async version of `send_by_requests`."""
     __tracebackhide__ = True
-    url, timeout = str(str_or_url), getattr(kwargs.get("timeout"), "total", None)
+    url, timeout = str(str_or_url), _seconds(kwargs.get("timeout"))
     sent = Sent(
         method=method,
         url=url,
@@ -225,6 +227,11 @@ def _aiohttp_response(method: str, url: str, reply: Reply) -> Any:
         "body": {"string": reply.body},
     }
     return build_response(Request(method, url, None, {}), response, [])
+
+
+def _seconds(timeout: Any) -> float | None:
+    """Return how long a request to aiohttp may take: the oldest ccxt gives a number, not a ClientTimeout."""
+    return float(timeout) if isinstance(timeout, (int, float)) else getattr(timeout, "total", None)
 
 
 def _bytes(body: Any) -> bytes | None:

@@ -110,6 +110,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     wanted = bool(item.config.getini(_GUARD)) if guard is None else bool((*guard.args, *guard.kwargs.values(), True)[0])
     if wanted or marked or any(name.startswith("okx_rfq_") for name in names or ()):
         _trial_of(item)
+    else:
+        _let_out(item, True)
+
+
+def _let_out(item: pytest.Item, out: bool) -> None:
+    """Except a test from the guard of its suite, or end that."""
+    stage = item.config.stash.get(_GUARDED, None)
+    if stage is not None:
+        from okx_rfq_plugin.testing import wire
+
+        (wire.close_stage if out else wire.open_stage)(stage)
 
 
 def _trial_of(item: pytest.Item) -> Trial:
@@ -123,7 +134,7 @@ def _trial_of(item: pytest.Item) -> Trial:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Keep how the test ended, for the last word of its guard and cassette."""
+    """Keep how the test ended, for the final checks of its guard and cassette."""
     report = yield
     trial = item.stash.get(_TRIAL, None)
     if trial is not None:
@@ -133,12 +144,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
-    """Say at the very end what a strategy has swallowed, and what was never used."""
+    """Fail at the very end for refusals that a strategy swallowed, and for what was never used."""
     try:
         return (yield)
     finally:
         trial = item.stash.get(_TRIAL, None)
-        if trial is not None:
+        if trial is None:
+            _let_out(item, False)
+        else:
             del item.stash[_TRIAL]
             written = trial.end()
             if written is not None:
@@ -177,7 +190,7 @@ def okx_rfq_policy() -> RetryPolicy:
 
 @pytest.fixture
 def okx_rfq_credentials() -> dict[str, str]:
-    """Key, secret and passphrase, dummies; others in each test, since OKX's limits are kept per key."""
+    """Key, secret and passphrase: dummy values, new in each test, since OKX's limits are kept per key."""
     number = next(_numbers)
     return {"apiKey": f"dummy-key-{number}", "secret": f"dummy-secret-{number}", "password": f"dummy-pass-{number}"}
 
@@ -190,7 +203,7 @@ def okx_rfq_cassette_dir(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture
 def okx_rfq_scrubbed_names() -> tuple[str, ...]:
-    """Further names of what is taken out of a cassette when it is recorded, beside the rule."""
+    """Further fields to scrub from a recording, besides the rule."""
     return ()
 
 
@@ -267,7 +280,7 @@ def okx_rfq_waits(_okx_rfq_time: VirtualClock | NotedClock) -> list[float]:
 
 @pytest.fixture
 def okx_rfq_observers(_okx_rfq_trial: Trial) -> Iterator[Observers]:
-    """The observers of cancels: `register(plugin)` for this test, `wait()` until each has heard of everything."""
+    """The observers of cancels: `register(plugin)` for this test, `wait()` until all of them were called."""
     from okx_rfq_plugin.testing.handles import Observers
 
     observers = Observers()

@@ -1,4 +1,4 @@
-"""Tells whether any thread of the process can go on, so that virtual time may move."""
+"""Finds out whether any thread of the process can go on, or virtual time may move."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 _TASKS = Path("/proc/self/task")
 _ROUND = 0.001  # seconds of real time
-_ROUNDS = 5  # quiet ones in a row before everybody counts as waiting
-_MOST = 1.0  # seconds of real time without a sign of life on the clock: then time moves, whoever is running
+_ROUNDS = 5  # quiet ones in a row before all threads count as waiting
+_MOST = 1.0  # seconds of real time without a sign of life on the clock: then time moves, whatever is running
 OWN_THREADS = "okx-rfq"  # threads of the sandbox, the clock, and the observers
 
 
 class _Real:
-    """The machine's functions, where freezegun does not look for them, and where nobody replaces them."""
+    """The machine's functions, kept where freezegun and other patches do not replace them."""
 
     monotonic = staticmethod(time.monotonic)
     sleep = staticmethod(time.sleep)
@@ -24,7 +24,7 @@ class _Real:
 
 
 def real_monotonic() -> float:
-    """Return `time.monotonic()`, whoever has replaced it since."""
+    """Return the real `time.monotonic()`, also where it has been patched."""
     return _Real.monotonic()
 
 
@@ -39,20 +39,19 @@ class Quiet:
         self.restart()
 
     def begin(self) -> None:
-        """Take the threads there are for those of the test runner."""
+        """Take the threads that exist now for the test runner's."""
         self._known = {thread.ident for thread in threading.enumerate()}
         self._met = set()
 
     def met(self) -> None:
-        """Note that the current thread uses the clock, whoever started it."""
+        """Note that the current thread uses the clock, also if the test did not start it."""
         self._met.add(threading.get_ident())
 
     def others(self) -> bool:
-        """Return whether there are threads that a test has started, beside this one."""
+        """Return whether another thread may have something to do: where a test has started threads, or is in one."""
         here = threading.get_ident()
         return any(
-            thread.ident != here
-            and (thread.ident not in self._known or thread.ident in self._met)
+            (thread.ident not in self._known or (thread.ident in self._met and thread.ident != here))
             and not thread.name.startswith(OWN_THREADS)
             for thread in threading.enumerate()
         )

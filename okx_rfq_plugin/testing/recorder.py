@@ -1,4 +1,4 @@
-"""Records what okx objects ask, whoever made them, and what is answered or lost."""
+"""Records the requests of all okx objects, and how each was answered or lost."""
 
 from __future__ import annotations
 

@@ -158,8 +158,10 @@ def _sandbox_exchange(situation: Situation) -> Iterator[tuple[Any, Stage]]:
 
 @contextmanager
 def _demo_exchange(situation: Situation) -> Iterator[tuple[Any, Stage]]:
-    exchange = ccxt.okx(demo_credentials())
+    exchange = getattr(ccxt, os.environ.get("OKX_EXCHANGE") or "okx")(demo_credentials())
     exchange.set_sandbox_mode(True)
+    if host := os.environ.get("OKX_HOST"):
+        exchange.hostname = host
     SYSTEM.sleep(2.5, Waker())  # one User ID for all situations: none starts inside the window of the one before
     with opened(Stage()) as stage:
         try:

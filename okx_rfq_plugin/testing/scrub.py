@@ -1,4 +1,4 @@
-"""Takes out of requests and replies what names somebody or something: by rule, one placeholder for each value."""
+"""Scrubs identifying values from requests and replies: by rule, with one placeholder for each value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, quote
 from okx_rfq_plugin.testing.interactions import CassetteRequest, Failure, Reply
 
 _KEPT_HEADERS = ("content-type",)
-# Names of things that everybody knows, though they end as the name of an id does.
+# Public names, although they end like the name of an id.
 _PUBLIC = {"instid", "instfamilyid", "ccyid", "seqid", "prevseqid", "ruleid"}
 _WORDS = frozenset(
     re.findall(
@@ -39,7 +39,7 @@ class Scrubber:
     """Keeps one placeholder for each distinct value, for one cassette.
 
     Args:
-        names: further names of what is to be taken out, beside the rule.
+        names: further fields to scrub, besides the rule.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
@@ -48,7 +48,7 @@ class Scrubber:
         self._counts: dict[str, int] = {}
 
     def request(self, request: CassetteRequest) -> CassetteRequest:
-        """Return the request without names."""
+        """Return the request, scrubbed."""
         query = "&".join(
             f"{quote(name, safe='')}={quote(self._text(name, value), safe=',-')}"
             for name, value in parse_qsl(request.query, keep_blank_values=True)
@@ -57,14 +57,14 @@ class Scrubber:
         return CassetteRequest(method=request.method, path=request.path, query=query, body=body)
 
     def answer(self, answer: Reply | Failure) -> Reply | Failure:
-        """Return the reply without names."""
+        """Return the reply, scrubbed."""
         if isinstance(answer, Failure):
             return answer
         headers = {name: value for name, value in answer.headers.items() if name.lower() in _KEPT_HEADERS}
         return Reply(answer.status, answer.reason, headers, self._body(answer.body))
 
     def again(self, text: str) -> str:
-        """Replace, in a text, the values that were met so far."""
+        """Replace the values that were met so far inside a text."""
         for value in sorted(self._placeholders, key=len, reverse=True):
             if len(value) >= _SHORTEST and value in text:
                 text = re.sub(rf"(?<![\w-]){re.escape(value)}(?![\w-])", self._placeholders[value], text)
@@ -76,7 +76,7 @@ class Scrubber:
         return self._placeholder(kind, found[0])
 
     def names_something(self, name: str) -> bool:
-        """Return whether what stands under a name says who or what something is."""
+        """Return whether a field of this name identifies an account, a person or an object."""
         normal = _normal(name)
         if normal in self._names:
             return True

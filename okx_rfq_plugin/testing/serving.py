@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
+
+from ccxt.base.errors import ExchangeClosedByUser
 
 from okx_rfq_plugin.credentials import KEYS
 from okx_rfq_plugin.testing.clocks import VirtualClock
@@ -38,8 +40,9 @@ def give_back(exchange: Any) -> None:
 
 
 def release(exchange: Any) -> None:
-    """Give an exchange the machine's clock back, and let go of its connections."""
+    """Give an exchange the machine's clock back, let go of its connections, and have it send nothing any more."""
     give_back(exchange)
+    exchange.fetch = _refuse if exchange.synchronous else _refuse_async
     if exchange.synchronous:
         if getattr(exchange, "session", None) is not None:
             exchange.session.close()
@@ -48,6 +51,14 @@ def release(exchange: Any) -> None:
     if exchange.session is not None and exchange.own_session:
         exchange.session.detach()
         exchange.session = exchange.tcp_connector = None
+
+
+def _refuse(*args: object, **kwargs: object) -> NoReturn:
+    raise ExchangeClosedByUser("this exchange was made for a test that has ended: it sends nothing any more")
+
+
+async def _refuse_async(*args: object, **kwargs: object) -> NoReturn:
+    _refuse()
 
 
 def check_class(cls: Any) -> None:

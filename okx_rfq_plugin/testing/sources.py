@@ -13,8 +13,8 @@ import pytest
 from okx_rfq_plugin.testing.names import NAMES
 
 if TYPE_CHECKING:
-    from okx_rfq_plugin.testing.cassettes import Cassette
     from okx_rfq_plugin.testing.player import Match
+    from okx_rfq_plugin.testing.reading import Cassette
 
 _MARKER = "okx_rfq_cassette"
 
@@ -60,7 +60,8 @@ def find_source(
         pytest.fail(f"the fixture okx_rfq_cassette_dir returns a pathlib.Path, a folder, not {folder!r}", pytrace=False)
     path = folder / name.removesuffix(".yaml")
     path = path.with_name(path.name + ".yaml")
-    from okx_rfq_plugin.testing.cassettes import CassetteError, find, read
+    from okx_rfq_plugin.testing.cassettes import find
+    from okx_rfq_plugin.testing.reading import CassetteError, read
 
     if record and (rewrite or not path.exists()) and not (name in NAMES and not path.exists()):
         return Source(record, path, match=match)

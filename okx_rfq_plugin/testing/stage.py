@@ -1,10 +1,14 @@
-"""Where the requests of okx objects go in a test: to the sandbox, a cassette, loopback, or nowhere."""
+"""Decides where the requests of okx objects go in a test: to the sandbox, a cassette, loopback, or nowhere."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from urllib.parse import quote, urlsplit
 
@@ -12,7 +16,7 @@ from okx_rfq_plugin.testing import wire
 from okx_rfq_plugin.testing.family import Asking
 from okx_rfq_plugin.testing.interactions import CassetteRequest, Failure, Reply
 from okx_rfq_plugin.testing.sent import Sent
-from okx_rfq_plugin.testing.wire import is_loopback
+from okx_rfq_plugin.testing.stages import is_loopback
 
 if TYPE_CHECKING:
     from okx_rfq_plugin.testing.clocks import VirtualClock
@@ -21,8 +25,8 @@ if TYPE_CHECKING:
 SERVED = "_okx_rfq_served"  # of an exchange: a fixture has made it
 
 _ADVICE = (
-    "In a test with an okx_rfq fixture, marker or guard, okx objects reach the sandbox, a cassette or the loopback "
-    "interface alone. Make this one by okx_rfq_make_exchange, or by okx_rfq_sandbox.exchange(), "
+    "In a test with an okx_rfq fixture, marker or guard, okx objects reach only the sandbox, a cassette or the "
+    "loopback interface, and nothing reaches OKX. Make this one by okx_rfq_make_exchange or okx_rfq_sandbox.exchange() "
     "or replay its requests: @pytest.mark.okx_rfq_cassette."
 )
 
@@ -38,8 +42,8 @@ class Refused(BaseException):
 class Plan:
     """What becomes of a request.
 
-    It is answered by `answer`; or sent to `url`, or as it is, `free` to leave the machine; `held_back` where its reply
-    may come late in virtual time; `heard` is told what came back.
+    It is answered by `answer`, or sent to `url`, or sent as it is. A `free` one may leave the machine; one that is
+    `held_back` may be answered late in virtual time; `heard` is called with what came back.
     """
 
     answer: Reply | Failure | None = None
@@ -57,19 +61,32 @@ class Tape(Protocol):
 
 
 class Stage:
-    """One test's guard. What it refused is in `violations`, in words, whoever swallowed the error."""
+    """The guard of one test; `violations` has what it refused, in words, also where the error was swallowed."""
 
     def __init__(self, refuse: Callable[[str], NoReturn] | None = None) -> None:
         self.violations: list[str] = []
+        self.folder: str | None = None  # where the processes that a test has started write their violations
+        self.guards_children = True
         self.tape: Tape | None = None
         self.sandbox: FixtureSandbox | None = None
         self.clock: VirtualClock | None = None
         self._refuse = refuse
+        self._process = os.getpid()
+
+    def hear_children(self) -> None:
+        """Take over what was refused in other processes of the test."""
+        if self.folder is None:
+            return
+        folder, self.folder = Path(self.folder), None
+        self.violations += sorted({each.read_text(encoding="utf-8") for each in folder.glob("*.txt")})
+        shutil.rmtree(folder, ignore_errors=True)
 
     def refuse(self, words: str) -> NoReturn:
         """Keep the words, and raise."""
         __tracebackhide__ = True
         self.violations.append(words)
+        if self.folder is not None and os.getpid() != self._process:
+            tell(self.folder, words)
         if self._refuse is not None:
             self._refuse(words)
         raise Refused(words)
@@ -97,8 +114,8 @@ class Stage:
     def refuse_host(self, asked: Asking, host: str) -> NoReturn:
         """Refuse what was about to leave by another library, or after a redirect."""
         __tracebackhide__ = True
-        to = _shown(asked.url) if asked.url else host
-        self.refuse(f"{_named(asked)} was about to reach {host} (asking {to}), which was not let out. {_ADVICE}")
+        asking = f" (asking {_shown(asked.url)})" if asked.url else ""
+        self.refuse(f"{_named(asked)} was about to reach {host}{asking}, which was not let out. {_ADVICE}")
 
     def refuse_socket(self, exchange: Any, url: str) -> None:
         """Refuse a WebSocket that leaves the machine; neither sandbox nor cassette has any."""
@@ -108,6 +125,14 @@ class Stage:
                 f"WebSocket {_shown(url)} was not opened by {_named(Asking(exchange, url))}: neither the sandbox nor a "
                 "cassette serves WebSockets. Replace the exchange's watch_ methods in this test."
             )
+
+
+def tell(folder: str, words: str) -> None:
+    """Write what was refused into the folder of a test in another process, if that still runs."""
+    with suppress(OSError):
+        file, _ = tempfile.mkstemp(dir=folder, suffix=".txt")
+        with os.fdopen(file, "w", encoding="utf-8") as out:
+            out.write(words)
 
 
 def is_served(exchange: Any) -> bool:
@@ -150,7 +175,7 @@ def opened(stage: Stage) -> Iterator[Stage]:
 
 def _named(asked: Asking) -> str:
     if asked.exchange is None:
-        return "a client that signs as OKX wants it"
+        return asked.client
     cls = type(asked.exchange)
     return f"a {cls.__module__}.{cls.__qualname__} object"
 

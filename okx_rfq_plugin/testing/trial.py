@@ -1,4 +1,4 @@
-"""One guarded test, from its setup to the last word of its guard and cassette."""
+"""One guarded test, from its setup to the final checks of its guard and cassette."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ def _refuse(words: str) -> NoReturn:
 
 def guard() -> Stage:
     """Return the stage of a suite in which every test is guarded."""
-    return Stage(_refuse)
+    stage = Stage(_refuse)
+    stage.guards_children = False  # pytest-xdist's workers are no test's
+    return stage
 
 
 class Trial:
@@ -83,19 +85,19 @@ class Trial:
         _fail(f"the fixture okx_rfq_credentials: {words}")
 
     def check_sandbox(self, source: Source) -> None:
-        """Refuse a sandbox beside a cassette of the package's own: nobody would ask it."""
+        """Refuse a sandbox beside one of the package's cassettes: it would get no requests."""
         from okx_rfq_plugin.testing.cassettes import is_own
 
         if source.cassette is not None and (
             is_own(source.cassette.path) or source.cassette.head.get("answered_by") != "sandbox"
         ):
             _fail(
-                f"this test replays {source.cassette.path.name}, and asks for okx_rfq_sandbox: nobody would ask "
-                "that. Leave out the marker okx_rfq_cassette, or the sandbox; the requests that were replayed are in "
+                f"this test replays {source.cassette.path.name} and uses okx_rfq_sandbox, which would get no requests. "
+                "Leave out the marker okx_rfq_cassette, or the sandbox; the requests that were replayed are in "
                 "okx_rfq_cassette_requests."
             )
         if source.world == "demo":
-            _fail("okx_rfq_sandbox: OKX demo trading is being recorded, nobody would ask the sandbox")
+            _fail("okx_rfq_sandbox: OKX demo trading is being recorded, the sandbox would get no requests")
 
     def use(self, sandbox: FixtureSandbox, source: Source, credentials: Mapping[str, str]) -> Sandbox:
         """Begin afresh with the session's sandbox."""
@@ -108,7 +110,7 @@ class Trial:
 
             def idle() -> None:
                 self.stage.refuse(
-                    f"this test replays {name}: nobody asks the sandbox, so it has nothing to show. Look at "
+                    f"this test replays {name}: the sandbox gets no requests and has nothing to show. Look at "
                     "okx_rfq_cassette_requests, which has the requests of a recording and of a replay."
                 )
 
@@ -153,6 +155,7 @@ class Trial:
         """End the guard; fail with what was swallowed or never used, or return the path of a written cassette."""
         __tracebackhide__ = True
         wire.close_stage(self.stage)
+        self.stage.hear_children()
         if self.stage.violations and not self._raised.intersection(self.stage.violations):
             _fail("\n".join(self.stage.violations))
         if not self._passed or self.stage.violations:
@@ -161,8 +164,8 @@ class Trial:
             _fail(left)
         if self._sandbox is not None and (unused := _unused(self._sandbox)):
             _fail(
-                "the sandbox was told what nobody has asked for, perhaps by a path that is not right: "
-                f"{unused}. okx_rfq_sandbox.clear() takes back what is not to come any more."
+                f"no request has used what the sandbox was given: {unused}. Is the path right? "
+                "okx_rfq_sandbox.clear() takes back what is not needed any more."
             )
         if self._recorder is None or self._source is None or self._source.path is None:
             return None

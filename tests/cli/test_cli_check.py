@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import time
@@ -17,10 +18,11 @@ from support.command import PATIENCE, in_okxs_place, keys, okx_rfq, on_a_termina
 from support.command import invoke as run
 
 import okx_rfq_plugin
+from okx_rfq_plugin.cli.destinations import HOSTS
 from okx_rfq_plugin.sandbox import Fault, Sandbox
 
 CHECKS = ["versions", "plugins", "host", "network", "clock", "key", "environment", "permission", "IP list"]
-CHECKS += ["account mode", "block trading"]
+CHECKS += ["account mode", "block trading", "maintenance"]
 OF_THE_KEY = ["environment", "permission", "IP list", "account mode", "block trading"]  # unknown without one
 
 
@@ -101,7 +103,7 @@ def test_a_key_that_nobody_knows_is_to_be_checked(okx: Sandbox, monkeypatch: pyt
     okx.fault("account/config", Fault(body='{"code":"50111","msg":"Invalid OK-ACCESS-KEY dummy-unknown"}', status=401))
     _, wrong = checked(okx, monkeypatch, unknown)
 
-    assert "--exchange: each region has keys of its own" in wrong["key"]["advice"]
+    assert "--exchange or --host: each region has keys of its own" in wrong["key"]["advice"]
     assert "Invalid OK-ACCESS-KEY ***" in wrong["key"]["seen"]
 
 
@@ -121,7 +123,7 @@ def test_a_host_that_refuses_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -
         gone = SimpleNamespace(url=okx.url)
     code, wrong = checked(gone, monkeypatch, okx.credentials)
 
-    assert (1, ["clock", "key", *OF_THE_KEY]) == (code, list(wrong))
+    assert (1, ["clock", "key", *OF_THE_KEY, "maintenance"]) == (code, list(wrong))
     assert {"UNKNOWN"} == {finding["state"] for finding in wrong.values()}
     assert "Connection refused" in wrong["clock"]["seen"]
     assert "the proxy" in wrong["clock"]["advice"]
@@ -244,8 +246,102 @@ def test_many_accounts_are_checked_and_listed(okx: Sandbox, tmp_path: Path) -> N
     assert "[whole] key: accepted for User ID 100001" in check.stdout
     assert "WRONG   [half] account: [half] api_key: the environment variable that it names is not set." in check.stdout
     assert {None, "whole"} == {json.loads(line)["account"] for line in whole.stdout.splitlines()}
-    assert "[whole] 1 active RFQ (sandbox, okx)." in listed.stdout
+    assert "[whole] 1 active RFQ (sandbox on 127.0.0.1:" in listed.stdout
     assert "The RFQs of half could not be read" in listed.stderr
+
+
+# Regions, and maintenance
+
+
+@pytest.mark.parametrize("host", ["my.okx.com", "openapi.okx.com"])
+def test_a_key_of_another_region_is_told_which_host_knows_it(okx: Sandbox, host: str, tmp_path: Path) -> None:
+    """The host that was asked does not know it, another does."""
+    with Sandbox() as elsewhere:
+        credentials = elsewhere.create_user(demo=False)
+        place = in_okxs_place(tmp_path, okx, others={f"https://{host}": elsewhere})
+        env = {**place, **keys(credentials)}
+        ended = okx_rfq("check", "--env", "live", env=env)
+        there = okx_rfq("check", "--env", "live", "--host", host, env=env)
+
+    assert (1, 0) == (ended.returncode, there.returncode)
+    assert f"{host} knows this key: use --host {host}." in ended.stdout
+    assert "key: accepted for User ID" in there.stdout
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_every_host_can_be_reached(okx: Sandbox, host: str, tmp_path: Path) -> None:
+    """By the option, by the variable, and by the file of accounts; for a cancel in demo trading."""
+    okx.create_rfq()
+    env = {**in_okxs_place(tmp_path, okx, f"https://{host}"), **keys(okx.credentials)}
+    file = tmp_path / "accounts.toml"
+    names = 'api_key = "OKX_API_KEY"\napi_secret = "OKX_API_SECRET"\npassphrase = "OKX_PASSPHRASE"\n'
+    file.write_text(f'[desk]\nenv = "demo"\nhost = "{host}"\n{names}')
+    by_option = okx_rfq("cancel-all", "--env", "demo", "--host", host, "--no-confirm", "--json", env=env)
+    by_variable = okx_rfq("list", "--env", "demo", env={**env, "OKX_HOST": host})
+    by_file = okx_rfq("list", "--accounts", str(file), env=env)
+
+    assert (0, 0, 0) == (by_option.returncode, by_variable.returncode, by_file.returncode)
+    assert ("canceled", []) == (json.loads(by_option.stdout)["status"], okx.rfqs("active"))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--env", "sandbox", "--host", "www.okx.com"), "--host is a host of OKX's"),
+        (("--env", "live", "--host", "example.com"), "Invalid value for '--host'"),
+    ],
+)
+def test_a_host_that_is_none_of_okxs_is_refused(options: tuple[str, ...], words: str) -> None:
+    """A key goes nowhere but to OKX."""
+    result = run("check", *options)
+
+    assert 2 == result.exit_code
+    assert words in result.stderr
+
+
+def test_maintenance_that_goes_on_is_wrong_and_one_to_come_a_warning(
+    okx: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of block trading, with the time of its end; what OKX announces of other services is left out."""
+    okx.announce_maintenance(service_type="5", title="Other")
+    okx.announce_maintenance(begins_in=3600, title="Next\x1b[31m week")
+    okx.announce_maintenance(begins_in=-60, lasts=3600)
+    for name, value in keys(okx.credentials).items():
+        monkeypatch.setenv(name, value)
+    result = run("check", "--env", "sandbox", "--url", okx.url)
+    wrong, warning = result.stdout.splitlines()[-2:]
+
+    assert 1 == result.exit_code
+    assert re.fullmatch(
+        r"WRONG   maintenance: OKX has announced maintenance of block trading until [-0-9 ]*\d\d:\d\d:\d\d"
+        r' \("Block trading system upgrade"\)\. A cancel may fail until then\.',
+        wrong,
+    )
+    assert warning.startswith("WARNING maintenance: OKX has announced maintenance of block trading from ")
+    assert '("Next [31m week"). A cancel may fail in that time.' in warning
+
+
+@pytest.mark.parametrize(("fault", "code"), [("50001", 4), ("70208", 3)])
+@pytest.mark.parametrize("form", ["one", "json", "accounts", "list"])
+def test_an_error_that_maintenance_may_explain_says_until_when(
+    form: str, fault: str, code: int, okx: Sandbox, tmp_path: Path
+) -> None:
+    """A cancel, of one account or of many, and a list."""
+    okx.announce_maintenance(begins_in=-60, lasts=3600)
+    okx.fault("rfq/cancel-all-rfqs", *[fault] * 20)
+    okx.fault("rfq/rfqs", *[fault] * 20)
+    place: tuple[str, ...] = ("--env", "sandbox", "--url", okx.url)
+    if form == "accounts":
+        names = 'api_key = "OKX_API_KEY"\napi_secret = "OKX_API_SECRET"\npassphrase = "OKX_PASSPHRASE"\n'
+        table = '[{}]\nenv = "sandbox"\nurl = "{}"\n' + names
+        (tmp_path / "accounts").write_text(table.format("a", okx.url) + table.format("b", okx.url))
+        place = ("--accounts", str(tmp_path / "accounts"))
+    options = {"one": ("cancel-all",), "list": ("list",), "accounts": ("cancel-all",), "json": ("cancel-all", "--json")}
+    ended = okx_rfq(*options[form], *place, "--deadline", "0", env=keys(okx.credentials))
+
+    assert (1 if form == "list" else code) == ended.returncode
+    assert "OKX has announced maintenance of block trading until " in " ".join((ended.stdout + ended.stderr).split())
+    assert 1 == sum(request.path.endswith("system/status") for request in okx.requests)
 
 
 # sandbox

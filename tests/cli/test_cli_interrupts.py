@@ -7,13 +7,14 @@ import re
 import shlex
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.command import COMMAND, PATIENCE, environment, keys, okx_rfq, on_a_terminal, plain, started
+from support.command import COMMAND, PATIENCE, environment, invoke, keys, okx_rfq, on_a_terminal, plain, started
 
 from okx_rfq_plugin.cli.interrupts import ENDING
 from okx_rfq_plugin.sandbox import Sandbox
@@ -53,7 +54,18 @@ def test_a_terminal_that_closes_ends_nothing(okx: Sandbox) -> None:
     assert "none is active any more" in plain(running.seen)
 
 
-@pytest.mark.parametrize("number", [number for number in ENDING if number is not signal.SIGINT])
+# One of those that end a cancel, one that is a mistake, and the alarm's; the others are heard by the same lines.
+HEARD = (signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(number, marks=() if number in HEARD else pytest.mark.exhaustive)
+        for number in ENDING
+        if number is not signal.SIGINT
+    ],
+)
 def test_ctrl_c_again_and_any_signal_after_it_change_nothing(number: signal.Signals, okx: Sandbox) -> None:
     """The first one ends the cancel, with its code and one line; the next ones are not heard."""
     okx.fault(CANCEL, *[PATIENCE] * 9)
@@ -68,7 +80,15 @@ def test_ctrl_c_again_and_any_signal_after_it_change_nothing(number: signal.Sign
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        signal.SIGHUP,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.exhaustive),
+        pytest.param(signal.SIGQUIT, marks=pytest.mark.exhaustive),
+    ],
+)
 def test_a_signal_after_the_outcome_changes_neither_code_nor_words(number: signal.Signals, okx: Sandbox) -> None:
     """Canceled is canceled: interrupted while it reads which RFQs they were, it ends with 0 and says so."""
     okx.fault("account/config", PATIENCE)
@@ -95,7 +115,14 @@ def test_the_time_limit_ends_whatever_hangs(okx: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
-@pytest.mark.parametrize("options", [(), ("--json",), ("-v",)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param((), marks=pytest.mark.exhaustive),
+        ("--json",),
+        pytest.param(("-v",), marks=pytest.mark.exhaustive),
+    ],
+)
 def test_closed_streams_change_nothing(closed: str, options: tuple[str, ...], okx: Sandbox) -> None:
     """Whatever was closed beforehand, it is canceled, and the code says so."""
     line = shlex.join([*COMMAND, *command(okx, "--no-confirm", *options)])
@@ -155,6 +182,46 @@ def test_a_key_that_no_header_can_carry_is_named() -> None:
     assert 3 == ended.returncode
     assert "OKX_API_KEY has a character that no HTTP header can carry" in ended.stderr
     assert "\N{SNOWMAN}" not in ended.stderr
+
+
+@pytest.mark.parametrize(("left", "code"), [(False, 3), (True, 4)])
+def test_memory_that_runs_out_is_said(
+    left: bool, code: int, okx: Sandbox, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Before the request has left certainly nothing, in the middle of it nobody knows."""
+    for name, value in keys(okx.credentials).items():
+        monkeypatch.setenv(name, value)
+
+    def short(*args: Any, **kwargs: Any) -> Any:
+        raise MemoryError
+
+    target = "requests.sessions.Session.request" if left else "ccxt.okx.sign"
+    monkeypatch.setattr(target, short)
+    result = invoke(*command(okx))
+
+    assert (code, 1) == (result.exit_code, len(okx.rfqs("active")))
+    assert ("RFQs MAY STILL BE ACTIVE" if left else "NOTHING WAS CANCELED") in result.stderr
+    assert "MemoryError" not in result.stderr
+
+
+@pytest.mark.exhaustive
+@pytest.mark.skipif(sys.platform != "linux", reason="ulimit -v")
+@pytest.mark.parametrize("megabytes", range(72, 148, 4))
+def test_a_process_short_of_memory_ends_with_a_documented_code(megabytes: int, okx: Sandbox) -> None:
+    """Wherever it runs out: the book is empty exactly where the code is 0, and there is no traceback."""
+    line = shlex.join([*COMMAND, *command(okx, "--no-confirm")])
+    ended = subprocess.run(
+        ["/bin/sh", "-c", f"ulimit -v {megabytes * 1024}; exec {line}"],
+        env=environment(**keys(okx.credentials)),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+    assert ended.returncode in (0, 3, 4), ended.stderr
+    assert ended.returncode == 4 or (ended.returncode == 0) == (okx.rfqs("active") == [])
+    assert "Traceback" not in ended.stderr
 
 
 # What a cancel can be asked for
@@ -217,7 +284,7 @@ def test_until_clear_begins_again(okx: Sandbox) -> None:
     ended = okx_rfq(*command(okx, "--deadline", "0", "--until-clear"), env=keys(okx.credentials))
 
     assert (0, []) == (ended.returncode, okx.rfqs("active"))
-    assert 2 == ended.stderr.count("It begins again (--until-clear).")
+    assert 2 == ended.stderr.count("Starting again (--until-clear).")
 
 
 def test_until_clear_repeats_no_refusal(okx: Sandbox) -> None:
@@ -235,7 +302,7 @@ def test_named_rfqs_are_canceled_and_no_others(okx: Sandbox) -> None:
     ended = okx_rfq(*cancel, other["rfqId"], env=env)
 
     assert (0, 1) == (ended.returncode, len(okx.rfqs("active")))
-    assert f"None of these 1 is active any more: {other['rfqId']}." in ended.stdout
+    assert f"{other['rfqId']} is not active any more." in ended.stdout
 
 
 def test_a_named_rfq_that_is_still_active_is_said(okx: Sandbox) -> None:
@@ -249,3 +316,17 @@ def test_a_named_rfq_that_is_still_active_is_said(okx: Sandbox) -> None:
 
     assert (3, [mine["rfqId"]]) == (still.returncode, json.loads(still.stdout)["left"])
     assert (4, None) == (unknown.returncode, json.loads(unknown.stdout)["left"])
+
+
+def test_named_rfqs_of_an_account_of_a_file(okx: Sandbox, tmp_path: Path) -> None:
+    """Of one account, which is to be named where the file has more."""
+    names = 'api_key = "OKX_API_KEY"\napi_secret = "OKX_API_SECRET"\npassphrase = "OKX_PASSPHRASE"\n'
+    file = tmp_path / "accounts.toml"
+    file.write_text("".join(f'[{name}]\nenv = "sandbox"\nurl = "{okx.url}"\n{names}' for name in ("a", "b")))
+    (mine,) = okx.rfqs("active")
+    cancel = ("cancel", "--accounts", str(file), mine["rfqId"])
+    unclear = okx_rfq(*cancel, env=keys(okx.credentials))
+    ended = okx_rfq(*cancel, "--only", "b", env=keys(okx.credentials))
+
+    assert (2, 0, []) == (unclear.returncode, ended.returncode, okx.rfqs("active"))
+    assert "Name it with --only NAME." in unclear.stderr

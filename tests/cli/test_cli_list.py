@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import signal
@@ -9,8 +10,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 from support.command import PATIENCE, keys, started
 from support.command import invoke as run
 
@@ -33,6 +37,10 @@ def listed(okx: Sandbox, *options: str) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
+def place(okx: Sandbox) -> str:
+    return f"sandbox on {okx.url.partition('//')[2]}"
+
+
 def test_mine_are_listed_with_age_and_time_left(okx: Sandbox) -> None:
     """Oldest first, each with its legs; those that I received as a maker are not mine."""
     other = okx.create_user(trader_code="OTHER")
@@ -44,7 +52,7 @@ def test_mine_are_listed_with_age_and_time_left(okx: Sandbox) -> None:
     assert mine["rfqId"] in shown
     assert "buy 25 BTC-USD-261225-100000-C" in shown
     assert " s │ 5" in shown or " s │ 600 s" in shown
-    assert shown.endswith("1 active RFQ (sandbox, okx).\n")
+    assert shown.endswith(f"1 active RFQ ({place(okx)}).\n")
 
 
 def test_json_is_one_rfq_a_line_beyond_a_page(okx: Sandbox) -> None:
@@ -72,7 +80,7 @@ def test_json_is_one_rfq_a_line_beyond_a_page(okx: Sandbox) -> None:
 
 def test_none_is_said_in_words(okx: Sandbox) -> None:
     """An empty book is no table."""
-    assert (0, "0 active RFQs (sandbox, okx).\n", "") == listed(okx)
+    assert (0, f"0 active RFQs ({place(okx)}).\n", "") == listed(okx)
 
 
 def test_what_is_being_executed_is_named(okx: Sandbox) -> None:
@@ -80,7 +88,7 @@ def test_what_is_being_executed_is_named(okx: Sandbox) -> None:
     okx.set_state(okx.create_rfq()["rfqId"], "pending_fill")
     _, shown, _ = listed(okx)
 
-    assert shown.endswith("0 active RFQs, and 1 being executed, which cannot be canceled (sandbox, okx).\n")
+    assert shown.endswith(f"0 active RFQs, and 1 being executed, which cannot be canceled ({place(okx)}).\n")
 
 
 def test_a_list_without_times_is_shown_all_the_same(okx: Sandbox) -> None:
@@ -118,7 +126,47 @@ def test_ages_are_by_okxs_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert 0 <= rfq["age"] < 60
     assert 540 < rfq["left"] <= 601
-    assert "s behind OKX's; times are by OKX's." in said
+    assert "s behind OKX's; ages and time left are by OKX's." in said
+
+
+def test_the_ages_of_many_accounts_are_by_okxs_clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is wrong with the clock is said once for all of them."""
+    names = 'api_key = "OKX_API_KEY"\napi_secret = "OKX_API_SECRET"\npassphrase = "OKX_PASSPHRASE"\n'
+    file = tmp_path / "accounts.toml"
+    said = []
+    for options in (("--json",), ()):  # each with a sandbox of its own: OKX's limits are counted by address, too
+        with Sandbox(clock=lambda: time.time() + 3600) as late:
+            place = f'env = "sandbox"\nurl = "{late.url}"\n{names}'
+            file.write_text(f"[a]\n{place}[b]\n{place.replace('OKX_', 'OTHER_')}")
+            for prefix, user in (("OKX_", late.credentials), ("OTHER_", late.create_user())):
+                late.create_rfq(legs=[OPTION], credentials=user)
+                for name, value in keys(user).items():
+                    monkeypatch.setenv(name.replace("OKX_", prefix), value)
+            said.append(run("list", "--accounts", str(file), *options))
+    as_json, shown = said
+    rfqs = [json.loads(line) for line in as_json.stdout.splitlines()]
+
+    assert (0, 0) == (as_json.exit_code, shown.exit_code)
+    assert ["a", "b"] == [rfq["account"] for rfq in rfqs]
+    assert all(0 <= rfq["age"] < 60 and 540 < rfq["left"] <= 601 for rfq in rfqs)
+    assert 1 == shown.stderr.count("s behind OKX's; ages and time left are by OKX's.")
+
+
+def test_a_ctrl_c_that_is_swallowed_ends_a_watch_all_the_same(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A finalizer of a library swallows the exception; the watch ends after this look."""
+    send = requests.Session.request
+    sent: list[Any] = []
+
+    def swallowing(*args: Any, **kwargs: Any) -> Any:
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        sent.append(args)
+        return send(*args, **kwargs)
+
+    monkeypatch.setattr(requests.Session, "request", swallowing)
+
+    assert 0 == listed(okx, "--watch", "--json")[0]
+    assert 2 == len(sent)
 
 
 def test_a_watch_looks_again_until_ctrl_c() -> None:

@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import subprocess
-import time
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -191,12 +191,17 @@ def test_ctrl_c_says_what_is_true(
 
 def test_an_interrupted_cancel_leaves_one_json_line(okx: Sandbox) -> None:
     """--json says what is true after Ctrl+C in the middle of a request too."""
-    okx.fault(CANCEL, *[PATIENCE] * 4)
+    arrived = threading.Event()
+    okx.fault(CANCEL, *[Fault(late=PATIENCE)] * 4)
+
+    def arrive(request: Any) -> dict[str, Any]:
+        arrived.set()
+        return {}
+
+    okx.reply(CANCEL, arrive)
     okx.create_rfq()
     with started("cancel-all", "--env", "sandbox", "--url", okx.url, "--json", env=keys(okx.credentials)) as process:
-        while not cancels(okx):
-            assert process.poll() is None
-            time.sleep(0.01)
+        assert arrived.wait(PATIENCE)
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=PATIENCE)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.command import keys, okx_rfq
+from support.command import in_okxs_place, keys, okx_rfq
 
 from okx_rfq_plugin.cli.drilling import STEPS
 from okx_rfq_plugin.sandbox import Fault, Sandbox
@@ -20,10 +20,12 @@ def okx() -> Iterator[Sandbox]:
         yield running
 
 
-def drilled(okx: Sandbox, folder: Path) -> tuple[int, dict[str, Any], str]:
+def drilled(okx: Sandbox, folder: Path, *options: str, env: Mapping[str, str] = {}) -> tuple[int, dict[str, Any], str]:
     report = folder / "report.json"
-    place = ("--env", "sandbox", "--url", okx.url, "--report", str(report))
-    ended = okx_rfq("drill", *place, env=keys(okx.credentials))
+    place = ("--env", "demo") if env else ("--env", "sandbox", "--url", okx.url)
+    ended = okx_rfq(
+        "drill", *place, "--report", str(report), *options, env={**keys(okx.credentials), **env}, patience=240.0
+    )
     return ended.returncode, json.loads(report.read_text()), ended.stdout
 
 
@@ -52,3 +54,15 @@ def test_a_reply_that_is_another_is_named(okx: Sandbox, tmp_path: Path) -> None:
     )
     assert "time: code: '50001', and the sandbox believes '0'" in report["differences"]
     assert "DIFFERENT time: " in shown
+
+
+@pytest.mark.exhaustive  # OKX's limits make it last a minute
+def test_demo_trading_is_rehearsed_with_its_cassettes(okx: Sandbox, tmp_path: Path) -> None:
+    """On another region's host too; what OKX cannot be asked to answer is left, and the account is cleared."""
+    place = in_okxs_place(tmp_path, okx, "https://my.okx.com")
+    code, report, shown = drilled(okx, tmp_path, "--host", "my.okx.com", "--cassettes", str(tmp_path), env=place)
+
+    assert (0, 0, True, []) == (code, report["cassettes"], report["cleared"], okx.rfqs("active"))
+    assert "okx-demo" in (tmp_path / "canceled.yaml").read_text()
+    assert not (tmp_path / "timeout-then-canceled.yaml").exists()
+    assert "recorded from" not in shown

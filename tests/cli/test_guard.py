@@ -20,6 +20,7 @@ import ccxt
 import click
 import pytest
 from support.twins import VirtualClock
+from support.waiting import eventually, is_gone
 
 import okx_rfq_plugin
 from okx_rfq_plugin._core.clock import SYSTEM, Clock
@@ -60,22 +61,6 @@ def run(sandbox: Sandbox, clock: VirtualClock) -> Callable[..., int]:
         return code
 
     return run
-
-
-def eventually(true: Callable[[], Any], seconds: float = 60.0) -> bool:
-    """Wait until something is true."""
-    until = time.monotonic() + seconds
-    while not (result := true()) and time.monotonic() < until:
-        time.sleep(0.01)
-    return bool(result)
-
-
-def is_gone(pid: int) -> bool:
-    """Say whether a process does nothing any more; a dead one may be kept by whoever should have asked for it."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
-    except OSError:
-        return True
 
 
 def when_stopped(then: str) -> str:
@@ -217,7 +202,7 @@ def test_after_the_grace_the_group_is_killed(
     assert 137 == run(script, grace=grace)
     said = capfd.readouterr()
     assert f"The command did not end in {grace:g} s: it is killed." in said.err
-    assert eventually(lambda: is_gone(int(said.out)))
+    assert is_gone(int(said.out))
     assert [] == sandbox.rfqs("active")
 
 
@@ -239,14 +224,14 @@ def test_what_outlives_its_grace_is_killed(run: Any, tmp_path: Path, capfd: pyte
 
     assert 6 == run(script, grace=1.0)
     left = int(capfd.readouterr().out)
-    assert eventually(lambda: is_gone(left))
+    assert is_gone(left)
 
 
 def test_what_a_command_leaves_running_is_killed(run: Any, capfd: pytest.CaptureFixture[str]) -> None:
     """When the command has ended by itself nobody is left in its group who could create RFQs."""
     assert 5 == run("sleep 60 & echo $!; exit 5")
     left = int(capfd.readouterr().out)
-    assert eventually(lambda: is_gone(left))
+    assert is_gone(left)
 
 
 def test_the_dead_whom_process_1_inherits_are_not_waited_for(run: Any, tmp_path: Path) -> None:
@@ -582,7 +567,7 @@ def test_a_job_of_a_shell(sandbox: Sandbox, environment: Any) -> None:
     terminal.close()
     terminal.process.wait(60)
 
-    assert eventually(lambda: is_gone(job))
+    assert is_gone(job)
     assert cancels(sandbox) >= 2
     assert [] == sandbox.rfqs("active")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,6 @@ import aiohttp
 import ccxt
 import ccxt.async_support
 import pytest
-from support.ccxts import opens_late
 from support.twins import Twin
 
 from okx_rfq_plugin import install
@@ -108,6 +108,13 @@ class Watched:
         return call({}) if self._twin.synchronous else asyncio.run(call({}))
 
 
+@pytest.fixture(autouse=True)
+def _socks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest ccxt looks for aiohttp_socks before it asks for the session, which is the tests' own here."""
+    module = sys.modules["ccxt.async_support.base.exchange"]  # `ccxt.async_support.base` is a list of names
+    monkeypatch.setattr(module, "SocksProxyConnector", object, raising=False)
+
+
 def settings_of(twin: Twin) -> dict[str, dict[str, Any]]:
     """Return the branches of ccxt's `fetch`, by name, and the settings that lead there."""
     branches: dict[str, dict[str, Any]] = {
@@ -144,7 +151,6 @@ def test_the_table_names_every_member_of_the_delegate() -> None:
     ]
 
 
-@opens_late
 @pytest.mark.parametrize("verbose", [False, True])
 def test_ccxt_uses_every_member(verbose: bool, twin: Twin) -> None:
     """Each is asked for on the way of one request; `log` where ccxt is verbose, the SOCKS session with such a proxy."""
@@ -197,7 +203,6 @@ def test_ccxt_passes_what_is_read_of_its_arguments(twin: Twin) -> None:
     assert signature == request_headers["OK-ACCESS-SIGN"]
 
 
-@opens_late
 @pytest.mark.parametrize(("twin", "name", "settings"), branches())
 def test_every_branch_sends_by_a_session_that_can_be_handed_out(twin: Twin, name: str, settings: Any) -> None:
     """Ccxt itself sends by `session`, or by what `get_socks_proxy_session` returns, and by nothing else."""
@@ -213,7 +218,6 @@ def test_every_branch_sends_by_a_session_that_can_be_handed_out(twin: Twin, name
     assert ["socks" if socks else "session"] == [session for session, _ in watched.sent]
 
 
-@opens_late
 @pytest.mark.parametrize(("twin", "name", "settings"), branches())
 def test_every_branch_is_handed_out_by_the_delegate(twin: Twin, name: str, settings: Any) -> None:
     """With the package on the exchange, each branch sends once, by the session handed out, and follows no redirect."""

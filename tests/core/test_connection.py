@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,10 +12,13 @@ import ccxt
 import ccxt.async_support
 import pytest
 import requests
-from support.ccxts import opens_late
+import urllib3
 from support.replies import CANCEL_ALL, SUCCESS, aimed
 from support.standin import Standin, hang, redirect, reply, silence
 from support.twins import Twin, VirtualClock
+
+import okx_rfq_plugin
+from okx_rfq_plugin.sandbox import Sandbox
 
 OK = reply(200, SUCCESS)
 TINY = 0.02  # seconds of real time
@@ -237,22 +241,26 @@ def test_async_session_of_the_users_making_is_used(
     assert own is after
 
 
-@opens_late
 def test_open_of_the_users_own_makes_the_session(standin: Standin, clock: VirtualClock) -> None:
     """A subclass with an `open` of its own has its way, and its session stays open."""
     standin.script(OK)
     opened: list[Any] = []
+    asked: list[Any] = []
 
-    class Opening(AsyncWatching):
+    async def note(session: Any, context: Any, params: Any) -> None:
+        asked.append(session)
+
+    class Opening(ccxt.async_support.okx):
         session: Any
 
         def open(self, *args: Any) -> None:
             if self.session is None:
-                opened.append(aiohttp.ClientSession())
+                trace = aiohttp.TraceConfig()
+                trace.on_request_start.append(note)
+                opened.append(aiohttp.ClientSession(trace_configs=[trace]))
                 self.session, self.own_session = opened[0], False
 
     exchange = aimed(Twin(type("Faces", (), {"okx": Opening}), False), standin, clock)
-    exchange.watch()
 
     async def story() -> Any:
         try:
@@ -264,7 +272,7 @@ def test_open_of_the_users_own_makes_the_session(standin: Standin, clock: Virtua
 
     receipt, closed = asyncio.run(story())
 
-    assert ("canceled", False, opened) == (receipt["status"], closed, exchange.sessions)
+    assert ("canceled", False, opened) == (receipt["status"], closed, asked)
 
 
 @pytest.mark.parametrize("full", ["ccxt's", "the user's"])
@@ -272,9 +280,10 @@ def test_pool_without_a_free_place_holds_no_cancel_but_of_the_users_own(
     full: str, standin: Standin, clock: VirtualClock
 ) -> None:
     """One hung request fills ccxt's pool: the cancel has another; in a pool of the user's it waits, and is not sent."""
-    standin.script(hang(), path="/api/v5/public/time")
     standin.script(OK, path=CANCEL_ALL)
-    exchange = watched(Twin(ccxt.async_support, False), standin, clock, deadline=0, attempt_timeout=0.2)
+    # TINY passes in real time where no connection is free; where one is, the reply has as long as it takes.
+    timeout = TINY if full == "the user's" else 10.0
+    exchange = watched(Twin(ccxt.async_support, False), standin, clock, deadline=0, attempt_timeout=timeout)
     exchange.enableRateLimit = False
 
     async def story() -> Any:
@@ -284,10 +293,11 @@ def test_pool_without_a_free_place_holds_no_cancel_but_of_the_users_own(
             exchange.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector())
         own = exchange.session
         own.connector._limit = 1
+        loop, arrived = asyncio.get_running_loop(), asyncio.Event()
+        step = hang().while_on_the_wire(lambda: loop.call_soon_threadsafe(arrived.set))
+        standin.script(step, path="/api/v5/public/time")
         hung = asyncio.ensure_future(exchange.fetch_time())
-        while not standin.seen("/api/v5/public/time"):
-            assert not hung.done()
-            await asyncio.sleep(0.001)
+        await arrived.wait()
         exchange.sessions.clear()
         try:
             return await exchange.cancel_all_rfqs()
@@ -359,3 +369,24 @@ def test_timeout_of_others_is_their_own_while_a_cancel_runs(standin: Standin, cl
     exchange.cancel_all_rfqs()
 
     assert [(10000, True, True)] == seen
+
+
+@pytest.mark.parametrize("method", ["cancel_all_rfqs", "fetch_open_rfqs"])
+def test_an_interrupt_while_a_connection_is_closed_is_not_swallowed(
+    method: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """urllib3 would close it in a finalizer, out of which no exception comes."""
+    exchange = okx_rfq_plugin.install(sandbox.exchange(ccxt.okx))
+    close = urllib3.connection.HTTPConnection.close
+    closed: list[Any] = []
+
+    def interrupted(connection: Any) -> None:
+        close(connection)
+        closed.append(connection)
+        if len(closed) == 1:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(urllib3.connection.HTTPConnection, "close", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        getattr(exchange, method)()

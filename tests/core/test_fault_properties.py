@@ -10,9 +10,9 @@ from typing import Any
 
 import ccxt
 import ccxt.async_support
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support.ccxts import opens_late
 from support.fault_table import BY_NAME, CLOCK, DONE, DOUBT, EMPTY, GROUPS, NO, OTHER_CODES, Row, Unreached
 from support.fault_world import Met, Venue, make_exchange, venue
 from support.twins import Twin, VirtualClock
@@ -241,11 +241,11 @@ def hold(story: Story) -> None:
         assert offset_before == offset_after or 0 < complaints < 3, "an offset that nobody asked for, or was no help"
 
 
-@opens_late
 @given(STORIES)
 @example(Story((BY_NAME["reset"], BY_NAME["50113 (401)"]), "sync, stubborn in fetch"))
 @example(Story((BY_NAME["reset"], BY_NAME["50113 (401)"]), "async, stubborn in request"))
 @example(Story((BY_NAME["50011 (429)"], BY_NAME["50113 (401)"]), "sync, stubborn in request"))
+@example(Story((BY_NAME["50102 (401)"], BY_NAME["name unknown"]), "async, stubborn in fetch", deadline=0.0))
 @example(Story((BY_NAME["70208 (200)"], BY_NAME["refused"])))
 @example(Story((BY_NAME["70208 (200)"], BY_NAME["name unknown"]), "async"))
 @example(Story((BY_NAME["70203 (200)"], BY_NAME["name unknown"])))
@@ -258,3 +258,18 @@ def hold(story: Story) -> None:
 def test_whatever_is_met_the_promises_hold(story: Story) -> None:
     """Success, doubt, rejection, deadline, OKX's limit and the exchange object: true of any replies and faults."""
     hold(story)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in FACES])
+@pytest.mark.parametrize("then", ["name unknown", "refused"])
+@pytest.mark.parametrize(
+    ("first", "in_doubt"), [("50102 (401)", False), ("50011 (429)", False), ("50001 (503)", True), ("reset", True)]
+)
+def test_a_repetition_that_meets_nobody_leaves_the_doubt_as_it_was(
+    first: str, in_doubt: bool, then: str, kind: str
+) -> None:
+    """What a framework repeats within an attempt, and does not get out, adds no doubt to the reply that came before."""
+    (call,) = played(Story((BY_NAME[first], BY_NAME[then]), kind, deadline=0.0))
+
+    assert [first, then, then] == [row.name for row in call.sent]
+    assert in_doubt == call.outcome.cancel_failure.may_be_canceled

@@ -16,6 +16,7 @@ import ccxt.async_support
 import pytest
 import requests
 from support.fault_world import closed_port
+from support.twins import Twin
 
 from okx_rfq_plugin import RetryPolicy, install, uninstall
 from okx_rfq_plugin.sandbox import DROP, Fault, Sandbox
@@ -31,7 +32,7 @@ class Framework:
         self.entered: list[str] = []  # the threads whose requests have gone through the throttle
         self.before_sending: Callable[[], Any] = nothing
         self.after_reply: Callable[[], Any] = nothing
-        super().__init__(config)
+        super().__init__(config)  # type: ignore[call-arg]  # ccxt's, which stands behind this class
 
     def on_rest_response(self, code: Any, reason: Any, url: str, *args: Any) -> Any:
         if url.endswith(CANCEL):
@@ -55,7 +56,7 @@ class AsyncFramework(Framework, ccxt.async_support.okx):
     """Same as SyncFramework, for ccxt.async_support."""
 
     async def throttle(self, cost: Any = None) -> None:
-        self.entered.append(asyncio.current_task().get_name())  # type: ignore[union-attr]  # runs in a task
+        self.entered.append(asyncio.current_task().get_name())
 
     async def fetch(self, url: str, *args: Any, **kwargs: Any) -> Any:
         if url.endswith(CANCEL):
@@ -113,7 +114,7 @@ def in_a_thread(call: Callable[[], Any]) -> Any:
 
 
 @pytest.fixture
-def made(sandbox: Sandbox, clock: Any) -> Iterator[Callable[..., Any]]:
+def made(sandbox: Sandbox, clock: Any) -> Callable[..., Any]:
     """Makes an installed exchange of any class, and takes off what it has put on a class."""
     return lambda cls, **kwargs: install(on_the_clock(sandbox, clock, cls), **kwargs)
 
@@ -541,6 +542,79 @@ def test_fetch_that_keeps_the_reply_to_itself_is_told_so(made: Any, twin: Any, s
         twin.cancel(exchange)
 
     assert raised.value.cancel_failure.may_be_canceled is True
+
+
+class TakesNothing(Exception):
+    """An exception that takes no attribute."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(name)
+
+
+class Unspeakable(Exception):
+    """An exception that has no words."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    "error", [StopIteration("used up"), TakesNothing(), Unspeakable(), TimeoutError("slow")], ids=repr
+)
+@pytest.mark.parametrize("member", ["sign", "handle_errors"])
+def test_exception_of_a_users_member_passes_as_itself(
+    member: str, error: Exception, made: Any, twin: Any, sandbox: Sandbox
+) -> None:
+    """A mock that is used up raises StopIteration, of which a generator would make a RuntimeError."""
+    if isinstance(error, StopIteration) and not twin.synchronous:
+        pytest.skip("a coroutine makes a RuntimeError of it, in plain Python")
+
+    def fail(self: Any, ccxts: Any, *args: Any, **kwargs: Any) -> Any:
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        twin.cancel(made(overriding(twin, **{member: fail}), policy=ONCE))
+
+    assert raised.value is error
+
+
+def test_error_out_of_a_task_group_is_judged(made: Any, sandbox: Sandbox) -> None:
+    """A `fetch` that runs ccxt's in a task group gets its error in a group: a 50011 is repeated all the same."""
+    sandbox.create_rfq()
+    sandbox.fault(CANCEL, "50011", "50113")
+    twin = Twin(ccxt.async_support, False)
+
+    class Group(Exception):
+        """An exception with one in it, as task groups raise it."""
+
+    async def fetch(self: Any, ccxts: Any, *args: Any) -> Any:
+        try:
+            return await ccxts(*args)
+        except ccxt.BaseError as error:
+            group: Any = Group()
+            group.exceptions = (error,)
+            raise group from None
+
+    with pytest.raises(ccxt.AuthenticationError) as raised:
+        twin.cancel(made(overriding(twin, fetch=fetch)))
+
+    assert (2, False) == (raised.value.cancel_failure.attempts, raised.value.cancel_failure.may_be_canceled)
+
+
+def test_refusal_that_a_framework_makes_its_own_exception_of_is_no_doubt(
+    made: Any, twin: Any, sandbox: Sandbox
+) -> None:
+    """The exception goes on as it is, with what OKX's reply has said."""
+    sandbox.fault(CANCEL, "50113")
+
+    def handle(self: Any, ccxts: Any, *args: Any) -> Any:
+        raise KeyError("the framework's own")
+
+    with pytest.raises(KeyError) as raised:
+        twin.cancel(made(overriding(twin, handle_errors=handle)))
+
+    facts: Any = raised.value
+    assert facts.cancel_failure.may_be_canceled is False
 
 
 @pytest.mark.parametrize("first", ["50102", "50005", "50113"])

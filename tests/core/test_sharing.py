@@ -239,7 +239,7 @@ def test_time_that_is_skipped_stands_still_for_those_who_wait_for_a_reply(monkey
     skipping = SkippingClock()
     monkeypatch.setattr(okx_rfq_plugin.get_plugin_manager().get_plugin("okx"), "clock", skipping)
 
-    async def crowd(exchange: Any) -> list[Any]:
+    async def crowd(exchange: Any) -> tuple[Any, Any]:
         try:
             for _ in range(2):
                 await exchange.cancel_all_rfqs()
@@ -478,7 +478,7 @@ def test_what_a_cancelled_sender_left_on_the_wire_is_a_doubt_of_the_others() -> 
     (_, error), _ = interrupted(Fate("50113"))
 
     assert isinstance(error, ccxt.AuthenticationError)
-    assert error.cancel_failure.may_be_canceled  # type: ignore[attr-defined]  # ours
+    assert error.cancel_failure.may_be_canceled
 
 
 def test_a_doubt_stays_where_they_are_to_be_canceled_by_name() -> None:
@@ -566,7 +566,7 @@ def test_a_request_that_was_rejected_counts() -> None:
     assert [0.0, 0.0, 2.05] == at(world)
 
 
-def orphaned(*fates: Fate, **policy: float) -> tuple[Any, World]:
+def orphaned(*fates: Fate, **policy: Any) -> tuple[Any, World]:
     """Two on loops of their own share; the loop of the one that sends stops with its request on the wire."""
     with on_loop_time(iter([Fate(), Fate(), Fate(latency=0.5), *fates, *repeat(Fate(), 50)])) as world:
         dying, living = Loop(world.time), Loop(world.time)
@@ -630,7 +630,7 @@ def test_a_failure_after_a_sender_that_never_came_back_says_so() -> None:
     error, _ = orphaned(Fate("50113"), attempt_timeout=1.0)
 
     assert isinstance(error, ccxt.AuthenticationError)
-    assert error.cancel_failure.may_be_canceled  # type: ignore[attr-defined]  # ours
+    assert error.cancel_failure.may_be_canceled
 
 
 def test_a_sender_that_never_came_back_is_not_forgotten_by_a_retry() -> None:
@@ -638,7 +638,7 @@ def test_a_sender_that_never_came_back_is_not_forgotten_by_a_retry() -> None:
     error, _ = orphaned(Fate("50011", status=429), Fate("50113"), attempt_timeout=1.0)
 
     assert isinstance(error, ccxt.AuthenticationError)
-    assert error.cancel_failure.may_be_canceled  # type: ignore[attr-defined]  # ours
+    assert error.cancel_failure.may_be_canceled
 
 
 # --- who sends ---------------------------------------------------------------------------------------------------
@@ -648,7 +648,11 @@ def test_a_sender_that_never_came_back_is_not_forgotten_by_a_retry() -> None:
 def handler() -> Iterator[Callable[[Callable[[], Any]], None]]:
     """Have something called in a signal handler."""
     before = signal.getsignal(signal.SIGUSR1)
-    yield lambda call: signal.signal(signal.SIGUSR1, lambda number, frame: call()) and None
+
+    def handle(call: Callable[[], Any]) -> None:
+        signal.signal(signal.SIGUSR1, lambda number, frame: call())
+
+    yield handle
     signal.signal(signal.SIGUSR1, before)
 
 
@@ -690,7 +694,9 @@ def test_signal_handler_cancels_while_its_own_threads_request_is_on_the_wire(han
 
 def test_signal_handler_goes_after_a_window_where_its_own_thread_holds_both_slots(handler: Any) -> None:
     """A handler in a handler: both requests of the window are on the wire below it, and cannot end before it does."""
-    receipts = []
+    receipts: list[Any] = []
+    depth = [0]
+    times: list[float] = []
     with on_loop_time(iter(())) as world:
 
         class Nested(SyncVenue):
@@ -701,7 +707,6 @@ def test_signal_handler_goes_after_a_window_where_its_own_thread_holds_both_slot
                 times.append(world.time.now)
                 return super().fetch(*args, **kwargs)
 
-        depth, times = [0], []
         exchange = venue(cls=Nested)
         exchange.world = []
         handler(lambda: receipts.append(exchange.cancel_all_rfqs()))
@@ -739,7 +744,9 @@ def test_signal_handler_may_come_at_any_line(before: int, handler: Any, monkeypa
         line += 1
         clock = VirtualClock()
         monkeypatch.setattr(okx, "clock", clock)
-        times.clear(), came.clear(), served.clear()
+        times.clear()
+        came.clear()
+        served.clear()
         exchange.note = lambda now=clock.now: times.append(now())
         for _ in range(before):
             cancel()

@@ -97,8 +97,10 @@ def test_the_first_sends_and_all_who_had_called_wait_for_its_outcome(call: Any, 
     assert (0.0, True) == asks(leader)  # it has its permit, and takes no second one
     sends(leader)
     assert (PATIENCE, False) == asks(follower)
-    assert (False, True) == (leader.follows, follower.follows)
-    assert (True, False) == (leader.is_leader, follower.is_leader)
+    assert not leader.follows
+    assert follower.follows
+    assert leader.is_leader
+    assert not follower.is_leader
     assert follower.flight is leader.flight
     assert follower.flight.in_doubt
 
@@ -108,7 +110,9 @@ def test_the_first_sends_and_all_who_had_called_wait_for_its_outcome(call: Any, 
 
     assert (0.0, False) == asks(follower)
     assert (DONE, None) == (follower.served, leader.served)
-    assert (False, False, False) == (leader.leads, leader.follows, follower.follows)
+    assert not leader.leads
+    assert not leader.follows
+    assert not follower.follows
     assert not follower.flight.in_doubt
 
 
@@ -213,7 +217,8 @@ def test_a_leader_sends_again_for_the_same_callers(call: Any, clock: VirtualCloc
     led(leader)
     leader.keep()
 
-    assert (False, True) == (leader.leads, leader.is_leader)
+    assert not leader.leads
+    assert leader.is_leader
     clock.time += 1.0
     assert (PATIENCE - 1.0, False) == asks(follower)
     clock.time += 1.0
@@ -374,12 +379,25 @@ def test_a_waker_may_be_used_twice() -> None:
 # Interrupted by a signal handler or another thread
 
 
+def test_a_permit_that_another_had_for_a_moment_is_asked_for_again(
+    call: Any, group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Taken and given back between two looks: the caller waits a thousandth of a second, and not none at all."""
+    first = call()
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(group.limiter, "acquire", lambda called_at, now: None)
+        assert (0.001, False) == asks(first)
+
+    assert (0.0, True) == asks(first)
+
+
 def test_a_caller_that_is_overtaken_while_it_begins_to_lead_shares(
     call: Any, group: Group, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where another leads the flight between a caller's permit and its lead, the permit is free again at once."""
     first, second = call(), call()
-    acquire, overtaken = group.limiter.acquire, []
+    acquire = group.limiter.acquire
+    overtaken: list[Any] = []
 
     def acquire_and_be_overtaken(called_at: float, now: float) -> Any:
         permit = acquire(called_at, now)
@@ -390,7 +408,9 @@ def test_a_caller_that_is_overtaken_while_it_begins_to_lead_shares(
 
     monkeypatch.setattr(group.limiter, "acquire", acquire_and_be_overtaken)
 
-    assert (False, True) == (asks(first)[1], second.leads)
+    # It asks again in a moment: with no wait at all it would spin until the reply is there.
+    assert (0.001, False) == asks(first)
+    assert second.leads
     assert first.follows
 
     lands(second, DONE)

@@ -80,7 +80,7 @@ def test_a_cancel_tells_the_truth_after_any_answers(sequence: list[Answer], twin
     if receipt is not None:
         assert (sent, last.meaning.replace(" ", "_")) == (receipt["attempts"], receipt["status"])
         return
-    facts: Any = error.cancel_failure  # type: ignore[union-attr]  # one of the two is there
+    facts: Any = error.cancel_failure
     raises = last.raises[not twin.synchronous] if isinstance(last.raises, tuple) else last.raises
     assert (raises, last.code) == (type(error), facts.code)
     assert sent == facts.attempts

@@ -164,17 +164,13 @@ def test_an_attempt_is_judged_by_what_was_called(endpoint: Endpoint, reply: Repl
 
 
 # What is no success for want of something that OKX documents, or for something that it does not.
+_NO_DATA: list[Any] = [None, [], {}, "", "ts", {"ts": "1697026383085"}, [None], [[]], [{}], ["ts"]]
+_NO_CODES: list[Any] = ["-1", "70200 ", " 0", "", "1", "70208", "0_1", 0, 1.5, 0.0, True, False, None, [], ["0"], {}]
 NO_SUCCESS: list[Any] = [
     *[{**SUCCESS, "code": code} for code in (0, "00", "0_1", "0 ", " 0", "+0", "-0", 0.0, False, None, ["0"])],
-    *[
-        {**SUCCESS, "data": data}
-        for data in (None, [], {}, "", "ts", {"ts": "1697026383085"}, [None], [[]], [{}], ["ts"])
-    ],
+    *[{**SUCCESS, "data": data} for data in _NO_DATA],
     *[{**SUCCESS, "data": [{"ts": ts}]} for ts in (None, "", "now", 1.5, -1, True, ["1697026383085"], "1.5", "-1")],
-    *[
-        {**SUCCESS, "data": [{"ts": "1697026383085", "sCode": code}]}
-        for code in ("-1", "70200 ", " 0", "", "1", "70208", "0_1", 0, 1.5, 0.0, True, False, None, [], ["0"], {})
-    ],
+    *[{**SUCCESS, "data": [{"ts": "1697026383085", "sCode": code}]} for code in _NO_CODES],
     {**SUCCESS, "data": [{"ts": "1697026383085"}, {"sCode": "70208"}]},
     {**SUCCESS, "data": [{"ts": "1697026383085"}, "and more"]},
     {"code": "0"},

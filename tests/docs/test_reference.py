@@ -166,6 +166,11 @@ def test_every_environment_variable_is_public() -> None:
     read = {
         name for source in sources for pair in ENVIRONMENT.findall(source.read_text("utf-8")) for name in pair if name
     }
-    internal = {"OKX_DRILL", "OKX_RFQ_GUARD", "OKX_RFQ_FLEET_SERVER"}  # between the package's own processes, and tests
+    internal = {
+        "OKX_DRILL",
+        "OKX_RFQ_GUARD",
+        "OKX_RFQ_GUARD_FOLDER",
+        "OKX_RFQ_FLEET_SERVER",
+    }  # between the package's own processes, and tests
 
     assert [] == sorted(name for name in read - internal if f"`{name}`" not in page("public-api.md"))

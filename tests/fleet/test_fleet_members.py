@@ -9,8 +9,8 @@ from typing import Any
 
 import ccxt
 import pytest
-from support.command import PATIENCE, environment, keys, okx_rfq
-from support.fleet_world import eventually
+from support.command import PATIENCE, environment, invoke, keys, okx_rfq
+from support.waiting import eventually
 
 from okx_rfq_plugin.fleet import guarded_environment, join
 from okx_rfq_plugin.fleet.accounts import Ahead
@@ -174,10 +174,10 @@ def test_the_status_of_no_store_is_a_failure(store: EmbeddedServer) -> None:
 )
 def test_usage(arguments: tuple[str, ...], words: str) -> None:
     """What is missing is named, with code 2."""
-    done = okx_rfq("fleet", *arguments)
+    result = invoke("fleet", *arguments)
 
-    assert 2 == done.returncode
-    assert words in done.stderr
+    assert 2 == result.exit_code
+    assert words in result.stderr
 
 
 def test_the_environment_of_a_guarded_command() -> None:

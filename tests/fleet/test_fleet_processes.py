@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 from support.command import COMMAND, environment, keys, okx_rfq
-from support.fleet_world import Process, Proxy, cancels, create, eventually, fleet, is_stopped, kill, strategy, watcher
+from support.fleet_world import Process, Proxy, cancels, create, fleet, is_stopped, kill, strategy, watcher
+from support.waiting import eventually
 
 from okx_rfq_plugin.fleet.server import EmbeddedServer
 from okx_rfq_plugin.fleet.store import Store

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import pty
 import re
@@ -27,25 +28,27 @@ VARIABLES = {"apiKey": "OKX_API_KEY", "secret": "OKX_API_SECRET", "password": "O
 
 # Python runs this first of all: ccxt takes the sandbox for the host that it would go to, and no other host for any.
 _STANDS_IN = """
-import builtins, os, sys
+import builtins, json, os, sys
 
 _import = builtins.__import__
 
 def _watching(name, *args, **kwargs):
     module = _import(name, *args, **kwargs)
     base = sys.modules.get("ccxt.base.exchange")
-    if base is not None and hasattr(base, "BaseExchange"):
+    kind = getattr(base, "BaseExchange", getattr(base, "Exchange", None))  # the oldest ccxt has no BaseExchange
+    if kind is not None:
         builtins.__import__ = _import
-        imploded = base.BaseExchange.implode_hostname
+        imploded = kind.implode_hostname
 
         def implode_hostname(self, url):
             there = imploded(self, url)
             if there.startswith("http://127.0.0.1:"):
                 return there
-            assert there == os.environ["STANDS_IN_FOR"], there
-            return os.environ["STAND_IN"]
+            places = json.loads(os.environ["STAND_IN"])
+            assert there in places, there
+            return places[there]
 
-        base.BaseExchange.implode_hostname = implode_hostname
+        kind.implode_hostname = implode_hostname
     return module
 
 builtins.__import__ = _watching
@@ -67,14 +70,19 @@ def environment(**variables: str) -> dict[str, str]:
     return {**kept, "TERM": "xterm-256color", **variables}
 
 
-def in_okxs_place(folder: Path, sandbox: Sandbox, host: str = "https://www.okx.com") -> dict[str, str]:
-    """Return variables that let a process find the sandbox where it looks for one of OKX's hosts."""
+def in_okxs_place(
+    folder: Path, sandbox: Sandbox, host: str = "https://www.okx.com", others: Mapping[str, Sandbox] = {}
+) -> dict[str, str]:
+    """Return variables that let a process find a sandbox where it looks for one of OKX's hosts."""
     (folder / "sitecustomize.py").write_text(_STANDS_IN)
     path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {"PYTHONPATH": path, "STANDS_IN_FOR": host, "STAND_IN": sandbox.url}
+    places = {place: running.url for place, running in {host: sandbox, **others}.items()}
+    return {"PYTHONPATH": path, "STAND_IN": json.dumps(places)}
 
 
-def okx_rfq(*arguments: str, env: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:
+def okx_rfq(
+    *arguments: str, env: Mapping[str, str] = {}, patience: float = PATIENCE
+) -> subprocess.CompletedProcess[str]:
     """Run the command, piped, to its end."""
     return subprocess.run(
         [*COMMAND, *arguments],
@@ -82,7 +90,7 @@ def okx_rfq(*arguments: str, env: Mapping[str, str] = {}) -> subprocess.Complete
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=patience,
         check=False,
     )
 

@@ -109,6 +109,8 @@ def venue(clock: VirtualClock) -> Iterator[Venue]:
         patch.setattr(socket, "getaddrinfo", resolve)
         # aiohttp remembers a name for ten seconds of the real clock, which is for ever here.
         patch.setattr(aiohttp.TCPConnector, "__init__", partialmethod(connector, use_dns_cache=False))
+        # The oldest ccxt brings aiodns, by which aiohttp would ask a name server, and not the function above.
+        patch.setattr(aiohttp.connector, "DefaultResolver", aiohttp.ThreadedResolver)
         patch.setattr(okx_rfq_plugin.get_plugin_manager().get_plugin("okx"), "clock", clock)
         yield running
 

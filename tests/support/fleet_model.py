@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import count, cycle
@@ -123,6 +124,7 @@ class Host:
     fence: Fence = field(default_factory=lambda: Fence(LEASE))
     renewal: Renewal | None = None
     stray: list[Renewal] = field(default_factory=list)
+    signed: list[Rfq] = field(default_factory=list)  # and not sent yet
     due: float = 0.0
     renewed_at: float = -1e9  # true time at which the last renewal that succeeded was sent
     beats: Iterator[int] = field(default_factory=lambda: count(1))
@@ -150,6 +152,7 @@ class World:
         self.store = ModelStore()
         self.hosts: list[Host] = []
         self.rfqs: list[Rfq] = []
+        self._on_the_way: list[tuple[float, int, Rfq]] = []  # a heap, by when each arrives
         self.okx_takes_cancels = True
         self.watches = [self._watch(on_blind) for _ in range(watchers)]
         self.watcher_sees = True
@@ -181,17 +184,21 @@ class World:
     def sign(self, host: Host, delay: float) -> None:
         """Sign a create; it is checked when the host goes on, and then sent."""
         if host.state == "running":
-            self.rfqs.append(Rfq(host, self.now, self.now + host.ahead, delay))
+            rfq = Rfq(host, self.now, self.now + host.ahead, delay)
+            self.rfqs.append(rfq)
+            host.signed.append(rfq)
 
     def check(self, host: Host) -> None:
         """Go on with what is signed, as the plugin does: refused, or sent."""
         if host.state != "running":
             return
-        for rfq in self.rfqs:
-            if rfq.host is host and rfq.state == "signed":
-                refused = host.fence.refusal(host.clock()) is not None
-                rfq.state, rfq.sent = ("refused" if refused else "sent"), self.now
-                assert refused or self.now - host.renewed_at < LEASE, "a member created on a lease that had lapsed"
+        for rfq in host.signed:
+            refused = host.fence.refusal(host.clock()) is not None
+            rfq.state, rfq.sent = ("refused" if refused else "sent"), self.now
+            assert refused or self.now - host.renewed_at < LEASE, "a member created on a lease that had lapsed"
+            if not refused:
+                heapq.heappush(self._on_the_way, (rfq.sent + rfq.delay, next(self._numbers), rfq))
+        host.signed.clear()
 
     def halt(self, *, wait: bool) -> None:
         self.halting = Halting(frozenset({"demo:1", "demo:2"}), self.clock(), wait=wait)
@@ -213,7 +220,6 @@ class World:
             if self.busy:
                 self.sign(host, next(self._delays))
                 self.check(host)
-        self.rfqs = [rfq for rfq in self.rfqs if rfq.state not in ("canceled", "refused")] if self.busy else self.rfqs
         self._deliver()
         for watch in self.watches:
             self._watch_once(watch)
@@ -256,13 +262,11 @@ class World:
             renewal.executed = True
 
     def _deliver(self) -> None:
-        for rfq in self.rfqs:
-            if rfq.state == "sent" and self.now >= rfq.sent + rfq.delay:
-                taken = abs(self.now - rfq.dated) <= OKX_WINDOW
-                rfq.state = "active" if taken else "refused"
-                assert not (taken and self.halted_for_certain), (
-                    "an RFQ came alive in a fleet that was halted for certain"
-                )
+        while self._on_the_way and self.now >= self._on_the_way[0][0]:
+            _, _, rfq = heapq.heappop(self._on_the_way)
+            taken = abs(self.now - rfq.dated) <= OKX_WINDOW
+            rfq.state = "active" if taken else "refused"
+            assert not (taken and self.halted_for_certain), "an RFQ came alive in a fleet that was halted for certain"
 
     def _cancel(self, account: str) -> bool:
         if not self.okx_takes_cancels:
@@ -270,6 +274,8 @@ class World:
         for rfq in self.rfqs:
             if rfq.state == "active" and rfq.host.account == account:
                 rfq.state = "canceled"
+        if self.busy:  # what is over is looked at no more
+            self.rfqs = [rfq for rfq in self.rfqs if rfq.state not in ("canceled", "refused")]
         return True
 
     def _look(self) -> View | None:

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,8 +22,9 @@ from okx_rfq_plugin.fleet.watcher import WatcherRun
 from okx_rfq_plugin.fleet.watching import Event, Watch
 from okx_rfq_plugin.sandbox import Sandbox
 from support.command import COMMAND, PATIENCE, environment, keys
+from support.waiting import eventually
 
-_STRATEGY = """
+STRATEGY = """
 import json, os, signal, sys
 import ccxt, okx_rfq_plugin
 from okx_rfq_plugin.fleet import join
@@ -155,7 +155,7 @@ def strategy(
 ) -> Iterator[Process]:
     """A strategy in a process of its own, which does what it is told; `store` may be "by environment"."""
     variables = {**keys(credentials or sandbox.credentials), **env}
-    process = Process(sys.executable, "-c", _STRATEGY, sandbox.url, store, name, str(lease), env=variables)
+    process = Process(sys.executable, "-c", STRATEGY, sandbox.url, store, name, str(lease), env=variables)
     try:
         assert ["ready"] == process.next()
         yield process
@@ -217,14 +217,6 @@ def watcher(sandbox: Sandbox, url: str, **options: Any) -> Iterator[Watcher]:
         yield running
     finally:
         running.end()
-
-
-def eventually(true: Callable[[], Any]) -> bool:
-    """Look until something is true."""
-    until = time.monotonic() + PATIENCE
-    while not (result := true()) and time.monotonic() < until:
-        threading.Event().wait(0.02)
-    return bool(result)
 
 
 def create(process: Process) -> None:

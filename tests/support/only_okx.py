@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 PACKAGES = ("ccxt", "ccxt.async_support", "ccxt.pro")
-KEPT = ("okx", "okxus", "myokx", "binance", "kraken")  # the last two are what tests call an exchange of another venue
+KEPT = ("okx", "okxus", "myokx", "kraken")  # the last one is what tests call an exchange of another venue
 
 
 class Absent(ModuleType):

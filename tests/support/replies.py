@@ -16,6 +16,7 @@ import pytest
 
 import okx_rfq_plugin
 from okx_rfq_plugin import RetryPolicy
+from support.ccxts import TELLS_NUMBERS
 from support.standin import Standin, Step, reply
 
 CANCEL_ALL = "/api/v5/rfq/cancel-all-rfqs"
@@ -133,7 +134,13 @@ SENTENCES = [
     Answer("418 in HTML", reply(418, HTML, "text/html"), RATE, ccxt.RateLimitExceeded),
     Answer("418 and nothing", reply(418), RATE, ccxt.RateLimitExceeded),
     Answer("418 in JSON with no code", reply(418, {}), RATE, ccxt.RateLimitExceeded),
-    unknown("code 0 as a number", reply(200, {**SUCCESS, "code": 0}), code="0"),
+    Answer(
+        "code 0 as a number",
+        reply(200, {**SUCCESS, "code": 0}),
+        UNKNOWN if TELLS_NUMBERS else CANCELED,
+        ccxt.BadResponse if TELLS_NUMBERS else None,
+        code="0",
+    ),
     unknown("code 0 without data", reply(200, {"code": "0", "msg": ""}), code="0"),
     unknown("code 0 without a row", reply(200, {**SUCCESS, "data": []}), code="0"),
     unknown("code 0 without a time", reply(200, {**SUCCESS, "data": [{}]}), code="0"),

@@ -14,8 +14,9 @@ import pytest
 import yaml
 from support.twins import Twin
 
+from okx_rfq_plugin.credentials import KEYS
 from okx_rfq_plugin.sandbox import Sandbox
-from okx_rfq_plugin.testing import Refused, cassettes, recording, replay
+from okx_rfq_plugin.testing import Refused, cassettes, reading, recording, replay
 from okx_rfq_plugin.testing.names import NAMES
 
 CANCEL = "cancel_all_rfqs"
@@ -64,8 +65,9 @@ def test_a_cassette_replays_without_network_for_both_twins(name: str, twin: Twin
     if isinstance(expected, type):
         with pytest.raises(expected) as caught:
             replayed(name, twin)
-        failure = caught.value.cancel_failure
-        assert (expected, code, attempts) == (type(caught.value), failure.code, failure.attempts)
+        error: Any = caught.value
+        failure = error.cancel_failure
+        assert (expected, code, attempts) == (type(error), failure.code, failure.attempts)
     elif expected is None:
         result, waited = replayed(name, twin)
         assert {"1000000001", "1000000002"} == {rfq["id"] for rfq in result} if name == "open-rfqs" else result
@@ -101,7 +103,7 @@ def test_vcrpy_reads_each_cassette(name: str) -> None:
 
 def test_a_head_says_that_the_sandbox_answered(name: str) -> None:
     """The head names who answered, when, with which ccxt; nothing reads as if OKX had answered."""
-    cassette = cassettes.read(cassettes.find(name))
+    cassette = reading.read(cassettes.find(name))
 
     assert cassette.head["answered_by"] == "sandbox"
     assert "not OKX" in cassette.head["note"]
@@ -199,7 +201,7 @@ def test_exchanges_of_your_own_replay_too() -> None:
 
 def test_demo_recording_needs_keys(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Without keys in the environment --env demo is a usage error that names the variables."""
-    for variable in recording.KEYS.values():
+    for variable in KEYS.values():
         monkeypatch.delenv(variable, raising=False)
 
     with pytest.raises(SystemExit) as caught:
@@ -217,7 +219,7 @@ def test_demo_recording_asks_only_what_okx_can_answer(
     no_pause: None,
 ) -> None:
     """With keys it uses them, in demo mode, and leaves out what OKX cannot be brought to; the sandbox stands in."""
-    for name, variable in recording.KEYS.items():
+    for name, variable in KEYS.items():
         monkeypatch.setenv(variable, okx_itself.credentials[name])
 
     assert recording.main(["--env", "demo", "--into", str(tmp_path)]) == 0
@@ -226,7 +228,7 @@ def test_demo_recording_asks_only_what_okx_can_answer(
     possible = [situation.name for situation in recording.SITUATIONS if not situation.sandbox_only]
     assert len(possible) == out.count("recorded from okx-demo")
     assert len(NAMES) - len(possible) == out.count("OKX cannot be asked to answer so")
-    assert cassettes.read(tmp_path / "canceled.yaml").head["answered_by"] == "okx-demo"
+    assert reading.read(tmp_path / "canceled.yaml").head["answered_by"] == "okx-demo"
 
 
 def test_the_recorder_is_a_command() -> None:

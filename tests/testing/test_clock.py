@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import os
 import pickle
+import signal
 import threading
 import time
 from typing import Any
@@ -372,3 +374,29 @@ def test_every_wait_has_its_own_waker() -> None:
     assert names == {"now", "sleep", "asleep", "busy"}
     assert names <= set(dir(VirtualClock)) & set(dir(NotedClock))
     assert core_clock.SYSTEM.now() > 0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_is_held_up_by_no_thread_of_its_parent() -> None:
+    """A request that was on the wire there is on none here, and the thread that moves time is a new one."""
+    clock, began, ends = VirtualClock(), threading.Event(), threading.Event()
+
+    def request() -> None:
+        with clock.busy():
+            began.set()
+            ends.wait()
+
+    thread = threading.Thread(target=request)
+    thread.start()
+    began.wait()
+    child = os.fork()
+    if not child:
+        signal.alarm(30)
+        clock.sleep(1.0, Waker())
+        os._exit(int(clock.waits != [1.0]))
+    _, status = os.waitpid(child, 0)
+    ends.set()
+    thread.join()
+
+    assert 0 == status

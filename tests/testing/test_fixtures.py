@@ -270,7 +270,7 @@ def test_what_the_sandbox_was_told_for_nothing_fails_the_test(pytester: pytest.P
         errors=2,
     )
 
-    result.stdout.fnmatch_lines(["*told what nobody has asked for*rfq/cancel-al-rfqs*", "*account/bils*"])
+    result.stdout.fnmatch_lines(["*no request has used what the sandbox was given*cancel-al-rfqs*", "*account/bils*"])
 
 
 def test_a_sandbox_beside_a_cassette_is_said(pytester: pytest.Pytester) -> None:
@@ -292,7 +292,7 @@ def test_a_sandbox_beside_a_cassette_is_said(pytester: pytest.Pytester) -> None:
     run(pytester, own.replace("LOOKS", "False"), passed=1)
     for looked in ("requests", "rfqs()", "quotes()"):
         result = run(pytester, own.replace("LOOKS", "True").replace("LOOKED", looked), failed=1)
-        result.stdout.fnmatch_lines(["E *this test replays test_own.yaml: nobody asks the sandbox*"])
+        result.stdout.fnmatch_lines(["E *this test replays test_own.yaml: the sandbox gets no requests*"])
 
     result = run(
         pytester,
@@ -305,7 +305,7 @@ def test_a_sandbox_beside_a_cassette_is_said(pytester: pytest.Pytester) -> None:
         """,
         errors=1,
     )
-    result.stdout.fnmatch_lines(["this test replays canceled.yaml, and asks for okx_rfq_sandbox*"])
+    result.stdout.fnmatch_lines(["this test replays canceled.yaml and uses okx_rfq_sandbox*"])
 
 
 def test_overrides_of_any_scope_and_with_parameters(pytester: pytest.Pytester) -> None:
@@ -482,3 +482,32 @@ def test_the_plugin_is_one_file_for_pytest() -> None:
     heavy: Any = [name for name in vars(pytest_plugin) if name in ("trial", "wire", "ccxt", "vcr", "yaml")]
 
     assert [] == heavy
+
+
+def test_a_crowd_of_threads_is_recorded_and_replays(pytester: pytest.Pytester) -> None:
+    """It makes the same requests in every run."""
+    source = """
+        import threading
+        import pytest
+
+        @pytest.mark.okx_rfq_cassette
+        def test_crowd(okx_rfq_exchange):
+            ended = []
+
+            def cancel():
+                try:
+                    ended.append(okx_rfq_exchange.cancel_all_rfqs()["status"])
+                except BaseException as error:
+                    ended.append(error)
+
+            threads = [threading.Thread(target=cancel) for _ in range(50)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert ["nothing_active"] * 50 == ended
+        """
+    run(pytester, source, "--okx-rfq-record=sandbox", passed=1)
+
+    for _ in range(3):
+        run(pytester, source, passed=1)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.inner import run
 
-from okx_rfq_plugin.testing import CassetteError, cassettes
+from okx_rfq_plugin.testing import CassetteError, reading
 
 pytest_plugins = ["pytester"]
 
@@ -31,11 +31,11 @@ def but(old: str, new: str) -> str:
     return ROW.replace(old, new)
 
 
-# What is in the file, the line that is named (None for none), and what is said.
-MALFORMED: dict[str, tuple[str | bytes, int | None, str]] = {
-    "empty": ("", None, "it is empty"),
-    "blank": ("\n \n", None, "it is empty"),
-    "comment": ("# nothing\n", None, "it is empty"),
+# What is in the file, the line that is named, and what is said.
+MALFORMED: dict[str, tuple[str | bytes, int, str]] = {
+    "empty": ("", 1, "it is empty"),
+    "blank": ("\n \n", 1, "it is empty"),
+    "comment": ("# nothing\n", 1, "it is empty"),
     "text": ("hello", 1, "a cassette is a mapping with `interactions`, not a text"),
     "list": ("- a\n", 1, "a cassette is a mapping with `interactions`, not a list"),
     "null": ("null\n", 1, "a cassette is a mapping with `interactions`, not nothing"),
@@ -85,6 +85,11 @@ MALFORMED: dict[str, tuple[str | bytes, int | None, str]] = {
     "key no text": ("1: 2\n" + ROW, 1, "a key is a text, not 1"),
     "contains itself": ("interactions: &a [*a]\n", 1, "it contains itself"),
     "unknown anchor": ("interactions: *a\n", 1, "it is no YAML"),
+    "character that YAML does not allow": (ROW + "# \0\n", 12, "it is no YAML"),
+    "timestamp that is none": (but("body: null", "body: !!timestamp x"), 6, "'x' cannot be read"),
+    "request headers a number": (but("headers: {}", "headers: 7"), 7, "`headers` is a mapping, not 7"),
+    "request body without string": (but("body: null", "body: {base64: x}"), 6, "has its text under `string`"),
+    "body without string": (but("{string: '{}'}", "{base64: x}"), 11, "has its text under `string`"),
     "impossible date": ("head: {recorded: 2026-13-40}\n" + ROW, 1, "'2026-13-40' cannot be read"),
 }
 
@@ -97,9 +102,9 @@ def test_a_malformed_file_is_one_sentence_with_file_and_line(kind: str, tmp_path
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
     with pytest.raises(CassetteError) as caught:
-        cassettes.read(path)
+        reading.read(path)
 
-    assert str(caught.value).startswith(f"{path}:{line}: " if line else f"{path}: ")
+    assert str(caught.value).startswith(f"{path}:{line}: ")
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
     assert caught.value.__cause__ is None
@@ -112,7 +117,7 @@ def test_a_file_that_is_nested_too_deeply_is_said(tmp_path: Path, depth: int) ->
     path.write_text("interactions: " + "[" * depth + "]" * depth)
 
     with pytest.raises(CassetteError, match=r"nest|an interaction is a mapping") as caught:
-        cassettes.read(path)
+        reading.read(path)
 
     assert str(caught.value).startswith(str(path))
 
@@ -120,9 +125,9 @@ def test_a_file_that_is_nested_too_deeply_is_said(tmp_path: Path, depth: int) ->
 def test_a_folder_and_a_file_that_is_not_there_are_said(tmp_path: Path) -> None:
     """They are told apart."""
     with pytest.raises(CassetteError, match="it is a folder, and no cassette"):
-        cassettes.read(tmp_path)
+        reading.read(tmp_path)
     with pytest.raises(CassetteError, match="it cannot be read: No such file"):
-        cassettes.read(tmp_path / "none.yaml")
+        reading.read(tmp_path / "none.yaml")
 
 
 GOOD = {
@@ -148,7 +153,7 @@ def test_what_other_tools_and_editors_write_is_read(kind: str, tmp_path: Path) -
     path = tmp_path / "mine.yaml"
     path.write_bytes(GOOD[kind].encode())
 
-    (row,) = cassettes.read(path).interactions
+    (row,) = reading.read(path).interactions
 
     assert ("POST", "/api/v5/rfq/cancel-all-rfqs", "HTTP 200") == (row.request.method, row.request.path, row.outcome)
     assert b"{}" == row.answer.body  # it is no failure

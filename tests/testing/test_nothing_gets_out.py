@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support.inner import WITHOUT, run
 
-from okx_rfq_plugin.testing.wire import current, is_loopback
+import okx_rfq_plugin
+from okx_rfq_plugin.testing.stages import current, is_loopback
 
 pytest_plugins = ["pytester"]
 
 # Each way out is one test of a suite, which has to fail, or to have an error where it swallowed.
 WAYS = """
-    import asyncio, threading, urllib.request
-    import ccxt, ccxt.async_support, ccxt.pro, pytest, requests
+    import asyncio, concurrent.futures, http.client, inspect, threading, urllib.request
+    import aiohttp, ccxt, ccxt.async_support, ccxt.pro, httpx, pytest, requests, urllib3
     import okx_rfq_plugin
 
     KEYS = {"apiKey": "real-key", "secret": "real-secret", "password": "real-pass"}
@@ -40,6 +43,20 @@ WAYS = """
         def request(self, path, *args, **kwargs):
             return requests.get("http://gateway.invalid/" + path).json()
 
+    class OwnPool(ccxt.okx):
+        def fetch(self, url, method="GET", headers=None, body=None):
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                return pool.submit(urllib.request.urlopen, url).result()
+
+    class OwnExecutor(ccxt.async_support.okx):
+        async def fetch(self, url, method="GET", headers=None, body=None):
+            return await asyncio.get_running_loop().run_in_executor(None, requests.get, url)
+
+    class OwnWorker(ccxt.async_support.okx):
+        async def fetch(self, url, method="GET", headers=None, body=None):
+            self.asked.set_result(url)
+            return await self.worker
+
     class OwnAsyncFetch(ccxt.async_support.okx):
         async def fetch(self, url, method="GET", headers=None, body=None):
             _, writer = await asyncio.open_connection("gateway.invalid", 443)
@@ -48,6 +65,10 @@ WAYS = """
         exchange = made(ccxt.okx)
         exchange.session = session
         return exchange
+
+    def a_session_put_on():
+        exchange = with_session(requests.Session())
+        exchange.session.get("http://gateway.invalid/")
 
     def at(address):
         exchange = made(ccxt.okx)
@@ -65,9 +86,66 @@ WAYS = """
                 return urllib.request.urlopen("http://gateway.invalid/")
         return made(Late)
 
+    def private():
+        default = inspect.signature(ccxt.okx.sign).parameters["api"].default
+        return ["private"] if isinstance(default, list) else "private"  # a word in the oldest ccxt
+
+    def signed():
+        exchange = at("http://gateway.invalid")
+        request = exchange.sign("rfq/cancel-all-rfqs", private(), "POST")
+        return request["url"], request["headers"]
+
     def signed_by_hand():
-        request = made(ccxt.okx).sign("rfq/cancel-all-rfqs", ["private"], "POST")
+        request = made(ccxt.okx).sign("rfq/cancel-all-rfqs", private(), "POST")
         requests.post(request["url"], headers=request["headers"])
+
+    def signed_for_urllib():
+        url, headers = signed()
+        urllib.request.urlopen(urllib.request.Request(url, headers=headers, method="POST"))
+
+    def signed_for_urllib3():
+        url, headers = signed()
+        urllib3.PoolManager().request("POST", url, headers=headers)
+
+    def signed_for_http_client():
+        url, headers = signed()
+        connection = http.client.HTTPConnection("gateway.invalid")
+        try:
+            connection.request("POST", url, headers=headers)
+        finally:
+            connection.close()
+
+    def signed_for_httpx():
+        url, headers = signed()
+        httpx.post(url, headers=headers, trust_env=False)
+
+    async def signed_for_async_httpx(exchange):
+        url, headers = signed()
+        async with httpx.AsyncClient(trust_env=False) as client:
+            await client.post(url, headers=headers)
+
+    async def signed_by_a_session(exchange):
+        url, headers = signed()
+        async with aiohttp.ClientSession(headers=headers) as session:
+            await session.post(url)
+
+    async def by_its_session(exchange):
+        exchange.open()
+        await exchange.session.get("http://gateway.invalid/api/v5/public/time")
+
+    async def by_its_sessions_socket(exchange):
+        exchange.open()
+        await exchange.session.ws_connect("wss://gateway.invalid/ws/v5/public")
+
+    async def by_a_worker(exchange):
+        exchange.asked = asyncio.get_running_loop().create_future()
+
+        async def work():
+            async with aiohttp.ClientSession() as session:
+                return await session.get(await exchange.asked)
+
+        exchange.worker = asyncio.create_task(work())
+        await exchange.fetch_time()
 
     def on_a_thread():
         errors = []
@@ -93,6 +171,16 @@ WAYS = """
         "another host": lambda: made(ccxt.okx, hostname="okx.cab").fetch_time(),
         "a gateway": lambda: at("http://gateway.invalid").fetch_time(),
         "a proxy here": lambda: made(ccxt.okx, httpsProxy="http://127.0.0.1:9").fetch_time(),
+        "OKX, by requests": lambda: requests.get("https://www.okx.com/api/v5/public/time"),
+        "OKX, by urllib": lambda: urllib.request.urlopen("https://eea.okx.com/api/v5/public/time"),
+        "OKX, by a socket": lambda: __import__("socket").create_connection(("ws.okx.com", 8443)),
+        "its session": lambda: BEFORE.session.get("http://gateway.invalid/api/v5/public/time"),
+        "a session put on": a_session_put_on,
+        "signed, by urllib": signed_for_urllib,
+        "signed, by urllib3": signed_for_urllib3,
+        "signed, by http.client": signed_for_http_client,
+        "signed, by httpx": signed_for_httpx,
+        "a pool": lambda: made(OwnPool, hostname="gateway.invalid").fetch_time(),
         "fetch of its own": lambda: made(OwnFetch).fetch_time(),
         "urllib": lambda: made(OwnUrllib).fetch_time(),
         "request of its own": lambda: made(OwnRequest).fetch_time(),
@@ -127,6 +215,12 @@ WAYS = """
             ccxt.async_support.okx, lambda exchange: exchange.fetch_time(), {"aiohttp_proxy": "http://127.0.0.1:9"}
         ),
         "async fetch of its own": (OwnAsyncFetch, lambda exchange: exchange.fetch_time(), {}),
+        "async executor": (OwnExecutor, lambda exchange: exchange.fetch_time(), {"hostname": "gateway.invalid"}),
+        "async worker": (OwnWorker, by_a_worker, {"hostname": "gateway.invalid"}),
+        "async its session": (ccxt.async_support.okx, by_its_session, {}),
+        "async its session's WebSocket": (ccxt.async_support.okx, by_its_sessions_socket, {}),
+        "signed, by a session": (ccxt.async_support.okx, signed_by_a_session, {}),
+        "signed, by async httpx": (ccxt.async_support.okx, signed_for_async_httpx, {}),
         "pro": (ccxt.pro.okx, lambda exchange: exchange.fetch_time(), {}),
         "pro WebSocket": (ccxt.pro.okx, watch, {}),
         "pro WebSocket of a client": (ccxt.pro.okx, dial, {}),
@@ -149,7 +243,22 @@ WAYS = """
 
     every = pytest.mark.parametrize("name", [*SYNC, *ASYNC])
 """
-COUNT = 28
+COUNT = 44
+LOOKUPS_OF_A_CHILD = """
+import os, sys
+
+def write(words):
+    with open(os.environ["LOOKUPS"], "a", encoding="utf-8") as log:
+        log.write(words + chr(10))
+
+def look(event, arguments):
+    if event == "socket.getaddrinfo" and arguments[0] not in ("127.0.0.1", "localhost", None):
+        write(str(arguments[0]))
+        raise OSError("nothing is looked up here")
+
+sys.addaudithook(look)
+write("started")
+"""
 
 
 @pytest.fixture
@@ -210,7 +319,8 @@ def test_nothing_gets_out(
         except BaseException:
             pass
     """
-    result = run(pytester, source, *arguments, failed=COUNT, passed=COUNT, errors=COUNT)
+    # Native tracebacks: the others parse all of ccxt's source for each.
+    result = run(pytester, source, "--tb=native", *arguments, failed=COUNT, passed=COUNT, errors=COUNT)
 
     check(result, lookups)
     assert COUNT <= str(result.stdout).count("In a test with an okx_rfq fixture, marker or guard")
@@ -243,7 +353,7 @@ def test_a_refusal_is_no_exception(pytester: pytest.Pytester, lookups: list[obje
 
 
 def test_others_are_not_touched(pytester: pytest.Pytester, lookups: list[object]) -> None:
-    """Other exchanges, other libraries and other hosts are asked for real; so are mocks in OKX's place."""
+    """Other exchanges and other hosts are asked for real; so are mocks in OKX's place."""
     run(
         pytester,
         """
@@ -254,7 +364,7 @@ def test_others_are_not_touched(pytester: pytest.Pytester, lookups: list[object]
             with pytest.raises(ccxt.NetworkError):
                 ccxt.kraken().fetch_time()
             with pytest.raises(requests.ConnectionError):
-                requests.get("https://www.okx.com/api/v5/public/time")
+                requests.get("https://hooks.desk.invalid/alarm")
             exchange = ccxt.okx()
             exchange.fetch = lambda *args, **kwargs: {"code": "0", "data": [{"ts": "7"}]}
             assert 7 == exchange.fetch_time()
@@ -262,7 +372,61 @@ def test_others_are_not_touched(pytester: pytest.Pytester, lookups: list[object]
         passed=1,
     )
 
-    assert {"api.kraken.com", "www.okx.com"} == set(lookups)
+    assert {"api.kraken.com", "hooks.desk.invalid"} == set(lookups)
+
+
+def test_processes(pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor by a process that a test starts, however; its own `sitecustomize` is loaded all the same."""
+    log = tmp_path / "lookups.txt"
+    (tmp_path / "sitecustomize.py").write_text(LOOKUPS_OF_A_CHILD, encoding="utf-8")
+    monkeypatch.setenv("LOOKUPS", str(log))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(Path(okx_rfq_plugin.__file__).parents[1])]))
+    result = run(
+        pytester,
+        """
+        import asyncio, concurrent.futures, multiprocessing, subprocess, sys
+        import ccxt, pytest
+
+        CODE = "import ccxt; ccxt.okx({'enableRateLimit': False, 'hostname': '%s'}).fetch_time()"
+        OTHER = "import urllib.request; urllib.request.urlopen('https://www.okx.com/api/v5/public/time')"
+
+        def ask():
+            ccxt.okx({"enableRateLimit": False, "hostname": "gateway.invalid"}).fetch_time()
+
+        def start(method):
+            process = multiprocessing.get_context(method).Process(target=ask)
+            process.start()
+            process.join()
+
+        def of_a_pool():
+            with concurrent.futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+                pool.submit(ask).result()
+
+        async def of_asyncio():
+            process = await asyncio.create_subprocess_exec(sys.executable, "-c", CODE % "okx.com")
+            await process.wait()
+
+        @pytest.mark.parametrize("begin", [
+            lambda: subprocess.run([sys.executable, "-c", CODE % "gateway.invalid"]),
+            lambda: subprocess.run([sys.executable, "-c", OTHER]),
+            lambda: asyncio.run(of_asyncio()),
+            lambda: start("spawn"),
+            lambda: start("fork"),
+            of_a_pool,
+        ])
+        @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+        def test_it(okx_rfq_waits, begin):
+            try:
+                begin()
+            except BaseException:
+                pass
+        """,
+        passed=6,
+        errors=6,
+    )
+
+    check(result, [])
+    assert "started\n" == "".join(sorted(set(log.read_text(encoding="utf-8").splitlines(keepends=True))))
 
 
 def test_a_test_without_anything_of_ours_is_not_guarded(pytester: pytest.Pytester, lookups: list[object]) -> None:
@@ -278,6 +442,55 @@ def test_a_test_without_anything_of_ours_is_not_guarded(pytester: pytest.Pyteste
     run(pytester, source, passed=1)
 
     assert {"www.okx.com"} == set(lookups)
+
+
+def test_the_marker_excepts_a_test_of_a_guarded_suite(pytester: pytest.Pytester, lookups: list[object]) -> None:
+    """That test alone: the next one is guarded again."""
+    source = """
+        import ccxt, pytest
+
+        def ask():
+            with pytest.raises(ccxt.NetworkError):
+                ccxt.okx().fetch_time()
+
+        @pytest.mark.okx_rfq_guard(False)
+        def test_out():
+            ask()
+
+        def test_in():
+            ask()
+        """
+    run(pytester, source, "-o", "okx_rfq_guard=true", passed=1, failed=1)
+
+    assert ["www.okx.com"] == lookups
+
+
+def test_an_exchange_outlives_its_test_in_vain(pytester: pytest.Pytester, lookups: list[object]) -> None:
+    """It sends nothing any more, neither to OKX nor to the sandbox."""
+    source = """
+        import asyncio
+        import ccxt, ccxt.async_support, pytest
+
+        KEPT = []
+
+        @pytest.mark.okx_rfq_cassette("nothing-active")
+        @pytest.mark.parametrize("cls", [ccxt.okx, ccxt.async_support.okx])
+        def test_first(okx_rfq_make_exchange, cls):
+            KEPT.append(okx_rfq_make_exchange(cls))
+            asked = KEPT[-1].cancel_all_rfqs()
+            assert asked if cls is ccxt.okx else asyncio.run(asked)
+
+        @pytest.mark.parametrize("number", [0, 1])
+        def test_second(number):
+            async def ask():
+                await KEPT[1].cancel_all_rfqs()
+
+            with pytest.raises(ccxt.ExchangeClosedByUser, match="a test that has ended"):
+                asyncio.run(ask()) if number else KEPT[0].cancel_all_rfqs()
+        """
+    run(pytester, source, passed=4)
+
+    assert [] == lookups
 
 
 def test_the_ini_value_guards_imports_too(pytester: pytest.Pytester, lookups: list[object]) -> None:

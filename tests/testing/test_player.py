@@ -9,7 +9,7 @@ from typing import Any
 import ccxt
 import pytest
 
-from okx_rfq_plugin.testing import Refused, cassettes, replay
+from okx_rfq_plugin.testing import Refused, cassettes, reading, replay
 from okx_rfq_plugin.testing.interactions import CassetteRequest, Failure, Interaction, Reply
 
 CREATE, CANCEL, LIST = "/api/v5/rfq/create-rfq", "/api/v5/rfq/cancel-rfq", "/api/v5/rfq/rfqs"
@@ -166,7 +166,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         tmp_path / "deep" / "a.yaml", {}, [*rows, Interaction(request=rows[0].request, answer=Failure.TIMEOUT)]
     )
 
-    read = cassettes.read(tmp_path / "deep" / "a.yaml").interactions
+    read = reading.read(tmp_path / "deep" / "a.yaml").interactions
 
     assert [body if b"xx" not in body else None for body in bodies] == [
         each.answer.body if b"xx" not in each.answer.body else None

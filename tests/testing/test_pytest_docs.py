@@ -1,4 +1,4 @@
-"""The table of cassettes in docs/pytest.md, which is made from the files."""
+"""docs/pytest.md: its code runs as it stands, and its table of cassettes is made from the files."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import Any
 
 import ccxt
 import pytest
+from support.inner import run
 
-from okx_rfq_plugin.testing import cassettes, replay
+from okx_rfq_plugin.testing import cassettes, reading, replay
 from okx_rfq_plugin.testing.interactions import Reply
 from okx_rfq_plugin.testing.names import NAMES
+
+pytest_plugins = ["pytester"]
 
 PAGE = (Path(__file__).parents[2] / "docs" / "pytest.md").read_text(encoding="utf-8")
 CALLS = {
@@ -39,7 +42,7 @@ def outcome(name: str, call: str) -> tuple[str, list[float]]:
 
 def row(name: str) -> str:
     """Return the row of one cassette, as it has to stand on the page."""
-    rows = cassettes.read(cassettes.find(name)).interactions
+    rows = reading.read(cassettes.find(name)).interactions
     codes = []
     for each in rows:
         found = re.search(rb'"code":\s*"(\d+)"', each.answer.body) if isinstance(each.answer, Reply) else None
@@ -54,3 +57,31 @@ def row(name: str) -> str:
 def test_the_table_says_what_a_cassette_holds(name: str) -> None:
     """Its call, its requests and replies, what it comes to, and the waits, from the file itself."""
     assert row(name) in PAGE.splitlines()
+
+
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", PAGE, flags=re.DOTALL | re.MULTILINE)
+TESTS = [text for language, text in BLOCKS if language == "python" and "def test_" in text]
+
+
+@pytest.mark.parametrize("text", TESTS, ids=lambda text: re.findall(r"def (test_\w+)", text)[0])
+def test_the_code_runs(text: str, pytester: pytest.Pytester) -> None:
+    """Each test of the page is green as it stands; one with a cassette of its own once it is recorded, too."""
+    for language, other in BLOCKS:
+        if language == "yaml":
+            pytester.mkdir("cassettes").joinpath("by-hand.yaml").write_text(other, encoding="utf-8")
+        elif other.startswith("# halt.py"):
+            pytester.makepyfile(halt=other)
+    number = len(re.findall(r"^def test_", text, flags=re.MULTILINE))
+    with_hypothesis = ("-p", "hypothesispytest") if "hypothesis" in text else ()
+
+    if "@pytest.mark.okx_rfq_cassette\n" in text:
+        run(pytester, text, "--okx-rfq-record=sandbox", passed=number)
+    run(pytester, text, *with_hypothesis, passed=number)
+
+
+def test_no_other_language_goes_unnoticed() -> None:
+    """A block that is not Python is the cassette, the ini value, or the strategy that the first test imports."""
+    others = [text for language, text in BLOCKS if text not in TESTS]
+
+    assert ["# halt.py", "[pytest]", "version: 1"] == [text.splitlines()[0] for text in others]
+    assert {"python", "ini", "yaml"} == {language for language, _ in BLOCKS}

@@ -9,8 +9,9 @@ import pytest
 import yaml
 from support.inner import WITHOUT, run
 
+from okx_rfq_plugin.credentials import KEYS
 from okx_rfq_plugin.sandbox import Sandbox
-from okx_rfq_plugin.testing import cassettes, pytest_plugin, recording
+from okx_rfq_plugin.testing import cassettes, pytest_plugin, reading
 from okx_rfq_plugin.testing.names import NAMES
 
 pytest_plugins = ["pytester"]
@@ -282,7 +283,8 @@ def test_other_hosts_are_not_intercepted(pytester: pytest.Pytester) -> None:
         pytester,
         """
         import ccxt, pytest, requests
-        from okx_rfq_plugin.sandbox import Sandbox
+        from okx_rfq_plugin.credentials import KEYS
+from okx_rfq_plugin.sandbox import Sandbox
 
         @pytest.mark.okx_rfq_cassette("canceled")
         def test_it(okx_rfq_exchange):
@@ -497,7 +499,7 @@ def test_record_from_the_sandbox(pytester: pytest.Pytester) -> None:
     path = pytester.path / "cassettes" / "desk" / "halt.yaml"
     result.stdout.fnmatch_lines(["*cassettes written*", str(path)])
     text = path.read_text()
-    assert "sandbox" == cassettes.read(path).head["answered_by"]
+    assert "sandbox" == reading.read(path).head["answered_by"]
     assert 4 == len(yaml.safe_load(text)["interactions"])
     assert [] == [word for word in ("dummy", "OK-ACCESS", "127.0.0.1", "mine", "WAGMI") if word in text]
 
@@ -582,7 +584,7 @@ def test_lost_replies_are_recorded_and_replayed(pytester: pytest.Pytester) -> No
     run(pytester, source, "--okx-rfq-record=sandbox", passed=2)
 
     for name in ("test_sync", "test_async"):
-        rows = cassettes.read(pytester.path / "cassettes" / f"{name}.yaml").interactions
+        rows = reading.read(pytester.path / "cassettes" / f"{name}.yaml").interactions
         assert ["connection lost", "timeout", "HTTP 200"] == [row.outcome for row in rows]
     run(pytester, source, passed=2)
 
@@ -678,7 +680,7 @@ def test_record_from_demo_trading(
     pytester: pytest.Pytester, okx_itself: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a key in the environment OKX is asked, and waits are waited; nothing that is for live trading leaves."""
-    for name, variable in recording.KEYS.items():
+    for name, variable in KEYS.items():
         monkeypatch.setenv(variable, okx_itself.credentials[name])
     okx_itself.fault("rfq/cancel-all-rfqs", "50001")
 
@@ -722,13 +724,13 @@ def test_record_from_demo_trading(
 
     result.stdout.fnmatch_lines(["POST https://www.okx.com/api/v5/rfq/cancel-all-rfqs was not sent: what is recorded*"])
     assert ["demo.yaml"] == [path.name for path in (pytester.path / "cassettes").iterdir()]
-    assert "okx-demo" == cassettes.read(pytester.path / "cassettes" / "demo.yaml").head["answered_by"]
+    assert "okx-demo" == reading.read(pytester.path / "cassettes" / "demo.yaml").head["answered_by"]
     assert 2 == len(okx_itself.requests)
 
 
 def test_record_from_demo_trading_needs_a_key(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it nothing runs: a usage error names the variables."""
-    for variable in recording.KEYS.values():
+    for variable in KEYS.values():
         monkeypatch.delenv(variable, raising=False)
 
     result = pytester.runpytest_inprocess(*WITHOUT, "--okx-rfq-record=demo")

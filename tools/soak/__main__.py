@@ -9,7 +9,6 @@ import argparse
 import faulthandler
 import random
 import sys
-import time
 from collections import Counter
 
 from . import load, plugin
@@ -21,7 +20,6 @@ PATIENCE = 600.0  # seconds beyond the time that was asked for, after which some
 def main(args: list[str] | None = None) -> int:
     """Put the sandbox under load, then soak the plugin for the rest of the time."""
     asked = _arguments(args)
-    began = time.monotonic()
     if args is None:  # from the command line: a call that never returns ends it too, and shows where it stands
         faulthandler.dump_traceback_later(asked.minutes * 60 + PATIENCE, exit=True)
     print(f"seed {asked.seed}", flush=True)
@@ -30,8 +28,7 @@ def main(args: list[str] | None = None) -> int:
     _table(loaded.codes)
     print("memory of the sandbox, MB:", " -> ".join(f"{bytes_ / 1e6:.1f}" for bytes_ in loaded.memory), flush=True)
     size = plugin.Size(asked.threads, asked.tasks, asked.crowds)
-    left = asked.minutes * 60 - (time.monotonic() - began)
-    truth = plugin.run(max(left, LEAST), size, asked.seed)
+    truth = plugin.run(max(asked.minutes * 60 - loaded.seconds, LEAST), size, asked.seed)
     print(f"\n{truth.outcomes.total():,} calls of cancel_all_rfqs()")
     _table(truth.outcomes)
     print(f"\n{truth.faults.total():,} faults")
@@ -55,7 +52,9 @@ def _table(counter: Counter[str]) -> None:
 
 def _arguments(args: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tools.soak", description=main.__doc__)
-    parser.add_argument("--minutes", type=float, default=10.0, help="how long both parts take together")
+    parser.add_argument(
+        "--minutes", type=float, default=10.0, help="how long both parts take together, once all servers are up"
+    )
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="makes the same choices once more")
     parser.add_argument("--users", type=int, default=1_000, help="of the load")
     parser.add_argument("--requests", type=int, default=20_000, help="of the load, which is put on twice")

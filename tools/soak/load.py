@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timezone
 from multiprocessing.pool import Pool
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +35,7 @@ CANCEL, CREATE = "rfq/cancel-all-rfqs", "rfq/create-rfq"
 LEG = {"instId": "BTC-USD-261225-100000-C", "side": "buy", "sz": "1", "tdMode": "cross"}  # its RFQ lives 10 minutes
 
 User = dict[str, str]
+_barrier: Barrier  # of a client process
 
 
 class Event(NamedTuple):
@@ -49,7 +51,10 @@ class Event(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What came of a load: how it ended, bytes in use by the sandbox before and after each run, and what was wrong."""
+    """What came of a load: how it ended, bytes in use by the sandbox before and after each run, and what was wrong.
+
+    `seconds` is what both runs took, counted from when all processes were up.
+    """
 
     codes: Counter[str]
     memory: tuple[int, ...]
@@ -59,10 +64,13 @@ class Result(NamedTuple):
 
 def run(users: int, requests: int, seed: int) -> Result:
     """Send as many requests, for as many users, twice, and check every reply."""
-    began, codes, lies = time.monotonic(), Counter[str](), []
-    with SandboxProcess() as sandbox, multiprocessing.get_context("spawn").Pool(PROCESSES) as pool:
+    codes, lies = Counter[str](), []
+    context = multiprocessing.get_context("spawn")
+    with SandboxProcess() as sandbox, context.Pool(PROCESSES, _begin, [context.Barrier(PROCESSES)]) as pool:
         crowd = [sandbox.call("create_user") for _ in range(users)]
         memory = [memory_of(sandbox.pid)]
+        pool.map(_meet, range(PROCESSES), chunksize=1)  # from here on all of them are up
+        began = time.monotonic()
         for turn in range(2):
             events = _send(pool, sandbox, crowd, requests, seed + turn)
             memory.append(memory_of(sandbox.pid))
@@ -70,10 +78,11 @@ def run(users: int, requests: int, seed: int) -> Result:
             books = {user["apiKey"]: sandbox.call("rfqs", credentials=user) for user in crowd}
             lies += [*over_limits(events), *lost(events, books)]
             sandbox.clear()
+        seconds = time.monotonic() - began
     factor, bytes_ = GROWTH
     if memory[2] > memory[1] * factor + bytes_:
         lies.append(f"memory grew from {memory[1]:,} bytes after the first run to {memory[2]:,} after the second")
-    return Result(codes, tuple(memory), time.monotonic() - began, lies)
+    return Result(codes, tuple(memory), seconds, lies)
 
 
 def over_limits(events: Iterable[Event]) -> Iterator[str]:
@@ -123,6 +132,16 @@ def memory_of(pid: int | None) -> int:
     """Return the bytes that a process has in memory; 0 where the system has no /proc."""
     statm = Path(f"/proc/{pid}/statm")
     return int(statm.read_text().split()[1]) * 4096 if statm.exists() else 0
+
+
+def _begin(barrier: Barrier) -> None:
+    global _barrier
+    _barrier = barrier
+
+
+def _meet(number: int) -> None:
+    # One task for each process: it waits until the others have theirs.
+    _barrier.wait()
 
 
 def _send(pool: Pool, sandbox: SandboxProcess, users: Sequence[User], requests: int, seed: int) -> list[Event]:

@@ -1,7 +1,8 @@
-"""Waiting by the package's clock, which tests replace."""
+"""Waiting by the package's clock, which tests replace; and how far this machine's is from OKX's."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 
@@ -17,6 +18,16 @@ async def async_pause(seconds: float) -> None:
     from okx_rfq_plugin._core.clock import AsyncWaker
 
     await _clock().asleep(seconds, AsyncWaker())
+
+
+def ahead_of(asked: float, at: Any) -> float:
+    """Return the seconds that this clock is ahead of OKX's.
+
+    Args:
+        asked: by this clock, in seconds, before OKX was asked.
+        at: what `fetch_time` has returned just now.
+    """
+    return (asked + time.time()) / 2 - at / 1000 if isinstance(at, int) else 0.0
 
 
 def _clock() -> Any:

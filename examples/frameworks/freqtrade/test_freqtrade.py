@@ -1,0 +1,96 @@
+"""freqtrade itself, with the strategy beside this file, against the sandbox."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import Running
+
+from okx_rfq_plugin.sandbox import Sandbox
+
+HERE = Path(__file__).parent
+BIN = Path(sys.executable).parent
+# freqtrade reads these in place of the exchange's part of the configuration.
+KEYS = {
+    "FREQTRADE__EXCHANGE__KEY": "{apiKey}",
+    "FREQTRADE__EXCHANGE__SECRET": "{secret}",
+    "FREQTRADE__EXCHANGE__PASSWORD": "{password}",
+}
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def folder(tmp_path: Path, sandbox: Sandbox) -> Path:
+    """A user's folder of freqtrade: the strategy, and the configuration with the sandbox's address in it."""
+    (tmp_path / "strategies").mkdir()
+    shutil.copy(HERE / "block_desk.py", tmp_path / "strategies")
+    config = json.loads((HERE / "config.json").read_text())
+    # OKX's demo trading, as ccxt's `set_sandbox_mode` has it, at the sandbox's address.
+    demo = {"headers": {"x-simulated-trading": "1"}, "urls": {"api": {"rest": sandbox.url}}}
+    config["exchange"].update(enable_ws=False, ccxt_config=demo)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    return tmp_path
+
+
+def freqtrade(folder: Path, command: str, *more: str) -> list[str]:
+    program = [str(BIN / "freqtrade"), command, "--userdir", str(folder), "--config", str(folder / "config.json")]
+    return [*program, *more]
+
+
+def trade(folder: Path) -> list[str]:
+    return freqtrade(folder, "trade", "--strategy", "BlockDesk", "--db-url", "sqlite://")
+
+
+def states(sandbox: Sandbox, bot: Running) -> list[Any]:
+    return [rfq["state"] for rfq in sandbox.rfqs(credentials=bot.user)]
+
+
+def test_sigterm_leaves_no_rfq(folder: Path, sandbox: Sandbox) -> None:
+    """What systemd, Docker and `kill` send: freqtrade shuts down, and the cancel follows."""
+    with Running(trade(folder), sandbox, cwd=folder, demo=True, **KEYS) as bot:
+        bot.until("asked")
+        bot.signal(signal.SIGTERM)
+
+        assert 130 == bot.end(), bot.output
+        assert ["canceled"] == states(sandbox, bot)
+
+
+def test_guard_cancels_after_kill_9(folder: Path, sandbox: Sandbox) -> None:
+    """What no Python lives through: the guard around freqtrade cancels."""
+    guard = [str(BIN / "okx-rfq"), "guard", "--env", "sandbox", "--url", sandbox.url, "--no-twin", "--"]
+    with Running([*guard, *trade(folder)], sandbox, cwd=folder, demo=True, **KEYS) as bot:
+        bot.until("asked")
+        heartbeat = re.search(r"PID=(\d+)", bot.until("Bot heartbeat"))
+        assert heartbeat is not None
+        bot.kill(int(heartbeat[1]))
+
+        assert 137 == bot.end(), bot.output
+        assert ["canceled"] == states(sandbox, bot)
+
+
+def test_processes_of_hyperopt_cancel_nothing(folder: Path, sandbox: Sandbox) -> None:
+    """They load the strategy, with the methods on the classes; a live bot's RFQs are none of theirs."""
+    with Running(freqtrade(folder, "download-data", "--timeframes", "5m", "--days", "2"), sandbox) as bot:
+        assert 0 == bot.end(), bot.output
+
+    how = ["--epochs", "2", "-j", "2", "--spaces", "buy", "--hyperopt-loss", "SharpeHyperOptLoss", "--min-trades", "0"]
+    hyperopt = freqtrade(folder, "hyperopt", "--strategy", "BlockDesk", *how)
+    with Running(hyperopt, sandbox, cwd=folder, demo=True, **KEYS) as bot:
+        sandbox.create_rfq(credentials=bot.user)
+
+        assert 0 == bot.end(), bot.output
+        assert ["active"] == states(sandbox, bot)
+        assert [] == [request for request in sandbox.requests if request.path.endswith("cancel-all-rfqs")]

@@ -1,0 +1,94 @@
+"""A bot in a process of its own, as its host runs it: what it prints, signals, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any
+
+from okx_rfq_plugin.sandbox import Sandbox
+
+PATIENCE = 300.0  # seconds for all that a process does; a framework that hangs is killed, and the test fails
+PARTING = 20.0  # seconds that it is given after a test that has failed
+
+
+class Running:
+    """Runs a command until it ends; leaving the block kills what is left of it.
+
+    Args:
+        command: what is run.
+        sandbox: stands in for OKX; the process finds it, and a key for it, in its environment.
+        demo: whether the key is one for demo trading; the command `okx-rfq --env sandbox` takes those alone.
+        environment: more variables; `{apiKey}`, `{secret}` and `{password}` are filled in.
+    """
+
+    def __init__(
+        self, command: Sequence[str], sandbox: Sandbox, *, cwd: Any = None, demo: bool = False, **environment: str
+    ) -> None:
+        self.user = sandbox.create_user(demo=demo)
+        self.lines: list[str] = []
+        keys = {
+            "OKX_API_KEY": self.user["apiKey"],
+            "OKX_API_SECRET": self.user["secret"],
+            "OKX_PASSPHRASE": self.user["password"],
+            "OKX_BASE_URL": sandbox.url,
+            "PYTHONUNBUFFERED": "1",
+        }
+        self._process = subprocess.Popen(
+            [*command],
+            cwd=cwd,
+            env={**os.environ, **keys, **{name: value.format(**self.user) for name, value in environment.items()}},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        self._killer = threading.Timer(PATIENCE, self._process.kill)
+        self._killer.start()
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process.poll() is None:
+            self._process.terminate()  # so that a guard ends what it has started
+            threading.Timer(PARTING, self._process.kill).start()
+        self._process.wait()
+        self._killer.cancel()
+        self._process.stdout.close()
+
+    def until(self, words: str) -> str:
+        """Return the next line that has these words in it."""
+        for line in self._process.stdout:
+            self.lines.append(line)
+            if words in line:
+                return line.rstrip()
+        raise AssertionError(f"it has ended without {words!r}:\n{self.output}")
+
+    def signal(self, signum: int) -> None:
+        """Send a signal to this process, and to nothing that it has started."""
+        self._process.send_signal(signum)
+
+    @staticmethod
+    def kill(pid: int) -> None:
+        """Kill a process that this one has started, as the kernel does for want of memory."""
+        os.kill(pid, signal.SIGKILL)
+
+    def end(self) -> int:
+        """Wait for the end, and return the exit code; -N where signal N ended it."""
+        self.lines += list(self._process.stdout)
+        code = self._process.wait()
+        self._killer.cancel()
+        return code
+
+    @property
+    def output(self) -> str:
+        """All that it has printed so far and a test has read."""
+        return "".join(self.lines)

@@ -1,0 +1,67 @@
+"""The service under uvicorn, over HTTP, from its start to SIGTERM."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import Running
+
+from okx_rfq_plugin.sandbox import Sandbox
+
+UVICORN = [sys.executable, "-m", "uvicorn", "--host", "127.0.0.1", "--port", "0", "service:app"]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def service(sandbox: Sandbox) -> Iterator[Running]:
+    with Running(UVICORN, sandbox, cwd=Path(__file__).parent, DESK_CLIENTS="alice,bob") as running:
+        yield running
+
+
+def post(service: Running, path: str) -> tuple[int, Any]:
+    if not any("running on" in line for line in service.lines):
+        service.until("running on")
+    address = re.search(r"http://127\.0\.0\.1:\d+", service.output)
+    assert address is not None
+    try:
+        with urllib.request.urlopen(urllib.request.Request(f"{address[0]}{path}", method="POST")) as reply:  # noqa: S310 - our own
+            return reply.status, json.load(reply)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def test_kill_switch_and_shutdown(service: Running, sandbox: Sandbox) -> None:
+    """The switch gives the receipt, or says why not; SIGTERM cancels what was asked for since, for every client."""
+    post(service, "/alice/rfqs")
+    status, receipt = post(service, "/alice/kill-switch")
+
+    assert (200, "canceled") == (status, receipt["status"])
+    assert [] == sandbox.rfqs("active", credentials=service.user)
+
+    sandbox.fault("rfq/cancel-all-rfqs", "50120")
+    status, refused = post(service, "/bob/kill-switch")
+
+    assert (503, False) == (status, refused["detail"]["may_be_canceled"])
+    assert "NOTHING WAS CANCELED" in refused["detail"]["error"]
+
+    post(service, "/bob/rfqs")
+    service.signal(signal.SIGTERM)
+    service.end()
+
+    assert [] == sandbox.rfqs("active", credentials=service.user)
+    assert "Application shutdown complete" in service.output

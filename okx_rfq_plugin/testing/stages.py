@@ -1,0 +1,67 @@
+"""The stages that are open, and the check of every host that is about to be reached while one is."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from okx_rfq_plugin.testing.family import Asking, asking, asking_for
+from okx_rfq_plugin.testing.sent import is_let_through
+
+if TYPE_CHECKING:
+    from okx_rfq_plugin.testing.stage import Stage
+
+STAGES: list[Stage] = []  # the innermost one last
+OKX_DOMAINS = ("okx.com", "okx.cab", "okex.com")
+_STRANGER = Asking(None, None, "a client other than ccxt's okx")
+
+
+def current() -> Stage | None:
+    """Return the stage that is open, the innermost one."""
+    return STAGES[-1] if STAGES else None
+
+
+def is_loopback(host: str | None) -> bool:
+    """Return whether a host is this machine, by its name alone: nothing is looked up."""
+    if host is None:
+        return False
+    host = host.strip("[]").partition("%")[0].lower()
+    if host in ("localhost", ""):
+        return bool(host)
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_okx_host(host: str) -> bool:
+    """Return whether a host is one of OKX's own."""
+    host = host.rstrip(".").lower()
+    return any(host == domain or host.endswith(f".{domain}") for domain in OKX_DOMAINS)
+
+
+def check_host(host: str | bytes | bytearray | None, asked: Asking | None = None) -> None:
+    """Refuse a host that is about to be reached, if that is for an okx object, or if the host is OKX's.
+
+    This is the last line: for what is sent by other libraries than ccxt's two, for redirects, and for threads and tasks
+    that do not know whose request they send.
+
+    Args:
+        host: a name or an address; None is nothing to check.
+        asked: who is sending, where that is known; by default what is known of this thread or task.
+    """
+    stage = current()
+    if stage is None or host is None or is_let_through():
+        return
+    if not isinstance(host, str):
+        host = bytes(host).decode("latin-1")
+    local = is_loopback(host)
+    asked = asked or asking()
+    if asked is None and not local:
+        asked = asking_for(host) or (_STRANGER if is_okx_host(host) else None)
+    if asked is None:
+        return
+    meant = urlsplit(asked.url).hostname if asked.url else None
+    if not local or (meant is not None and not is_loopback(meant)):
+        stage.refuse_host(asked, host)
