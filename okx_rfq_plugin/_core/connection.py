@@ -188,7 +188,7 @@ def _silent(cls: type) -> type:
 
 def is_ccxts_code(exchange: Any, *names: str) -> bool:
     """Return whether methods of an exchange are ccxt's own, with nothing of the user's in front of them or below."""
-    return members.come_from(exchange, names, "ccxt")
+    return members.are_ccxts(exchange, names)
 
 
 class OneRequest:

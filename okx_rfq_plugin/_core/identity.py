@@ -35,9 +35,8 @@ def sharing_of(exchange: Any, params: dict[str, Any]) -> bytes:
     # Objects whose requests are all ccxt's own doing share. A class of somebody else's in the line may do anything with
     # a request (paper trading), and so shares with its own objects only; so does what was put on one object (a mock).
     # An id stands for something that lives as long as the callers do, so nothing else can have it meanwhile.
-    code = [
-        id(cls) for cls in members.plain(type(exchange)).__mro__ if str(cls.__module__).partition(".")[0] not in _CCXTS
-    ]
+    classes = members.plain(type(exchange)).__mro__
+    code = [id(cls) for cls in classes if cls is not object and not members.is_ccxts(cls.__module__)]
     alone = not vars(exchange).keys().isdisjoint(ON_THE_WAY) or not connection.is_ccxts_own(exchange, session)
     return _digest(
         _way(exchange),

@@ -112,8 +112,13 @@ def first_carrier(cls: type) -> type | None:
     return next((base for base in cls.__mro__ if carries(base)), None)
 
 
-def come_from(obj: Any, names: Collection[str], package: str) -> bool:
-    """Return whether all that stands under these names, on an object and on its classes, is of a package.
+def is_ccxts(module: object) -> bool:
+    """Return whether a module of this name is ccxt's; its authors also publish OKX alone, as `okx-exchange`."""
+    return f"{module}.".startswith(("ccxt.", "okx.ccxt."))
+
+
+def are_ccxts(obj: Any, names: Collection[str]) -> bool:
+    """Return whether all that stands under these names, on an object and on its classes, is ccxt's.
 
     What `put` put there does not count.
     """
@@ -124,7 +129,7 @@ def come_from(obj: Any, names: Collection[str], package: str) -> bool:
         for name in found.keys() & names:
             record = _put_on(cls)
             member = record.displaced.get(name) if name in record.members else found[name]
-            if member is not None and str(getattr(member, "__module__", "")).partition(".")[0] != package:
+            if member is not None and not is_ccxts(getattr(member, "__module__", "")):
                 return False
     return True
 

@@ -14,6 +14,8 @@ from typing import Any
 
 from ccxt.base.errors import BadResponse, BaseError, ExchangeError, NetworkError, RequestTimeout
 
+from okx_rfq_plugin._core import members
+
 _UNTRUSTED = (ssl.SSLCertVerificationError,)
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
 # Classes that each library raises only for what comes before a request: address, connection, proxy, trust.
@@ -53,7 +55,7 @@ _PREPARING: dict[str, tuple[str, ...] | None] = {
 }
 
 _LIBRARIES = {
-    *("ccxt", "okx_rfq_plugin", "requests", "urllib3", "charset_normalizer", "chardet", "idna", "brotli"),
+    *("okx_rfq_plugin", "requests", "urllib3", "charset_normalizer", "chardet", "idna", "brotli"),
     *("aiohttp", "yarl", "multidict", "propcache"),
     *(sys.stdlib_module_names - {"unittest"}),
 }
@@ -132,11 +134,13 @@ def is_of_a_reply(error: BaseException) -> bool:
     """Return whether ccxt, or its HTTP library, could not make sense of a reply; not code of the user's."""
     modules = [module for module, _ in _frames(error)]
     fetch = next((place for place, frame in enumerate(_frames(error)) if _is_ccxts_fetch(*frame)), len(modules))
-    return fetch < len(modules) and all(module.partition(".")[0] in _LIBRARIES for module in modules[fetch:])
+    return fetch < len(modules) and all(
+        members.is_ccxts(module) or module.partition(".")[0] in _LIBRARIES for module in modules[fetch:]
+    )
 
 
 def _is_ccxts_fetch(module: str, function: str) -> bool:
-    return module.startswith("ccxt.") and function == "fetch"
+    return members.is_ccxts(module) and function == "fetch"
 
 
 def unwrapped(error: BaseException) -> BaseException:

@@ -148,7 +148,9 @@ def test_ids_are_canceled_where_the_answer_is_yes(monkeypatch: pytest.MonkeyPatc
     for _ in range(2):
         with Interrupts() as interrupts:
             place = Destination("sandbox", "okx", okx.url)
-            asked.append(cancel_ids._outcome(place, None, 5.0, [rfq_id], asks=True, interrupts=interrupts))
+            asked.append(
+                cancel_ids._outcome(place, dict(okx.credentials), 5.0, [rfq_id], asks=True, interrupts=interrupts)
+            )
             interrupts.over()
 
     assert (False, None) == (asked[0]["may_be_canceled"], asked[0]["left"])
@@ -272,8 +274,6 @@ def handlers() -> Any:
         ("list", click.Abort(), 1, "okx-rfq: it was interrupted"),
         ("list", RuntimeError(), 1, "okx-rfq: an error without words"),
         ("list", OSError(28, "No space left on device"), 1, "No space left on device"),
-        ("cancel-all", MemoryError(), 3, "NOTHING WAS CANCELED"),
-        ("guard", MemoryError(), 203, "nothing was started, and nothing was canceled"),
     ],
 )
 @pytest.mark.usefixtures("handlers")
@@ -295,64 +295,6 @@ def test_whatever_is_raised_ends_in_a_sentence(
     assert code == ended.value.code, shown.err
     assert words in plain(shown.err)
     assert "Traceback" not in shown.err
-
-
-@pytest.mark.parametrize(
-    ("error", "words"), [(KeyboardInterrupt, "it was interrupted"), (MemoryError, "out of memory")]
-)
-@pytest.mark.usefixtures("handlers")
-def test_what_is_raised_before_the_verb_begins_ends_the_same_way(
-    error: type[BaseException], words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Nothing was sent, and the code of a cancel says so."""
-
-    def find_spec(name: str) -> Any:
-        raise error
-
-    monkeypatch.delitem(sys.modules, "okx_rfq_plugin.cli.interrupts", raising=False)  # as a process has it then
-    monkeypatch.setattr("okx_rfq_plugin.__main__.find_spec", find_spec)
-    monkeypatch.setattr(sys, "argv", ["okx-rfq", "cancel-all", "--env", "sandbox", "--json"])
-
-    with pytest.raises(SystemExit) as ended:
-        main()
-    out, err = capsys.readouterr()
-
-    assert 3 == ended.value.code
-    assert f"NOTHING WAS CANCELED, nothing was sent: {words}." in err
-    assert (None, "failed") == (json.loads(out)["account"], json.loads(out)["status"])
-
-
-@pytest.mark.usefixtures("handlers")
-def test_a_guard_that_is_wrongly_called_started_nothing(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Its code is the one for that, and not click's."""
-    monkeypatch.setattr(sys, "argv", ["okx-rfq", "guard", "--no-such-option"])
-
-    with pytest.raises(SystemExit) as ended:
-        main()
-
-    assert 203 == ended.value.code
-    assert "nothing was started, and nothing was canceled" in capsys.readouterr().err
-
-
-@pytest.mark.usefixtures("handlers")
-def test_a_cancel_that_has_begun_and_ends_without_words_is_in_doubt(
-    okx: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Where it is not known how far it came."""
-    assert 0 == invoke("cancel-all", *there(okx), "--no-confirm").exit_code  # a cancel of this process
-
-    def find_spec(name: str) -> Any:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("okx_rfq_plugin.__main__.find_spec", find_spec)
-    monkeypatch.setattr(sys, "argv", ["okx-rfq", "cancel-all", "--env", "sandbox"])
-    with pytest.raises(SystemExit) as ended:
-        main()
-
-    assert 4 == ended.value.code
-    assert "RFQs MAY STILL BE ACTIVE" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("handlers")

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 import signal
-import socket
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import ccxt
 import pytest
-from support.command import COMMAND, PATIENCE, VARIABLES, environment, invoke, keys, plain
+from support.command import VARIABLES, invoke, keys, plain
 from support.twins import VirtualClock
 
 from okx_rfq_plugin.cli import canceling, list_rfqs, many, twin
@@ -193,47 +190,6 @@ def test_the_file_of_a_credential_may_be_missing(tmp_path: Path, monkeypatch: py
     (tmp_path / "okx_api_key").write_text("dummy\n")
 
     assert ("dummy", None) == (value_of("OKX_API_KEY"), value_of("OKX_API_SECRET"))
-
-
-# With processes
-
-
-@pytest.fixture
-def notified(tmp_path: Path) -> Iterator[socket.socket]:
-    """What systemd listens on."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
-        listener.bind(str(tmp_path / "notify"))
-        listener.settimeout(PATIENCE)
-        yield listener
-
-
-def test_a_guard_of_accounts_under_a_watchdog(notified: socket.socket, tmp_path: Path) -> None:
-    """It gives signs of life while it cancels; a code of the command's that is one of its own is not given on."""
-    with Sandbox() as okx:
-        okx.create_rfq()
-        command = [*COMMAND, "guard", "--accounts", str(written(tmp_path, okx.url)), "--", "sh", "-c", "exit 203"]
-        watchdog = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"}
-        ended = subprocess.run(
-            command,
-            env=environment(**keys(okx.credentials), **watchdog),
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        active = okx.rfqs("active")
-    notified.setblocking(False)
-    heard = []
-    while True:
-        try:
-            heard.append(notified.recv(4096).decode())
-        except BlockingIOError:
-            break
-
-    assert [] == active
-    assert ended.returncode not in (0, 203, 204), ended
-    assert "would be taken for this one's" in ended.stderr
-    assert any(words.startswith("WATCHDOG=1\nEXTEND_TIMEOUT_USEC=") for words in heard)
 
 
 # Lists

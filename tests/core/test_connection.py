@@ -21,7 +21,7 @@ import okx_rfq_plugin
 from okx_rfq_plugin.sandbox import Sandbox
 
 OK = reply(200, SUCCESS)
-TINY = 0.02  # seconds of real time
+TINY = 0.1  # seconds of real time: a loaded machine connects within it
 
 
 @pytest.fixture
