@@ -14,10 +14,11 @@ from support.manual import commands
 
 # What a newcomer tries first is tried at each change; the rest, some sixty processes, on the oldest and newest Python.
 FIRST = (ROOT / "README.md", ROOT / "docs" / "index.md", ROOT / "docs" / "tutorials" / "strategy.md")
+ELSEWHERE = (ROOT / "docs" / "pytest.md",)  # tests/testing/test_pytest_docs.py runs its code
 PAGES = [
     pytest.param(page, marks=() if page in FIRST else pytest.mark.exhaustive, id=page.relative_to(ROOT).as_posix())
     for page in pages()
-    if any(block.runs for block in blocks(page))
+    if page not in ELSEWHERE and any(block.runs for block in blocks(page))
 ]
 
 
