@@ -28,8 +28,7 @@ GUARD = (ROOT / "docs" / "guard.md").read_text(encoding="utf-8")
 
 
 def python_in(text: str) -> str:
-    (block,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
-    return str(block)
+    return str(re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)[0])
 
 
 def test_the_readme_example_runs(

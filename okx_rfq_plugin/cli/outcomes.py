@@ -62,7 +62,7 @@ def sentence(facts: Mapping[str, Any], things: str = "RFQ") -> str:
         return f"{plain(str(facts['message']))}{maintenance} {bound(things)}"
     at = f" as of {facts['datetime']}" if facts.get("datetime") else ""
     effort = f"{facts['attempts']} attempt{'s' * (facts['attempts'] != 1)}, {facts['elapsed']:.3f} s"
-    said = ", as OKX itself says" * facts.get("confirmed", False)
+    said = ", confirmed" * facts.get("confirmed", False)
     done = _DONE[facts["status"]].replace("RFQ", things)
     words = f"{done}{at}: none is active any more{said} ({effort})."
     if facts.get("canceled"):

@@ -94,7 +94,7 @@ class Sandbox(Handles):
 
     @property
     def url(self) -> str:
-        """The base address, such as `http://127.0.0.1:8765`."""
+        """The base address, with scheme, host and port."""
         if self._server is None:
             raise RuntimeError("the sandbox is not running: use `with Sandbox() as sandbox:`, or call start()")
         return f"http://{self._host}:{self._server.port}"

@@ -158,7 +158,7 @@ def test_confirm_reads_what_is_left() -> None:
     shown = run("cancel-all", "--env", "sandbox", "--confirm")
     receipt = json.loads(run("cancel-all", "--env", "sandbox", "--confirm", "--json").stdout)
 
-    assert "none is active any more, as OKX itself says" in shown.output
+    assert "none is active any more, confirmed" in shown.output
     assert (True, [], []) == (receipt["confirmed"], receipt["remaining"], receipt["filling"])
 
 

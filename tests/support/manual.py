@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
@@ -19,6 +20,11 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGE, PICTURE, MAN = DOCS / "command.md", DOCS / "terminal.svg", DOCS / "man"
 MARKS = "<!-- the verbs begin -->\n", "<!-- the verbs end -->\n"
 _SHOWN = ("cancel-all", "--env", "sandbox")
+_COLUMNS = 66  # few enough to be read on a phone
+# rich's own form, without the font that it would load from elsewhere.
+_FORMAT = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL).replace(
+    "font-family: Fira Code, monospace", 'font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace'
+)
 
 
 def page(text: str) -> str:
@@ -142,13 +148,13 @@ def _meaning(option: click.Option) -> str:
 
 def picture() -> str:
     """Return a run on a terminal, as an image."""
-    with on_a_terminal(*_SHOWN, env={"COLUMNS": "80"}) as running:
+    with on_a_terminal(*_SHOWN, env={"COLUMNS": str(_COLUMNS)}) as running:
         running.end()
     shown = re.sub(r"^\d\d:\d\d:\d\d Canceled, .*\r\n", "", running.seen, flags=re.MULTILINE)
-    console = Console(record=True, width=92, file=io.StringIO())
+    console = Console(record=True, width=_COLUMNS, file=io.StringIO())
     console.print(f"[bold]$ okx-rfq {' '.join(_SHOWN)}")
     console.print(Text.from_ansi(shown.replace("\r\n", "\n")))
-    return console.export_svg(title="okx-rfq")
+    return console.export_svg(title="okx-rfq", code_format=_FORMAT)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT))  # behind the installed package, which is the one to be tested
 
 from tools.bench import plot, report  # noqa: E402 - needs the line above
-from tools.bench.records import CCXT, CCXT_OFF, OURS, Cell, Row, row_of, shown, times  # noqa: E402
+from tools.bench.records import CCXT, CCXT_OFF, EIGHT, OURS, Cell, Row, row_of, shown, times  # noqa: E402
 from tools.bench.targets import TARGETS, verdict  # noqa: E402
 
 
@@ -155,6 +155,14 @@ def test_the_plot_is_an_image_on_a_logarithmic_scale(rows: dict[str, Row]) -> No
     steps = [plot.position(10.0**decade, 3) for decade in range(4)]
     assert steps[1] - steps[0] == pytest.approx(steps[3] - steps[2])
     assert plot.position(0.5, 3) == plot.position(1, 3)
+
+
+def test_the_plot_shows_what_a_short_run_measures() -> None:
+    """Eight rows, in one order, each of which was published."""
+    _, rows = report.read(ROOT / "tools" / "bench" / "results.json")
+
+    assert tuple(plot.PICTURED) == EIGHT
+    assert set(EIGHT) <= set(rows)
 
 
 def test_the_published_files_belong_together() -> None:

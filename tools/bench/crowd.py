@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from tools.shared.sandbox_process import SandboxProcess
 
 from .contenders import async_contenders, outcome_of, outcome_of_async, served, sync_contenders
-from .records import CCXT, CCXT_OFF, OURS, PYTHON_OKX, Cell, Row
+from .records import CCXT, CCXT_OFF, OURS, PYTHON_OKX, Cell, Row, Wanted
 
 SIZES = (1, 10, 100, 1000)
 LARGEST_QUEUE = 10  # callers that raw ccxt's async queue is measured with, at 1.1 s each; more are extrapolated
@@ -29,18 +29,20 @@ class Crowd(NamedTuple):
     cpu: float
 
 
-def rows(sandbox: SandboxProcess, repeats: int, full: bool) -> Iterator[Row]:
+def rows(sandbox: SandboxProcess, repeats: int, exact: bool, wanted: Wanted) -> Iterator[Row]:
     """Measure every crowd; two rows each: until the last is served, and CPU time per caller."""
     for kind, run, names in (
         ("tasks", _run_tasks, (CCXT, CCXT_OFF, OURS)),
         ("threads", _run_threads, (CCXT, CCXT_OFF, PYTHON_OKX, OURS)),
     ):
         measured: dict[str, Crowd] = {}
-        for size in SIZES:
+        for size in [size for size in SIZES if wanted(f"crowd-{kind}-{size}")]:
             times: dict[str, Cell] = {}
             costs: dict[str, Cell] = {}
             for name in names:
-                if (kind, name) == ("tasks", CCXT) and size > LARGEST_QUEUE and not full:
+                if (kind, name) == ("tasks", CCXT) and size > LARGEST_QUEUE and not exact:
+                    if name not in measured:
+                        measured[name] = run(sandbox, name, LARGEST_QUEUE)
                     times[name] = _extrapolated(measured[name], size)
                     continue
                 crowds = [run(sandbox, name, size) for _ in range(repeats if name == OURS else 1)]
@@ -51,7 +53,8 @@ def rows(sandbox: SandboxProcess, repeats: int, full: bool) -> Iterator[Row]:
             title = f"{size:,} {kind[: None if size > 1 else -1]} at once"
             unit = "s" if size > 1 else "ms"
             yield Row(key=f"crowd-{kind}-{size}", title=f"{title}, until the last is served", unit=unit, cells=times)
-            yield Row(key=f"cpu-{kind}-{size}", title=f"{title}, CPU time per caller", unit="us", cells=costs)
+            if wanted(f"cpu-{kind}-{size}"):
+                yield Row(key=f"cpu-{kind}-{size}", title=f"{title}, CPU time per caller", unit="us", cells=costs)
 
 
 def _run_tasks(sandbox: SandboxProcess, name: str, size: int) -> Crowd:

@@ -1,11 +1,12 @@
-"""This file draws the ratios as an SVG, on a logarithmic scale."""
+"""Draws the ratios of the eight rows that matter most, on a logarithmic scale."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 from typing import NamedTuple
-from xml.sax.saxutils import escape
+
+from tools.pictures.drawing import WIDTH, Drawing
 
 from .records import CCXT, CCXT_OFF, CONTENDERS, OURS, PYTHON_OKX, Row, shown, times
 
@@ -20,10 +21,10 @@ PICTURED = {
     "hung-sync": "first connection hangs",
     "processes-free": "5 processes, last served",
 }
-COLOURS = {CCXT: "#c2410c", CCXT_OFF: "#d9a066", PYTHON_OKX: "#6b7a99"}
+COLOURS = {CCXT: "bad", CCXT_OFF: "doubt", PYTHON_OKX: "box"}
 
-WIDTH, LEFT, RIGHT, TOP = 860, 240, 150, 74
-BAR, GAP = 15, 12
+LEFT, RIGHT, TOP = 16, 150, 104
+BAR, GAP, TITLE = 16, 12, 20
 
 
 class Bar(NamedTuple):
@@ -58,59 +59,37 @@ def svg(rows: Mapping[str, Row]) -> str:
     drawn = [each for each in drawn if each[2]]
     ratios = [bar.ratio for _, _, each in drawn for bar in each if bar.ratio]
     decades = max(1, math.ceil(math.log10(max(ratios, default=10))))
-    height = TOP + sum(len(each) * BAR + GAP for _, _, each in drawn) + 30
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" '
-        'font-family="sans-serif" font-size="12">',
-        f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
-        _text(16, 24, "How many times as long as okx-rfq-plugin", size=16),
-        *_legend(),
-        *_grid(decades, height),
-    ]
-    y = TOP
+    height = TOP + sum(TITLE + len(each) * BAR + GAP for _, _, each in drawn) + 30
+    drawing = Drawing(
+        "How many times as long as okx-rfq-plugin the others take",
+        "; ".join(f"{title}: " + ", ".join(f"{bar.peer} {bar.words}" for bar in each) for title, _, each in drawn),
+    )
+    drawing.text(LEFT, 30, "How many times as long as okx-rfq-plugin", kind="bold")
+    drawing.text(LEFT, 50, "Shorter is faster; the scale is logarithmic.", kind="small")
+    for place, (peer, kind) in enumerate(COLOURS.items()):
+        drawing.box(LEFT + 132 * place, 64, 12, 12, kind=kind)
+        drawing.text(LEFT + 132 * place + 18, 74, peer, kind="small")
+    for decade in range(decades + 1):
+        x = position(10.0**decade, decades)
+        drawing.line(x, TOP - 6, x, height - 26, kind="line faint")
+        drawing.text(x, height - 10, f"{10**decade:,}x", kind="small", anchor="middle" if decade else "start")
+    y: float = TOP
     for title, row, each in drawn:
         ours = row.cells[OURS].median if OURS in row.cells else None
-        middle = y + len(each) * BAR / 2 + 4
-        parts.append(_text(LEFT - 10, middle - 7, title, anchor="end"))
+        drawing.text(LEFT, y + 14, title)
         here = f"ours: {shown(ours, row.unit)}" if ours is not None else "ours: not measured"
-        parts.append(_text(LEFT - 10, middle + 7, here, anchor="end", colour="#666666", size=10))
+        drawing.text(WIDTH - 16, y + 14, here, kind="small", anchor="end")
+        y += TITLE
         for bar in each:
-            parts.append(_bar(bar, y, decades))
+            end = LEFT if bar.ratio is None else position(bar.ratio, decades)
+            width = max(2.0, end - LEFT)
+            drawing.box(LEFT, y + 1, width, BAR - 3, kind=COLOURS[bar.peer])
+            drawing.text(LEFT + width + 6, y + 12, bar.words, kind="small")
             y += BAR
         y += GAP
-    return "\n".join([*parts, "</svg>"]) + "\n"
+    return drawing.svg(height)
 
 
 def position(ratio: float, decades: int) -> float:
     """Return where on the logarithmic scale from 1 a ratio lies, in pixels; below 1 is at its beginning."""
     return LEFT + (WIDTH - LEFT - RIGHT) * max(0.0, math.log10(ratio)) / decades
-
-
-def _bar(bar: Bar, y: float, decades: int) -> str:
-    end = LEFT if bar.ratio is None else position(bar.ratio, decades)
-    width = max(2.0, end - LEFT)
-    colour = COLOURS[bar.peer]
-    words = _text(LEFT + width + 5, y + 11, bar.words, colour=colour if bar.ratio is None else "#222222", size=11)
-    return f'<rect x="{LEFT}" y="{y + 1:g}" width="{width:.1f}" height="{BAR - 2}" fill="{colour}"/>{words}'
-
-
-def _legend() -> list[str]:
-    parts = []
-    for place, (peer, colour) in enumerate(COLOURS.items()):
-        x = LEFT + 150 * place
-        parts.append(f'<rect x="{x}" y="38" width="10" height="10" fill="{colour}"/>{_text(x + 15, 47, peer)}')
-    return parts
-
-
-def _grid(decades: int, height: int) -> list[str]:
-    parts = []
-    for decade in range(decades + 1):
-        x = position(10.0**decade, decades)
-        line = f'<line x1="{x:.1f}" y1="{TOP - 6}" x2="{x:.1f}" y2="{height - 24}" stroke="#dddddd"/>'
-        parts.append(line + _text(x, height - 10, f"{10**decade:,}x", anchor="middle", colour="#666666", size=10))
-    return parts
-
-
-def _text(x: float, y: float, words: str, *, anchor: str = "start", colour: str = "#222222", size: int = 12) -> str:
-    place = f'x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}" font-size="{size}"'
-    return f"<text {place}>{escape(words)}</text>"

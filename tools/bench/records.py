@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,19 @@ CCXT_OFF = "ccxt, limiter off"
 PYTHON_OKX = "python-okx"
 OURS = "okx-rfq-plugin"
 CONTENDERS = (CCXT, CCXT_OFF, PYTHON_OKX, OURS)
+
+# The rows that matter most: what the plot shows, and what is measured unless all is asked for.
+EIGHT = (
+    "idle-sync",
+    "after-sync",
+    "behind-50",
+    "pool-full",
+    "crowd-tasks-100",
+    "crowd-threads-100",
+    "hung-sync",
+    "processes-free",
+)
+Wanted = Callable[[str], bool]  # whether the row of this key is to be measured
 
 UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6}  # how many of it make a second
 

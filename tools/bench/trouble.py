@@ -13,7 +13,7 @@ from typing import Any
 from tools.shared.sandbox_process import SandboxProcess
 
 from .contenders import async_contenders, outcome_of, outcome_of_async, served, sync_contenders
-from .records import CCXT_OFF, OURS, PYTHON_OKX, Cell, Row
+from .records import CCXT_OFF, OURS, PYTHON_OKX, Cell, Row, Wanted
 from .targets import WINDOW
 from .wire import HANGING
 
@@ -23,14 +23,19 @@ PROCESSES = 5
 Ended = tuple[Any, float]
 
 
-def rows(sandbox: SandboxProcess, counting: SandboxProcess, repeats: int) -> Iterator[Row]:
+def rows(sandbox: SandboxProcess, counting: SandboxProcess, repeats: int, wanted: Wanted) -> Iterator[Row]:
     """Measure every row of this file; `counting` is a sandbox where rejections count against the window."""
-    yield _hung("hung-sync", "first connection hangs, sync, until canceled", _sync_calls(sandbox, repeats))
-    yield _hung("hung-async", "first connection hangs, async, until canceled", _async_calls(sandbox, repeats))
+    if wanted("hung-sync"):
+        yield _hung("hung-sync", "first connection hangs, sync, until canceled", _sync_calls(sandbox, repeats))
+    if wanted("hung-async"):
+        yield _hung("hung-async", "first connection hangs, async, until canceled", _async_calls(sandbox, repeats))
     for count in REJECTIONS:
-        yield _rejected(sandbox, count)
-    yield _processes("processes-free", "rejections do not count", sandbox)
-    yield _processes("processes-counted", "rejections count", counting)
+        if wanted(f"rejections-{count}"):
+            yield _rejected(sandbox, count)
+    if wanted("processes-free"):
+        yield _processes("processes-free", "rejections do not count", sandbox)
+    if wanted("processes-counted"):
+        yield _processes("processes-counted", "rejections count", counting)
 
 
 def _sync_calls(sandbox: SandboxProcess, repeats: int) -> dict[str, list[Ended]]:

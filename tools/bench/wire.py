@@ -12,7 +12,7 @@ import ccxt.async_support
 from tools.shared.sandbox_process import SandboxProcess
 
 from .contenders import Ccxt, async_contenders, outcome_of, outcome_of_async, rotated, sync_contenders
-from .records import CCXT, CCXT_OFF, OURS, PYTHON_OKX, Cell, Row
+from .records import CCXT, CCXT_OFF, OURS, PYTHON_OKX, Cell, Row, Wanted
 
 IDLE = 1.3  # seconds after which ccxt's sync limiter lets a cancel through at once: it asks for 1.1
 OFTEN = 3  # who does not wait is measured so many times as often
@@ -22,17 +22,21 @@ HANGING = 60.0  # seconds: nobody waits so long
 Samples = dict[str, list[float]]
 
 
-def rows(sandbox: SandboxProcess, repeats: int) -> Iterator[Row]:
+def rows(sandbox: SandboxProcess, repeats: int, wanted: Wanted) -> Iterator[Row]:
     """Measure every row of this file, from calm to busy."""
     for key, title, pause in (("idle", "idle exchange", IDLE), ("after", "right after a look at the RFQs", 0.0)):
-        yield _row(f"{key}-sync", f"call to wire, sync, {title}", _sync(sandbox, repeats, pause))
-        yield _row(f"{key}-async", f"call to wire, async, {title}", asyncio.run(_async(sandbox, repeats, pause)))
-    samples = asyncio.run(_behind_queue(sandbox, repeats))
-    yield _row("behind-50", "call to wire, async, behind 50 queued requests", samples)
-    samples = asyncio.run(_behind_hung(sandbox))
-    row = _row("pool-full", "call to wire, async, behind 100 hung connections", samples)
-    row.cells[CCXT] = Cell(note="its limiter does not let so many out")
-    yield row
+        if wanted(f"{key}-sync"):
+            yield _row(f"{key}-sync", f"call to wire, sync, {title}", _sync(sandbox, repeats, pause))
+        if wanted(f"{key}-async"):
+            yield _row(f"{key}-async", f"call to wire, async, {title}", asyncio.run(_async(sandbox, repeats, pause)))
+    if wanted("behind-50"):
+        samples = asyncio.run(_behind_queue(sandbox, repeats))
+        yield _row("behind-50", "call to wire, async, behind 50 queued requests", samples)
+    if wanted("pool-full"):
+        samples = asyncio.run(_behind_hung(sandbox))
+        row = _row("pool-full", "call to wire, async, behind 100 hung connections", samples)
+        row.cells[CCXT] = Cell(note="its limiter does not let so many out")
+        yield row
 
 
 def _sync(sandbox: SandboxProcess, repeats: int, pause: float) -> Samples:

@@ -1,0 +1,21 @@
+"""Pins what an operator installs, with hashes: `python -m tools.operators` writes operators.txt. It needs uv."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+EXTRAS = ("--extra", "cli", "--extra", "fleet")
+FORM = ("--universal", "--python-version", "3.10", "--generate-hashes", "--no-header", "--quiet", "--upgrade")
+# uv is where the environment has it.
+COMMAND = ("uv", "pip", "compile", "pyproject.toml", *EXTRAS, *FORM, "-o", "operators.txt")
+
+
+def main() -> None:
+    """Resolve the command and the fleet for every supported Python, and write what that comes to."""
+    subprocess.run(COMMAND, cwd=ROOT, check=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The documentation's pictures, as SVG with system fonts: `python -m tools.pictures` writes docs/pictures."""

@@ -1,0 +1,1 @@
+"""Builds and examines the documentation's site: `tox -e docs`."""
