@@ -153,7 +153,7 @@ def broken(interpreter: Interpreter, name: str, text: str) -> None:
     """Put a module in front of what is installed."""
     first = interpreter.site_packages / "first"
     first.mkdir(exist_ok=True)
-    for each in first.iterdir():
+    for each in first.glob("*.py"):
         each.unlink()
     (first / f"{name}.py").write_text(text)
     lines = (str(first), *interpreter.found, "import only_okx")

@@ -61,3 +61,9 @@ CANCEL_ALL_AFTER = Endpoint(
     "private_post_rfq_cancel_all_after", "rfq/cancel-all-after", sends=1, window=1.0, proof=("triggerTime", "ts")
 )
 PUBLIC_TIME = Endpoint("fetch_time", "public/time", fields=("ts",))  # ccxt's method reads the reply
+
+# What the command asks about: OKX may be under maintenance, it does not know the key here, or the key is another's.
+MAINTENANCE = ("50001", "70208")
+KEY_UNKNOWN = ("50111", "50119")
+KEY_ELSEWHERE = ("50101", *KEY_UNKNOWN)
+TOO_MANY_REQUESTS = "50011"

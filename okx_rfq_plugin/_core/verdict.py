@@ -84,12 +84,6 @@ _TABLE: tuple[tuple[Meaning, type[BaseError], str], ...] = (
     ),
     (Meaning.REJECTED, ExchangeError, "59510 59610 70200 70203 70511"),
 )
-# What the command asks about: OKX may be under maintenance, it does not know the key here, or the key is another's.
-MAINTENANCE = ("50001", "70208")
-KEY_UNKNOWN = ("50111", "50119")
-KEY_ELSEWHERE = ("50101", *KEY_UNKNOWN)
-TOO_MANY_REQUESTS = "50011"
-
 _MEANING_OF = {code: (meaning, raises) for meaning, raises, codes in _TABLE for code in codes.split()}
 _DONE = (Meaning.DONE, BadResponse)
 _UNKNOWN = (Meaning.UNKNOWN, BadResponse)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Protocol
 
-from okx_rfq_plugin._core.verdict import MAINTENANCE
+from okx_rfq_plugin._core.endpoints import MAINTENANCE
 from okx_rfq_plugin.cli.accounts import Account
 from okx_rfq_plugin.cli.destinations import Destination, Place, connected
 from okx_rfq_plugin.cli.outcomes import NOT_CANCELED, OK, exit_code, facts_of, sentence, summary

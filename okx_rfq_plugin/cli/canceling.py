@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from okx_rfq_plugin._core.verdict import MAINTENANCE
+from okx_rfq_plugin._core.endpoints import MAINTENANCE
 from okx_rfq_plugin.cli.accounts import Account
 from okx_rfq_plugin.cli.clock import pause
 from okx_rfq_plugin.cli.destinations import Destination, Place, connected

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from okx_rfq_plugin._core.verdict import MAINTENANCE
+from okx_rfq_plugin._core.endpoints import MAINTENANCE
 from okx_rfq_plugin.cli.accounts import Account, accounts_options
 from okx_rfq_plugin.cli.clock import ahead_of, pause
 from okx_rfq_plugin.cli.destinations import Destination, connected, destination_options

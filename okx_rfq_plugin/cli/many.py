@@ -15,7 +15,7 @@ import aiohttp
 import ccxt.async_support
 
 from okx_rfq_plugin import RetryPolicy, install
-from okx_rfq_plugin._core.verdict import MAINTENANCE
+from okx_rfq_plugin._core.endpoints import MAINTENANCE
 from okx_rfq_plugin.cli.accounts import Account
 from okx_rfq_plugin.cli.clock import ahead_of, async_pause
 from okx_rfq_plugin.cli.destinations import Destination

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from okx_rfq_plugin._core.verdict import KEY_ELSEWHERE, KEY_UNKNOWN, TOO_MANY_REQUESTS
+from okx_rfq_plugin._core.endpoints import KEY_ELSEWHERE, KEY_UNKNOWN, TOO_MANY_REQUESTS
 from okx_rfq_plugin.cli.clock import ahead_of, pause
 from okx_rfq_plugin.cli.destinations import HOSTS, Destination
 from okx_rfq_plugin.cli.maintenance import notices
