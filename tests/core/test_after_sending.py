@@ -46,6 +46,22 @@ def standin(clock: VirtualClock) -> Iterator[Standin]:
         yield running
 
 
+@pytest.fixture
+def aim(standin: Standin, clock: VirtualClock) -> Iterator[Callable[..., Any]]:
+    """Makes exchanges that talk to the stand-in, and closes the sessions that a sync one has had."""
+    sessions: list[Any] = []
+
+    def make(twin: Twin, **policy: float) -> Any:
+        exchange = aimed(twin, standin, clock, **policy)
+        sessions.append(exchange)
+        return exchange
+
+    yield make
+    for exchange in sessions:
+        if exchange.synchronous and exchange.session is not None:
+            exchange.session.close()
+
+
 def told(twin: Twin, exchange: Any) -> tuple[bool, int]:
     """Cancel, and return whether it is in doubt, and after how many attempts; a receipt is no doubt."""
     try:
@@ -57,13 +73,13 @@ def told(twin: Twin, exchange: Any) -> tuple[bool, int]:
 
 @pytest.mark.parametrize("head", HEADS)
 def test_reply_that_cannot_be_read_is_a_doubt_and_asked_again(
-    head: str, twin: Twin, standin: Standin, clock: VirtualClock
+    head: str, twin: Twin, aim: Any, standin: Standin
 ) -> None:
     """OKX may have canceled: the words say so, and it is tried again, as after any reply that says nothing."""
     wire = f"HTTP/1.1 200 OK\r\n{HEADS[head]}\r\n\r\n{SUCCESS}".encode("latin-1")
     standin.script(raw(wire), path=CANCEL_ALL)
 
-    doubt, attempts = told(twin, aimed(twin, standin, clock, deadline=1.0))
+    doubt, attempts = told(twin, aim(twin, deadline=1.0))
 
     arrived = len(standin.seen(CANCEL_ALL))
     assert attempts == arrived
@@ -72,23 +88,21 @@ def test_reply_that_cannot_be_read_is_a_doubt_and_asked_again(
 
 @pytest.mark.parametrize("location", LOCATIONS)
 def test_redirect_to_no_address_is_a_doubt_and_asked_again(
-    location: str, twin: Twin, standin: Standin, clock: VirtualClock
+    location: str, twin: Twin, aim: Any, standin: Standin
 ) -> None:
     """Requests works out where a redirect leads even if nobody follows it."""
     standin.script(reply(302, SUCCESS, headers={"Location": location}), path=CANCEL_ALL)
 
-    error: Any = failure_of(twin, aimed(twin, standin, clock, deadline=1.0))
+    error: Any = failure_of(twin, aim(twin, deadline=1.0))
 
     assert error.cancel_failure.may_be_canceled is True
     assert len(standin.seen(CANCEL_ALL)) == error.cancel_failure.attempts > 1
 
 
-def test_lost_request_is_in_doubt_whatever_was_handled_when_it_was_sent(
-    twin: Twin, standin: Standin, clock: VirtualClock
-) -> None:
+def test_lost_request_is_in_doubt_whatever_was_handled_when_it_was_sent(twin: Twin, aim: Any, standin: Standin) -> None:
     """An earlier refused connection is chained to the next error, and says nothing about it."""
     standin.script(silence(), path=CANCEL_ALL)
-    exchange = aimed(twin, standin, clock, deadline=0.0)
+    exchange = aim(twin, deadline=0.0)
     nobody = f"http://127.0.0.1:{closed_port()}/"
 
     def sync(url: str, *args: Any) -> Any:
@@ -124,10 +138,11 @@ class SendsTwice(requests.Session):
         return super().request(method, self.elsewhere, *args, **kwargs)
 
 
-def test_session_that_sends_again_by_itself_leaves_a_doubt(standin: Standin, clock: VirtualClock) -> None:
+def test_session_that_sends_again_by_itself_leaves_a_doubt(aim: Any, standin: Standin) -> None:
     """Its last error says nothing about what it has sent before."""
     standin.script(silence(), path=CANCEL_ALL)
-    exchange = aimed(Twin(ccxt, True), standin, clock, deadline=0.0)
+    exchange = aim(Twin(ccxt, True), deadline=0.0)
+    exchange.session.close()
     exchange.session = SendsTwice()
     exchange.session.elsewhere = f"http://127.0.0.1:{closed_port()}/"
 
@@ -141,11 +156,10 @@ def test_session_that_sends_again_by_itself_leaves_a_doubt(standin: Standin, clo
     [(urllib3.Retry(2, allowed_methods=None, backoff_factor=0), True), (urllib3.Retry(0), False)],
     ids=["again", "once"],
 )
-def test_adapter_that_sends_again_leaves_a_doubt(
-    retry: Any, doubt: bool, standin: Standin, clock: VirtualClock
-) -> None:
+def test_adapter_that_sends_again_leaves_a_doubt(retry: Any, doubt: bool, aim: Any) -> None:
     """urllib3's Retry raises what came of the last time; without it a refused connection is no doubt."""
-    exchange = aimed(Twin(ccxt, True), standin, clock, deadline=0.0)
+    exchange = aim(Twin(ccxt, True), deadline=0.0)
+    exchange.session.close()
     exchange.session = requests.Session()
     exchange.session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retry))
     exchange.urls["api"]["rest"] = f"http://127.0.0.1:{closed_port()}"
@@ -168,10 +182,11 @@ class Remembers(requests.Session):
         return self.remembered
 
 
-def test_reply_out_of_a_cache_is_none(standin: Standin, clock: VirtualClock) -> None:
+def test_reply_out_of_a_cache_is_none(aim: Any, standin: Standin, clock: VirtualClock) -> None:
     """It is the reply to an earlier cancel."""
     standin.script(OK, path=CANCEL_ALL)
-    exchange = aimed(Twin(ccxt, True), standin, clock, deadline=0.0)
+    exchange = aim(Twin(ccxt, True), deadline=0.0)
+    exchange.session.close()
     exchange.session = Remembers()
     assert "canceled" == exchange.cancel_all_rfqs()["status"]
     clock.time += 10
@@ -199,11 +214,9 @@ def _poolmanager(session: Any) -> None:
 
 
 @pytest.mark.parametrize("put", [_pool_settings, _init_poolmanager, _poolmanager])
-def test_source_address_in_an_adapters_pool_is_kept(
-    put: Callable[[Any], None], standin: Standin, clock: VirtualClock
-) -> None:
+def test_source_address_in_an_adapters_pool_is_kept(put: Callable[[Any], None], aim: Any, standin: Standin) -> None:
     """A key with a list of addresses is refused from any other."""
-    exchange = aimed(Twin(ccxt, True), standin, clock)
+    exchange = aim(Twin(ccxt, True))
     put(exchange.session)
     standin.script(silence(), OK, path=CANCEL_ALL)
 
@@ -233,9 +246,9 @@ class peers:  # in lower case, as contextlib names its own
         self._patch.undo()
 
 
-def test_what_is_put_on_ccxts_own_client_session_is_kept(standin: Standin, clock: VirtualClock) -> None:
+def test_what_is_put_on_ccxts_own_client_session_is_kept(aim: Any, standin: Standin) -> None:
     """Cookies, traces and headers of the session go with every attempt."""
-    exchange = aimed(Twin(ccxt.async_support, False), standin, clock)
+    exchange = aim(Twin(ccxt.async_support, False))
     standin.script(silence(), OK, path=CANCEL_ALL)
     traced: list[str] = []
 
@@ -272,10 +285,10 @@ def test_what_is_put_on_ccxts_own_client_session_is_kept(standin: Standin, clock
     "value", [7, b"bytes", ["list"], "dummy-\ud800-key"], ids=["int", "bytes", "list", "surrogate"]
 )
 def test_key_that_is_no_text_is_refused_and_not_shown(
-    name: str, value: Any, twin: Twin, standin: Standin, clock: VirtualClock
+    name: str, value: Any, twin: Twin, aim: Any, standin: Standin
 ) -> None:
     """A secret out of an environment that is no UTF-8 would be quoted whole by the error of its encoding."""
-    exchange = aimed(twin, standin, clock)
+    exchange = aim(twin)
     setattr(exchange, name, value)
 
     with pytest.raises(ccxt.AuthenticationError) as raised:
