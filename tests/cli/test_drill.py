@@ -42,6 +42,7 @@ def test_a_sandbox_is_what_a_sandbox_believes(okx: Sandbox, tmp_path: Path) -> N
     assert not [value for value in (*okx.credentials.values(), "100001", okx.rfqs()[0]["rfqId"]) if value in text]
 
 
+@pytest.mark.exhaustive
 def test_a_reply_that_is_another_is_named(okx: Sandbox, tmp_path: Path) -> None:
     """A field more, a field less, another code: what was seen, and what was believed."""
     okx.fault("rfq/counterparties", Fault(body='{"code":"0","msg":"","data":[{"traderName":"x","more":1}]}'))

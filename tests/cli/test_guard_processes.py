@@ -132,7 +132,7 @@ def test_a_guard_that_is_killed_has_a_twin(wrapper: str, okx: Sandbox, tmp_path:
     assert "The guard has disappeared. Its twin ends the command and cancels." in guarded.said()
 
 
-@pytest.mark.parametrize("order", ["guard, twin", "twin, guard"])
+@pytest.mark.parametrize("order", ["guard, twin", pytest.param("twin, guard", marks=pytest.mark.exhaustive)])
 def test_guard_and_twin_killed_at_once_have_an_understudy(order: str, okx: Sandbox, tmp_path: Path) -> None:
     """Whichever of the two goes first."""
     guarded = Guarded(okx, tmp_path, "in a session of its own")

@@ -13,7 +13,7 @@ from support.blocks import NOT_RUN, ROOT, Block, Place, alike, blocks, pages
 from support.manual import commands
 
 # What a newcomer tries first is tried at each change; the rest, some sixty processes, on the oldest and newest Python.
-FIRST = (ROOT / "README.md", ROOT / "docs" / "index.md", ROOT / "docs" / "tutorials" / "strategy.md")
+FIRST = (ROOT / "README.md", ROOT / "docs" / "index.md")
 ELSEWHERE = (ROOT / "docs" / "pytest.md",)  # tests/testing/test_pytest_docs.py runs its code
 PAGES = [
     pytest.param(page, marks=() if page in FIRST else pytest.mark.exhaustive, id=page.relative_to(ROOT).as_posix())

@@ -40,7 +40,7 @@ def guarded(
             process.close()
 
 
-@pytest.mark.parametrize("by", ["option", "variable"])
+@pytest.mark.parametrize("by", ["option", pytest.param("variable", marks=pytest.mark.exhaustive)])
 def test_what_is_guarded_joins_by_itself(by: str, store: EmbeddedServer, sandbox: Sandbox, tmp_path: Path) -> None:
     """Also behind a wrapper; it is halted with the fleet, and when it ends the book is empty."""
     options = ("--fleet", store.url) if by == "option" else ()
