@@ -15,7 +15,7 @@ class RfqExchange(Protocol):
         """Cancel every active RFQ of the User ID."""
 
     def fetch_open_rfqs(self, params: dict[str, Any] = ...) -> list[OpenRfq]:
-        """Read the RFQs of one's own that are open."""
+        """Read the account's own open RFQs."""
 
     def cancel_all_quotes(self, params: dict[str, Any] = ...) -> Receipt:
         """Cancel every active quote of the User ID."""

@@ -1,4 +1,4 @@
-"""This file checks what `install` and `uninstall` put on exchanges and classes, and that nothing else changes."""
+"""What `install` and `uninstall` put on exchanges and classes, and that nothing else changes."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def signum(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 def is_ending(error: BaseException, signum: int) -> bool:
-    """Say whether a process ends by this as the signal wants it."""
+    """Return whether a process ends by this as the signal wants it."""
     if signum == signal.SIGINT:
         return isinstance(error, KeyboardInterrupt)
     return isinstance(error, SystemExit) and error.code == 143

@@ -1,4 +1,4 @@
-"""This file checks the package as a whole: what an import costs, what it names, and which room may know which."""
+"""The package as a whole: what an import costs, what it names, and which module may know which."""
 
 from __future__ import annotations
 

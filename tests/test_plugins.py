@@ -1,4 +1,4 @@
-"""This file checks who may serve, wrap and watch a cancel, and that no plugin stands in the way of one."""
+"""Who may serve, wrap and watch a cancel, and that no plugin stands in the way of one."""
 
 from __future__ import annotations
 

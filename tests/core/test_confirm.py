@@ -1,4 +1,4 @@
-"""This file checks that none is left: confirmed by OKX, canceled by name where it must be, named where some are."""
+"""None is left: confirmed by OKX, canceled by name where it must be, and named where some are."""
 
 from __future__ import annotations
 

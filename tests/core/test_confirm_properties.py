@@ -1,4 +1,4 @@
-"""This file lets requests fail and the world go on as hypothesis likes, and holds what "none is left" must mean."""
+"""Whatever fails and happens meanwhile, what "none is left" must mean; the cases are hypothesis's."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def test_hung_connection_costs_the_attempts_timeout_which_doubles(
 
 
 def is_closed(session: Any) -> bool:
-    """Say whether nothing is left open; requests does not say so itself, and lets go of its connections."""
+    """Return whether nothing is left open; requests does not say so itself, and lets go of its connections."""
     if session is None:  # ccxt before 4.5.71 looks before it has opened one
         return True
     if isinstance(session, aiohttp.ClientSession):

@@ -138,7 +138,7 @@ def triples() -> Iterator[tuple[str, list[Row]]]:
 
 
 def possible(first: str, second: str) -> bool:
-    """Say whether the one may follow: which connection fails is not told where there is another one between."""
+    """Return whether the one may follow: which connection fails is not told where there is another one between."""
     return not (GROUPS[first][0].detour and isinstance(GROUPS[second][0].step, Unreached))
 
 

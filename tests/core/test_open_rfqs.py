@@ -1,4 +1,4 @@
-"""This file checks `fetch_open_rfqs`: whose RFQs it reads, in which manner, and what it says where it cannot."""
+"""`fetch_open_rfqs`: whose RFQs it reads, in which shape, and what it says where it cannot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file holds what every published reply to cancel-all-rfqs must come to, written down apart from the package.
+"""What every published reply to cancel-all-rfqs must come to, written down apart from the package.
 
 Source: okx.com/docs-v5/en/#error-code-rest-api and #error-code-rest-api-block-trading-and-spread-orderbook, and for
 "ccxt's own class" what ccxt 4.5.90 raises. A stand-in sends each reply over a real socket, to both twins.

@@ -1,4 +1,4 @@
-"""This file lets callers come, leave, lose and be refused as hypothesis likes, and holds what sharing must never do."""
+"""However callers come, leave, get lost and are refused, what sharing must never do; the cases are hypothesis's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file breaks the way between ccxt and the venue, on real sockets, and holds what a cancel must say then."""
+"""What a cancel must say when the way between ccxt and the venue breaks, on real sockets."""
 
 from __future__ import annotations
 

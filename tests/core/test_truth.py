@@ -1,4 +1,4 @@
-"""This file lets hypothesis make up series of answers, and holds that a cancel tells the truth after any of them."""
+"""Whatever series of answers comes, a cancel tells the truth after it; the series are hypothesis's."""
 
 from __future__ import annotations
 

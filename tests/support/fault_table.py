@@ -49,7 +49,7 @@ class Row:
 
     @property
     def ends(self) -> bool:
-        """Say whether no further request may follow."""
+        """Return whether no further request may follow."""
         return self.means in (DONE, EMPTY, NO)
 
 

@@ -1,4 +1,4 @@
-"""This file puts TLS in front of a server that speaks none, under a certificate made for the occasion."""
+"""TLS in front of a server that speaks none, under a certificate made for the occasion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file is OKX and the way to it: a name to resolve, a port to find, and a server that plays a script."""
+"""OKX and the way to it: a name to resolve, a port to find, and a server that plays a script."""
 
 from __future__ import annotations
 

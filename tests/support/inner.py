@@ -1,4 +1,4 @@
-"""This file runs pytest inside of a test."""
+"""Runs pytest within a test."""
 
 from __future__ import annotations
 

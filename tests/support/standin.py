@@ -1,4 +1,4 @@
-"""This file stands in for a venue over real sockets: it answers as it was told, notes what came, and knows no venue."""
+"""A stand-in for a venue over real sockets: answers as it was told, notes what came, and knows no venue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file holds the two things that stand in for the world in every test: a clock, and ccxt's two faces."""
+"""The two things that stand in for the world in every test: a clock, and ccxt's two faces."""
 
 from __future__ import annotations
 

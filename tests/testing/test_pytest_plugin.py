@@ -1,4 +1,4 @@
-"""The pytest plugin: what a test-suite that uses it sees, in runs of pytest inside of this one."""
+"""The pytest plugin: what a test-suite that uses it sees, in runs of pytest within this one."""
 
 from __future__ import annotations
 

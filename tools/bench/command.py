@@ -1,4 +1,4 @@
-"""This file measures the command: how soon a cancel is on the wire after a cold start, and many accounts at once."""
+"""The command: how soon a cancel is on the wire after a cold start, and many accounts at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file makes the clients that are compared, all with one face."""
+"""The clients that are compared, all with one face."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def async_contenders(url: str, **policy: float) -> dict[str, Any]:
 
 
 def served(outcome: Any) -> bool:
-    """Say whether a caller now knows that no RFQ is active; raw clients call "none active" an error."""
+    """Return whether a caller now knows that no RFQ is active; raw clients call "none active" an error."""
     if isinstance(outcome, dict):
         return outcome.get("code", "0") in ("0", "70207")
     return isinstance(outcome, ccxt.ExchangeError) and "70207" in str(outcome)

@@ -1,4 +1,4 @@
-"""This file measures what the package costs where nothing waits: per call, at import, at the start of pytest."""
+"""What the package costs where nothing waits: per call, at import, at the start of pytest."""
 
 from __future__ import annotations
 

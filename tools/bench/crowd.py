@@ -1,4 +1,4 @@
-"""This file lets many callers pull the switch of one account in the same moment, as tasks and as threads."""
+"""Many callers that cancel for one account in the same moment, as tasks and as threads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file is one of several processes that cancel in the same moment: it waits for it, and prints how it ended."""
+"""One of several processes that cancel in the same moment: waits for it, and prints how it ended."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""This file holds what was measured: cells of samples, in rows, beside their targets."""
+"""What was measured: cells of samples, in rows, beside their targets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file shows the rows: on the terminal, as JSON, and as a table in docs/benchmark.md."""
+"""Shows the rows: on the terminal, as JSON, and as a table in docs/benchmark.md."""
 
 from __future__ import annotations
 

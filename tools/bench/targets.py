@@ -1,4 +1,4 @@
-"""This file says what is to be reached, one row of a table for each target, and judges the rows by it."""
+"""What is to be reached, one row of a table for each target, and which rows reach it."""
 
 from __future__ import annotations
 

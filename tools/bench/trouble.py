@@ -1,4 +1,4 @@
-"""This file measures a cancel in trouble: a hung connection, rejections, other processes on the same User ID."""
+"""A cancel in trouble: a hung connection, rejections, other processes on the same User ID."""
 
 from __future__ import annotations
 

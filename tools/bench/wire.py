@@ -1,4 +1,4 @@
-"""This file measures how long a cancel takes from the call until the request has arrived at the sandbox."""
+"""How long a cancel takes from the call until the request has arrived at the sandbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file says which small changes are made: cosmic-ray's own that say something new, and two that it has not."""
+"""Which small changes are made: those of cosmic-ray that say something new, and two that it has not."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def register() -> None:
 
 
 def tells(spec: MutationSpec, calculations: set[tuple[int, int]]) -> bool:
-    """Say whether a change is made.
+    """Return whether a change is made.
 
     Args:
         spec: the change.

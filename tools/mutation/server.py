@@ -1,4 +1,4 @@
-"""This file runs pytest again and again in forks of one process, which has imported what never changes."""
+"""Runs pytest again and again in forks of one process, which has imported what never changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file is the part of a soak that is the same for threads and tasks: whom to be, what to ask, how to judge."""
+"""The part of a soak that is the same for threads and tasks: whom to be, what to ask, how to judge."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class Desk:
 
     @contextmanager
     def creating(self, params: dict[str, Any]) -> Iterator[Callable[[Any], None]]:
-        """Create an RFQ inside of this, and hand over the reply."""
+        """Create an RFQ inside this, and hand over the reply."""
 
         def created(reply: Any) -> None:
             # Of a create that failed nobody knows; ccxt returns what is no reply of OKX's, too.
@@ -130,7 +130,7 @@ class Desk:
 
     @contextmanager
     def canceling(self, *stops: type[BaseException]) -> Iterator[Callable[[Any], None]]:
-        """Call `cancel_all_rfqs()` inside of this, and hand over the receipt; then it is judged.
+        """Call `cancel_all_rfqs()` inside this, and hand over the receipt; then it is judged.
 
         Args:
             stops: what may come from outside, other than ccxt's errors.

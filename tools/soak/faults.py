@@ -1,4 +1,4 @@
-"""This file makes faults at random; none of them makes OKX say what is not so."""
+"""Makes faults at random; none of them makes OKX say what is not so."""
 
 from __future__ import annotations
 

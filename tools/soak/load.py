@@ -1,4 +1,4 @@
-"""This file puts the sandbox under load, and checks its limits and its books by what the clients saw."""
+"""Puts the sandbox under load, and checks its limits and its books by what the clients saw."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This file soaks the plugin: threads and tasks that create and cancel, while all that can go wrong does."""
+"""Soaks the plugin: threads and tasks that create and cancel, while all that can go wrong does."""
 
 from __future__ import annotations
 

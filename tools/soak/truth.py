@@ -1,4 +1,4 @@
-"""This file holds every outcome against the sandbox's own book, and keeps what was not true."""
+"""Compares every outcome with the sandbox's own book, and keeps what was not true."""
 
 from __future__ import annotations
 
