@@ -21,6 +21,7 @@ from okx_rfq_plugin import RetryPolicy, install
 from okx_rfq_plugin._core import certificates
 from okx_rfq_plugin._core.clock_offset import ClockOffset
 from okx_rfq_plugin._core.connection import is_ccxts_own, is_closed
+from okx_rfq_plugin.okx import CLOCK
 from okx_rfq_plugin.sandbox import Sandbox
 
 OK = reply(200, SUCCESS)
@@ -44,7 +45,7 @@ def test_an_interrupt_before_the_first_attempt_has_its_facts(error: BaseExceptio
         armed = False
 
         def __getattribute__(self, name: str) -> Any:
-            if name == "apiKey" and type(self).armed:
+            if name == CLOCK and type(self).armed:
                 type(self).armed = False
                 raise error
             return super().__getattribute__(name)
