@@ -191,6 +191,9 @@ def is_ccxts_code(exchange: Any, *names: str) -> bool:
     return members.are_ccxts(exchange, names)
 
 
+Failed = Callable[[BaseException, "BaseException | None", bool], None]
+
+
 class OneRequest:
     """The session that ccxt is handed for the one request of an attempt.
 
@@ -200,12 +203,10 @@ class OneRequest:
     Args:
         choose: returns the session to send by; asked when it is needed, once.
         leaving: called when the HTTP library takes over.
-        failed: called with what the library raised, and whether it is certain that nothing has left.
+        failed: called with what the library raised, what was being handled before, and whether certainly nothing left.
     """
 
-    def __init__(
-        self, choose: Callable[[], Any], leaving: Callable[[], None], failed: Callable[[BaseException, bool], None]
-    ) -> None:
+    def __init__(self, choose: Callable[[], Any], leaving: Callable[[], None], failed: Failed) -> None:
         self._choose = choose
         self._leaving = leaving
         self._failed = failed
@@ -229,9 +230,9 @@ class OneRequest:
 
     def _judge(self, error: BaseException, once: bool, handled: BaseException | None) -> None:
         try:
-            self._failed(error, once and transport.nothing_left(error, handled))
+            self._failed(error, handled, once and transport.nothing_left(error, handled))
         except BaseException:  # an interrupt: what it has cut short is done again
-            self._failed(error, once and transport.nothing_left(error, handled))
+            self._failed(error, handled, once and transport.nothing_left(error, handled))
             raise
 
     def get(self, *args: Any, **kwargs: Any) -> Any:

@@ -68,7 +68,8 @@ class Request:
         self._handed: Any = None  # the session that ccxt's `fetch` was given, and in whose place
         self._handed_for: Any = None
         self._owned: list[Any] = []  # sessions that were made for this request, one for each send
-        self._raised: BaseException | None = None
+        self._raised: BaseException | None = None  # by the HTTP library
+        self._handled: BaseException | None = None  # what was being handled when it was called
 
     def __enter__(self) -> Request:
         self._token = _current.set(self)
@@ -83,14 +84,15 @@ class Request:
         self.delegate = None
         for signature in self._signatures:
             _requests.pop(signature, None)
+        if error is not None and not isinstance(error, Exception):
+            return False  # an interrupt
         judged = None if error is None else self._as_ccxt_error(transport.unwrapped(error))
         outcome = self._judge(judged)
-        if judged is not None or error is None:
+        is_told = error is None or judged is not None
+        # Code of the user's may have made an exception of its own of OKX's refusal; it goes on.
+        if is_told or outcome.is_refusal:
             self._attempt.outcome = outcome
-            return True
-        if isinstance(error, Exception) and outcome.is_refusal:
-            self._attempt.outcome = outcome  # the user's own code has made it an exception of its own, which goes on
-        return False
+        return is_told
 
     def call(self) -> Any:
         """Call ccxt's implicit method; on async exchanges this returns the coroutine."""
@@ -225,8 +227,8 @@ class Request:
         self._sends[-1].left = True
         self._attempt.left = True
 
-    def _failed(self, error: BaseException, nothing_left: bool) -> None:
-        self._raised = error
+    def _failed(self, error: BaseException, handled: BaseException | None, nothing_left: bool) -> None:
+        self._raised, self._handled = error, handled
         if nothing_left or getattr(error, NOT_SENT, False):
             self._sends[-1].left = False
             self._attempt.left = self._unseen or any(send.left for send in self._sends)
@@ -235,7 +237,7 @@ class Request:
         if isinstance(error, BaseError):
             return error
         if error is self._raised or transport.is_of_a_reply(error):
-            return transport.as_ccxt_error(self.exchange, error)
+            return transport.as_ccxt_error(self.exchange, error, self._handled)
         return None
 
     def _judge(self, error: BaseError | None) -> Outcome:
@@ -244,9 +246,13 @@ class Request:
         # The user's own code on the way did not send by itself beside it, if it ends with what was seen here.
         ends_with_it = raised is not None and error is not None and transport.leads_to(raised, error)
         sent = last.left or reply is not None or (self._unseen and not ends_with_it)
-        if raised is not None and not sent and isinstance(error, OperationFailed) is transport.is_final(raised):
+        if (
+            raised is not None
+            and not sent
+            and isinstance(error, OperationFailed) is transport.is_final(raised, self._handled)
+        ):
             # ccxt has no rule in this: whether another attempt may help decides which of its families fits.
-            error = transport.as_ccxt_error(self.exchange, raised) or error
+            error = transport.as_ccxt_error(self.exchange, raised, self._handled) or error
         verdict = classify(self._endpoint, reply, error, sent=sent)
         acted = not self._endpoint.reads and (
             verdict.some or verdict.meaning in _ACTED or any(map(self._may_have_acted, earlier))

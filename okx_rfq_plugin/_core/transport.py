@@ -81,12 +81,12 @@ def leads_to(first: BaseException, last: BaseException) -> bool:
     return any(each is first for each in _chain(last))
 
 
-def is_final(error: BaseException) -> bool:
+def is_final(error: BaseException, handled: BaseException | None = None) -> bool:
     """Return whether no repetition mends it: a certificate that is not trusted, or settings that cannot work."""
     return any(
         isinstance(each, (*_UNTRUSTED, ValueError, TypeError))
         or (isinstance(each, OSError) and "CA certificate bundle" in str(each))
-        for each in _chain(error)
+        for each in _chain(error, handled)
     )
 
 
@@ -113,13 +113,14 @@ def explain(error: BaseException) -> str:
     return f"{error} ({type(error).__name__})"
 
 
-def as_ccxt_error(exchange: Any, error: BaseException) -> BaseError | None:
+def as_ccxt_error(exchange: Any, error: BaseException, handled: BaseException | None = None) -> BaseError | None:
     """Return the ccxt error for what an HTTP library raised and ccxt did not translate; None if it is neither's."""
     if not isinstance(error, Exception):
         return None
-    if nothing_left(error):
-        kind: Any = ExchangeError if is_final(error) else NetworkError
-    elif any(isinstance(each, (OSError, EOFError)) or "ClientError" in _names(each) for each in _chain(error)):
+    chain = _chain(error, handled)
+    if nothing_left(error, handled):
+        kind: Any = ExchangeError if is_final(error, handled) else NetworkError
+    elif any(isinstance(each, (OSError, EOFError)) or "ClientError" in _names(each) for each in chain):
         kind = RequestTimeout if "TimeoutError" in _names(error) else NetworkError
     elif is_of_a_reply(error):
         kind = BadResponse

@@ -125,6 +125,31 @@ def test_lost_request_is_in_doubt_whatever_was_handled_when_it_was_sent(twin: Tw
     assert 1 == len(standin.seen(CANCEL_ALL))
 
 
+def test_refused_connection_is_tried_again_whatever_was_handled_before(twin: Twin, aim: Any, standin: Standin) -> None:
+    """A ValueError of the user's own code, chained to it, is not one of settings that no repetition mends."""
+    exchange = aim(twin, deadline=1.0)
+    nobody = f"http://127.0.0.1:{closed_port()}/"
+
+    def sync(url: str, *args: Any) -> Any:
+        try:
+            return int("no number")
+        except ValueError:
+            return ccxt.okx.fetch(exchange, nobody, *args)
+
+    async def not_sync(url: str, *args: Any) -> Any:
+        try:
+            return int("no number")
+        except ValueError:
+            return await ccxt.async_support.okx.fetch(exchange, nobody, *args)
+
+    exchange.fetch = sync if twin.synchronous else not_sync
+
+    error: Any = failure_of(twin, exchange)
+
+    assert error.cancel_failure.may_be_canceled is False
+    assert error.cancel_failure.attempts > 1
+
+
 class SendsTwice(requests.Session):
     """A user's session that tries again by itself, elsewhere."""
 
