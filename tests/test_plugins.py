@@ -358,7 +358,7 @@ OWN = re.compile(r"\[project\.entry-points\.okx_rfq_plugin\]\nokx = \"(.+)\"\n")
 
 
 def test_the_manager_that_is_being_loaded_is_the_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks for it while third parties are being loaded gets the one that will be there."""
+    """Asking for it while third parties are being loaded gives the one that will be there."""
     manager = okx_rfq_plugin.get_plugin_manager()
     monkeypatch.setattr(plugins, "_loaded", False)
 
@@ -366,7 +366,7 @@ def test_the_manager_that_is_being_loaded_is_the_one(monkeypatch: pytest.MonkeyP
 
 
 def test_ctrl_c_while_third_parties_are_loaded_loses_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl+C goes through, and whoever asks next has them loaded, each of them."""
+    """Ctrl+C goes through, and the next to ask has them loaded, each of them."""
     loaded: list[str] = []
 
     class Declared:

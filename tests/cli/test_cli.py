@@ -393,7 +393,7 @@ def test_output_that_cannot_be_written_is_told_in_a_sentence() -> None:
 
 
 def test_closed_stdout_changes_nothing() -> None:
-    """Whoever has closed it before is not told, and has the exit code."""
+    """Someone who has closed it before is not told, and has the exit code."""
     command = f'"{sys.executable}" -m okx_rfq_plugin cancel-all --env sandbox --json >&-'
 
     ended = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)

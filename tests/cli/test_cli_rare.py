@@ -13,7 +13,7 @@ from typing import Any
 import ccxt
 import click
 import pytest
-from support.command import VARIABLES, invoke, keys, plain
+from support.command import VARIABLES, invoke, plain
 
 from okx_rfq_plugin.__main__ import main
 from okx_rfq_plugin.cli.accounts import read_accounts
@@ -22,22 +22,7 @@ from okx_rfq_plugin.cli.outcomes import facts_of, sentence
 from okx_rfq_plugin.cli.processes import Process
 from okx_rfq_plugin.sandbox import Sandbox
 
-PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
-
-
-@pytest.fixture(autouse=True)
-def bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No key and no proxy but the test's."""
-    for name in (*VARIABLES.values(), "OKX_EXCHANGE", *PROXIES, *map(str.upper, PROXIES)):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def okx(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """A sandbox to which the environment has the keys."""
-    for name, value in keys(sandbox.credentials).items():
-        monkeypatch.setenv(name, value)
-    return sandbox
+pytestmark = pytest.mark.usefixtures("bare")
 
 
 def there(okx: Sandbox) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ class Guarded:
         return self.process.wait(PATIENCE)
 
     def judge(self) -> None:
-        """The twin, or whoever took its place, has ended it all; the strategy is gone, and the book is empty."""
+        """The twin, or what took its place, has ended it all; the strategy is gone, and the book is empty."""
         assert eventually(lambda: self.status()["state"] == "ended"), self.said()
         assert is_gone(self.strategy), self.said()
         assert [] == self.okx.rfqs("active"), self.said()

@@ -9,7 +9,7 @@ from typing import Any
 
 import ccxt
 import pytest
-from support.command import VARIABLES, invoke, keys, plain
+from support.command import invoke, plain
 from support.twins import VirtualClock
 
 from okx_rfq_plugin.cli import canceling, list_rfqs, many, twin
@@ -22,22 +22,9 @@ from okx_rfq_plugin.cli.terminal import attempts_shown
 from okx_rfq_plugin.credentials import value_of
 from okx_rfq_plugin.sandbox import Sandbox
 
+pytestmark = pytest.mark.usefixtures("bare")
+
 SURVIVOR = Process(7, started=100, parent=1, group=7, session=7, name="sleep")
-
-
-@pytest.fixture(autouse=True)
-def bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No key and no proxy but the test's."""
-    for name in (*VARIABLES.values(), "OKX_EXCHANGE", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def okx(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """A sandbox to which the environment has the keys."""
-    for name, value in keys(sandbox.credentials).items():
-        monkeypatch.setenv(name, value)
-    return sandbox
 
 
 def written(folder: Path, *urls: str, env: str = "sandbox") -> Path:

@@ -661,7 +661,7 @@ def test_observers_hear_of_a_batch_that_is_repeated(
     assert isinstance(watcher.heard[0][1], ccxt.RateLimitExceeded)
 
 
-def test_whoever_cancels_instead_is_told_to_confirm(twin: Twin, exchange: Any) -> None:
+def test_a_plugin_that_cancels_instead_is_told_to_confirm(twin: Twin, exchange: Any) -> None:
     """The hook has it as the caller gave it."""
     asked_for = []
 

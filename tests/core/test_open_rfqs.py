@@ -115,7 +115,7 @@ def test_oldest_comes_first(twin: Twin, sandbox: Sandbox, exchange: Any) -> None
 
 
 def test_limit_is_the_size_of_a_page(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
-    """Whoever wants small pages gets all of them."""
+    """A caller that wants small pages gets all of them."""
     for _ in range(5):
         sandbox.create_rfq()
 

@@ -79,7 +79,7 @@ def test_quotes_have_a_limit_of_their_own(
 
 
 def test_failure_speaks_of_quotes(twin: Twin, sandbox: Sandbox, clock: VirtualClock) -> None:
-    """Whoever reads it is not sent to look at RFQs."""
+    """It sends nobody to look at RFQs."""
     exchange = made(twin, sandbox, clock, deadline=0)
     sandbox.fault(CANCEL_ALL, 504)
 

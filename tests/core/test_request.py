@@ -517,7 +517,7 @@ async def by_a_client_of_its_own_async(self: Any, *args: Any) -> Any:
 
 
 def test_fetch_with_a_client_of_its_own_gets_its_receipt(made: Any, twin: Any, sandbox: Sandbox) -> None:
-    """A reply is known by the signature of its request, whoever has sent it."""
+    """A reply is known by the signature of its request, by whatever client it was sent."""
     own = by_a_client_of_its_own if twin.synchronous else by_a_client_of_its_own_async
     exchange = made(overriding(twin, fetch=own), policy=ONCE)
     sandbox.create_rfq()

@@ -235,7 +235,7 @@ def test_those_who_wait_are_served_by_one_request() -> None:
 
 
 def test_time_that_is_skipped_stands_still_for_those_who_wait_for_a_reply(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a replay waits take no time; a reply takes what it takes, and whoever shares it does not send another."""
+    """In a replay waits take no time; a reply takes what it takes, and a caller that shares it does not send another."""
     skipping = SkippingClock()
     monkeypatch.setattr(okx_rfq_plugin.get_plugin_manager().get_plugin("okx"), "clock", skipping)
 
@@ -398,7 +398,7 @@ def test_an_object_with_code_of_its_own_shares_with_itself_only(differ: Any, sen
 
 @pytest.mark.parametrize("leaver", [0, 1, 2])
 def test_a_caller_that_is_cancelled_while_it_waits_disturbs_nobody(leaver: int) -> None:
-    """Whoever it is that leaves, the others are served by one request, in time."""
+    """No matter which caller leaves, the others are served by one request, in time."""
 
     async def story(world: World) -> Any:
         exchange = venue()

@@ -266,7 +266,7 @@ def test_conflicting_proxies_old_and_new_are_rejected(twin: Any, exchange: Any, 
 def test_a_lost_reply_is_raised_from_ccxt_s_own_error_and_logged(
     twin: Any, standin: Standin, clock: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its cause is for whoever looks for the socket's own words; the log has what was raised, once."""
+    """Its cause has the socket's own words; the log has what was raised, once."""
     standin.script(reset())
 
     error = failure_of(twin, aimed(twin, standin, clock, deadline=0))

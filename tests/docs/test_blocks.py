@@ -52,7 +52,7 @@ def test_the_blocks_of_a_page_run(page: Path, place: Place) -> None:
 
 @pytest.mark.parametrize("page", pages(), ids=name_of)
 def test_a_block_that_is_not_run_says_why(page: Path) -> None:
-    """Whoever adds one to the documentation has to think of it."""
+    """An author who adds one to the documentation has to think of it."""
     assert [] == [block.line for block in blocks(page) if "not run" in block.notes and len(block.notes["not run"]) < 20]
 
 

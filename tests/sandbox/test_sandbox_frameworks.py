@@ -275,7 +275,7 @@ def test_set_sandbox_mode_chooses_the_environment(sandbox: Sandbox) -> None:
 
 
 def test_an_address_inside_of_the_api_addresses_is_taken(sandbox: Sandbox) -> None:
-    """Whoever moves an object on purpose can."""
+    """A test that moves an object on purpose can."""
     exchange = sandbox.exchange()
     exchange.urls["api"]["rest"] = "http://127.0.0.1:9"
 

@@ -368,7 +368,7 @@ def test_handles_for_quotes(sandbox: Sandbox, taker: Any, rfq: Any) -> None:
 
 
 def test_inbox_is_bounded(sandbox: Sandbox, wire: Any, taker: Any) -> None:
-    """A maker sees the latest ten thousand RFQs that it received, whoever sent them."""
+    """A maker sees the latest ten thousand RFQs that it received, from anyone."""
     ids = []
     for sender in (taker, sandbox.create_user()):
         ids += [sandbox.create_rfq(credentials=sender, counterparties=["SANDBOX1"])["rfqId"] for _ in range(5_001)]

@@ -173,7 +173,7 @@ def test_nothing_is_left_of_what_was_cleared(sandbox: Sandbox, wire: Any, clear:
 
 
 def test_the_text_of_ccxt_says_what_the_sandbox_is(exchange: Any) -> None:
-    """Whoever calls what is not served reads in ccxt's exception what to do."""
+    """Ccxt's exception says what to do when something is called that is not served."""
     with pytest.raises(ccxt.ExchangeError, match=r"sandbox of okx-rfq-plugin.*sandbox\.reply\(") as raised:
         exchange.fetch_order_book("BTC/USDT")
 

@@ -158,7 +158,7 @@ def test_a_task_that_polls_without_end_does_not_stop_the_time() -> None:
 
 
 def test_threads_share_the_time() -> None:
-    """Forty threads that begin together wait two seconds together, whoever comes first."""
+    """Forty threads that begin together wait two seconds together, no matter which comes first."""
     clock = VirtualClock()
     began, start, woken = clock.now(), threading.Barrier(40), []
 

@@ -128,7 +128,7 @@ async def _behind(sandbox: SandboxProcess, contender: Ccxt, count: int, hanging:
 
 
 def _in_turn(names: list[str], turn: int, pause: float) -> list[str]:
-    # Whoever waits a second each time is left out of most rounds that do not pause for everybody.
+    # A contender that waits a second each time is left out of most rounds that do not pause for everybody.
     return rotated([name for name in names if pause or turn % OFTEN == 0 or name != CCXT], turn)
 
 

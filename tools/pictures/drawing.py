@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-# Narrow, so that a phone shows it at nearly its own size; whoever looks at it on a desk sees it as wide as a paragraph.
+# Narrow, so that a phone shows it at nearly its own size; on a large screen it is as wide as a paragraph.
 WIDTH = 440
 
 _STYLE = """

@@ -33,7 +33,7 @@ class Size(NamedTuple):
 
 def run(seconds: float, size: Size, seed: int) -> Truth:
     """Soak for the given number of seconds and a little more, counted from when all servers are up."""
-    # Faults are for whoever comes first: crowds have a sandbox of their own, so that theirs meet them.
+    # A fault strikes the caller that comes first: crowds have a sandbox of their own, so that theirs meet them.
     with SandboxProcess() as sandbox, SandboxProcess() as crowded:
         truth = Truth(sandbox)
         until = time.monotonic() + seconds
