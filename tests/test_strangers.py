@@ -295,7 +295,7 @@ def test_what_is_wrong_gets_its_code(wrong: str, meet: Callable[..., Call], sand
 
 @pytest.mark.parametrize("off", [-31, 31])
 def test_a_wrong_clock_gets_50102(off: int, meet: Callable[..., Call], sandbox: Sandbox, clock: Clock) -> None:
-    """A client that is more than 30 seconds off, to either side, gets 50102; the time is told to everybody all the same.
+    """A client over 30 seconds off, to either side, gets 50102; the time is told to everybody all the same.
 
     Source: #overview-rest-authentication
     """

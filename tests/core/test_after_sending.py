@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import signal
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,7 +16,7 @@ import requests
 import urllib3
 from support.fault_world import closed_port
 from support.replies import CANCEL_ALL, SUCCESS, aimed, failure_of
-from support.standin import Standin, raw, reply, silence
+from support.standin import Standin, hang, raw, reply, silence
 from support.twins import Twin, VirtualClock
 from yarl import URL
 
@@ -148,6 +150,39 @@ def test_refused_connection_is_tried_again_whatever_was_handled_before(twin: Twi
 
     assert error.cancel_failure.may_be_canceled is False
     assert error.cancel_failure.attempts > 1
+
+
+def test_interrupt_while_the_reply_is_awaited_is_a_doubt(aim: Any, standin: Standin) -> None:
+    """OKX has the request: the functions that read a reply are not among those that run before one is sent."""
+    standin.script(OK.while_on_the_wire(lambda: signal.raise_signal(signal.SIGINT)), path=CANCEL_ALL)
+
+    with pytest.raises(KeyboardInterrupt) as raised:
+        aim(Twin(ccxt, True)).cancel_all_rfqs()
+
+    facts: Any = raised.value
+    assert facts.cancel_failure.may_be_canceled is True
+    assert 1 == len(standin.seen(CANCEL_ALL))
+
+
+def test_canceled_task_that_awaits_its_reply_is_a_doubt(aim: Any, standin: Standin) -> None:
+    """Same, for a task."""
+
+    async def main() -> Any:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        cancel = functools.partial(loop.call_soon_threadsafe, task.cancel)
+        standin.script(hang().while_on_the_wire(cancel), path=CANCEL_ALL)
+        exchange = aim(Twin(ccxt.async_support, False))
+        try:
+            return await exchange.cancel_all_rfqs()
+        except asyncio.CancelledError as error:
+            return error
+        finally:
+            exchange.timeout_on_exit = 0
+            await exchange.close()
+
+    facts: Any = asyncio.run(main())
+    assert facts.cancel_failure.may_be_canceled is True
 
 
 class SendsTwice(requests.Session):

@@ -235,7 +235,7 @@ def test_those_who_wait_are_served_by_one_request() -> None:
 
 
 def test_time_that_is_skipped_stands_still_for_those_who_wait_for_a_reply(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a replay waits take no time; a reply takes what it takes, and a caller that shares it does not send another."""
+    """In a replay waits take no time; a reply takes what it takes, and one who shares it does not send another."""
     skipping = SkippingClock()
     monkeypatch.setattr(okx_rfq_plugin.get_plugin_manager().get_plugin("okx"), "clock", skipping)
 

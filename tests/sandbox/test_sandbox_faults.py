@@ -183,7 +183,7 @@ def test_drop_after_the_client_has_gone(sandbox: Sandbox, wire: Any) -> None:
 
 
 def test_late_reply_is_of_what_was_done_at_once(sandbox: Sandbox, wire: Any, exchange: Any) -> None:
-    """The request is executed first and answered later; a caller that does not wait for it has canceled all the same."""
+    """The request is executed first and answered later; not to wait for it is to have canceled all the same."""
     sandbox.create_rfq()
     sandbox.fault(PATH, Fault(late=3600.0), Fault(late=0.05))
     exchange.timeout = 200
