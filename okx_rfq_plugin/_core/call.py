@@ -55,7 +55,7 @@ class Call:
         self.last = _NOTHING_YET  # the outcome that decides how the call ends
         self.remaining: tuple[str, ...] | None = None  # ids that OKX lists as active
         self.filling: tuple[str, ...] | None = None  # ids that OKX lists as being executed
-        self.waited = 0.0  # seconds that the last attempt spent waiting for a reply that did not come
+        self.waited: float  # seconds that the last attempt spent waiting for a reply that did not come
         self._report = report
         self._failure: BaseError | None = None
         self._ended_by: BaseException | None = None
@@ -139,7 +139,6 @@ class Call:
         error.cancel_failure = self.facts()
         # If a reply arrived, ccxt's error quotes all of it, and whatever secret a proxy echoes there.
         error.__cause__ = self.last.error if self.last.reply is None else None
-        error.__suppress_context__ = True
         failed: BaseError = error
         self._failure = failed
         return failed

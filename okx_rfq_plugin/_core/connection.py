@@ -22,8 +22,6 @@ from ccxt.base.errors import BadResponse
 from okx_rfq_plugin._core import members, transport
 from okx_rfq_plugin._core.certificates import adapter_class
 
-_SETTLED = 0.99  # of a request's total timeout: a connection that is not there by then has carried nothing
-
 
 def is_ccxts_own(exchange: Any, session: Any) -> bool:
     """Return whether the exchange's HTTP session is what ccxt itself makes, with nothing of the user's on it."""
@@ -74,9 +72,9 @@ def is_closed(exchange: Any) -> bool:
     return was_open and exchange.session is None  # a user's own session too is dropped by `close`
 
 
-def settings_of(exchange: Any, session: Any) -> str:
+def settings_of(exchange: Any, session: Any) -> object:
     """Return the user's own settings on a session of ccxt's making."""
-    return "" if session is None or not exchange.synchronous else repr((vars(session.headers), _settings(session)))
+    return None if session is None or not exchange.synchronous else (vars(session.headers), _settings(session))
 
 
 # Sync: requests
@@ -90,7 +88,7 @@ def _is_sync_plain(session: Any) -> bool:
 
     if session is None:
         return True
-    if type(session) is not requests.Session or not vars(session).keys() <= {*session.__attrs__, "redirect_cache"}:
+    if type(session) is not requests.Session or not vars(session).keys() <= set(session.__attrs__):
         return False
     return session.adapters.keys() == {"https://", "http://"} and all(map(_is_plain_adapter, session.adapters.values()))
 
@@ -103,7 +101,8 @@ def _is_plain_adapter(adapter: Any) -> bool:
         and vars(adapter).keys() == vars(made).keys()
         and type(pool) is type(made.poolmanager)
         and pool.connection_pool_kw == made.poolmanager.connection_pool_kw
-        and repr(adapter.max_retries) == repr(made.max_retries)
+        and type(adapter.max_retries) is type(made.max_retries)
+        and vars(adapter.max_retries) == vars(made.max_retries)
     )
 
 
@@ -120,7 +119,7 @@ def _new_sync(session: Any) -> Any:
     new = requests.Session.__new__(requests.Session)
     vars(new).update(vars(session))
     new.cookies = requests.cookies.RequestsCookieJar()
-    adapter = adapter_class()(pool_connections=1, pool_maxsize=1)
+    adapter = adapter_class()()
     new.adapters = type(session.adapters)((prefix, adapter) for prefix in session.adapters)
     return new
 
@@ -175,7 +174,6 @@ def _as_made_by_ccxt(exchange: Any, *, opened: bool = True) -> Any:
         socks_proxy_sessions=None,
         aiohttp_socks_connector=None,
         asyncio_loop=asyncio.get_running_loop(),
-        closed_by_user=False,
     )
     if opened:
         made.open()
@@ -245,7 +243,8 @@ class OneRequest:
 
     @contextlib.asynccontextmanager
     async def _exchanging(self, send: Any, args: Any, kwargs: Any) -> AsyncIterator[Any]:
-        kwargs, once, handled = _bounded(kwargs), _sends_once_async(self._session), sys.exc_info()[1]
+        once, handled = _sends_once_async(self._session), sys.exc_info()[1]
+        kwargs["allow_redirects"] = False
         try:
             async with send(*args, **(self._leaving() or kwargs)) as response:
                 yield _not_cached(response)
@@ -276,14 +275,3 @@ def _not_cached(response: Any) -> Any:
     if getattr(response, "from_cache", False) is True:
         raise BadResponse("the exchange's session answered from its cache, which says nothing about this request")
     return response
-
-
-def _bounded(kwargs: dict[str, Any]) -> dict[str, Any]:
-    # A connection that takes the whole timeout fails as such, so that it is known that nothing was sent.
-    import aiohttp
-
-    timeout = kwargs.get("timeout")
-    total = getattr(timeout, "total", timeout)
-    if isinstance(total, (int, float)):
-        kwargs["timeout"] = aiohttp.ClientTimeout(total=total, connect=total * _SETTLED, sock_read=total)
-    return {**kwargs, "allow_redirects": False}

@@ -29,7 +29,7 @@ class Outcome(NamedTuple):
     @property
     def is_refusal(self) -> bool:
         """Whether OKX itself has said that it did nothing."""
-        return self.reply is not None and self.verdict.meaning not in (Meaning.DONE, Meaning.UNKNOWN)
+        return self.verdict.meaning not in (Meaning.DONE, Meaning.UNKNOWN)
 
     @property
     def broke_off(self) -> bool:
@@ -79,4 +79,4 @@ def copied(body: Any) -> Any:
             if type(value) in (dict, list):
                 holder[key] = value.copy()
                 waiting.append(holder[key])
-    return top[0]
+    return top.pop()

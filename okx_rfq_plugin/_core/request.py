@@ -25,6 +25,7 @@ from okx_rfq_plugin._core.verdict import Meaning, Reply, classify
 NOT_SENT = "okx_rfq_not_sent"  # True on an exception that stands for a request which a test kit has not let out
 _SIGNATURE = "OK-ACCESS-SIGN"
 _CREDENTIALS = ("OK-ACCESS-KEY", "OK-ACCESS-PASSPHRASE")
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character: it cannot be encoded
 _UNSENDABLE = re.compile(r"^\s|[\x00-\x1f\x7f]")  # what HTTP libraries refuse in a header
 
 
@@ -65,31 +66,26 @@ class Request:
         self._sends: list[_Send] = []
         self._unseen = False  # whether code of the user's is on the way, which may send by itself
         self._handing_over = False
-        self._handed: Any = None  # the session that ccxt's `fetch` was given, and in whose place
-        self._handed_for: Any = None
+        self._handed: tuple[Any, Any] = (None, None)  # in whose place ccxt's `fetch` was given a session, and which
         self._owned: list[Any] = []  # sessions that were made for this request, one for each send
         self._raised: BaseException | None = None  # by the HTTP library
         self._handled: BaseException | None = None  # what was being handled when it was called
 
-    def __enter__(self) -> Request:
+    def __enter__(self) -> None:
         self._token = _current.set(self)
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         _current.reset(self._token)
-        self._handing_over = False
         self.over = True
-        self.delegate = None
+        self.delegate, self._handed = None, (None, None)  # which refer back to it
         for signature in self._signatures:
             _requests.pop(signature, None)
-        if error is not None and not isinstance(error, Exception):
-            return False  # an interrupt
         judged = None if error is None else self._as_ccxt_error(transport.unwrapped(error))
         outcome = self._judge(judged)
         is_told = error is None or judged is not None
-        # Code of the user's may have made an exception of its own of OKX's refusal; it goes on.
+        # An interrupt may strike, or code of the user's make an exception of its own, when OKX has refused; it goes on.
         if is_told or outcome.is_refusal:
             self._attempt.outcome = outcome
         return is_told
@@ -140,18 +136,19 @@ class Request:
         """Return the session to send by, while ccxt's `fetch` asks; to everybody else the exchange's own."""
         if not self._handing_over or self.over:
             return own
-        if self._handed is not None and self._handed_for is own:
-            return self._handed
-        is_ccxts = connection.is_ccxts_own(self.exchange, own)
-        if own is None and not (is_ccxts and self.exchange.synchronous):
+        handed_for, handed = self._handed
+        if handed is not None and handed_for is own:
+            return handed
+        if own is None and not self.exchange.synchronous:
             return None  # `open` looks whether it has to make one
+        is_ccxts = connection.is_ccxts_own(self.exchange, own)
 
         def choose() -> Any:
             return self._own(connection.new_session(self.exchange, own)) if is_ccxts else own
 
-        self._handed_for = own
-        self._handed = connection.OneRequest(choose, self._leaving, self._failed)
-        return self._handed
+        handed = connection.OneRequest(choose, self._leaving, self._failed)
+        self._handed = own, handed
+        return handed
 
     def get_socks_proxy_session(self, own: Callable[[str], Any], url: str) -> Any:
         """Return the session to send by through a SOCKS proxy."""
@@ -203,7 +200,7 @@ class Request:
         """Note that the request with these headers is about to be sent."""
         _refuse_unsendable(self.exchange, headers)
         self._sends.append(_Send(_signature(headers), left=self._unseen))
-        self._handed = None
+        self._handed = (None, None)
         self._handing_over = True
 
     def answered(self, headers: Any, reply: Reply) -> None:
@@ -236,12 +233,11 @@ class Request:
     def _as_ccxt_error(self, error: BaseException) -> BaseError | None:
         if isinstance(error, BaseError):
             return error
-        if error is self._raised or transport.is_of_a_reply(error):
-            return transport.as_ccxt_error(self.exchange, error, self._handled)
-        return None
+        is_known = error is self._raised or transport.is_of_a_reply(error)
+        return transport.as_ccxt_error(self.exchange, error, self._handled) if is_known else None
 
     def _judge(self, error: BaseError | None) -> Outcome:
-        *earlier, last = self._sends or [_Send(None, left=self._attempt.left)]
+        *earlier, last = self._sends or [_Send(None, left=False)]
         raised, reply = self._raised, last.reply
         # The user's own code on the way did not send by itself beside it, if it ends with what was seen here.
         ends_with_it = raised is not None and error is not None and transport.leads_to(raised, error)
@@ -316,10 +312,7 @@ def _refuse_unsignable(exchange: Any) -> None:
 
 
 def _is_text(value: object) -> bool:
-    try:
-        return isinstance(value, str) and bool(value.encode())
-    except UnicodeEncodeError:
-        return False
+    return isinstance(value, str) and not _SURROGATE.search(value)
 
 
 def _refuse_unsendable(exchange: Any, headers: Any) -> None:

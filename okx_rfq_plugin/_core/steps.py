@@ -74,8 +74,9 @@ def ask(
     outcome = call.last  # stays, if it is too late for a first attempt
     waits: list[float] = []
     tried = 0
+    retrying = _retrying(call, waits.append, again or call.repeats, most)
     try:
-        for attempt in _retrying(call, waits.append, again or call.repeats, most):
+        for attempt in retrying:
             if waits and caller.is_leader:
                 caller.rest(waits.pop())
             elif waits:
@@ -101,6 +102,7 @@ def ask(
         caller.land()
         if call.offset.untried:
             call.offset.put_back()
+        retrying.iter_state.reset()  # refers back to it: the call would wait for the garbage collector
     return outcome
 
 

@@ -10,6 +10,7 @@ import errno
 import ssl
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from ccxt.base.errors import BadResponse, BaseError, ExchangeError, NetworkError, RequestTimeout
@@ -71,8 +72,8 @@ def nothing_left(error: BaseException, handled: BaseException | None = None) -> 
     if not isinstance(error, Exception):  # an interrupt: only the place where it struck counts
         return _is_preparing(error)
     chain = list(_chain(error, handled))
-    if any(sum(frame == ("urllib3.connectionpool", "urlopen") for frame in _frames(each)) > 1 for each in chain):
-        return False  # a Retry of urllib3's: the error is that of the last try alone
+    if any(map(_is_of_a_retry, chain)):
+        return False
     return any(_is_before(each) or _is_preparing(each) for each in chain)
 
 
@@ -162,6 +163,18 @@ def _is_preparing(error: BaseException) -> bool:
         if functions is None or function in functions:
             return True
     return False
+
+
+def _is_of_a_retry(error: BaseException) -> bool:
+    """Return whether urllib3 has tried again before it raised this: the error is that of the last try alone."""
+    frames = [("", ""), *_frames(error)]
+    # Where it raises an error once more, the frame that had raised it first follows once more, too.
+    tries = [
+        (before, frame)
+        for before, frame in pairwise(frames)
+        if frame == ("urllib3.connectionpool", "urlopen") and before != ("urllib3.util.util", "reraise")
+    ]
+    return len(tries) > 1
 
 
 def _names(error: BaseException) -> set[str]:
