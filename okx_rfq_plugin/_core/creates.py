@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from contextvars import ContextVar
+from operator import itemgetter
 from typing import Any
 
 from ccxt.base.errors import OperationRejected
@@ -13,6 +14,7 @@ from okx_rfq_plugin._core import members
 from okx_rfq_plugin._core.endpoints import CANCEL_ALL_QUOTES, CANCEL_ALL_RFQS, Endpoint
 from okx_rfq_plugin._core.identity import key_of
 from okx_rfq_plugin._core.passing import note_signed
+from okx_rfq_plugin._core.request import argument
 
 # Asked before a signed create is sent: the exchange, OKX's path, the params. What it raises refuses the create.
 Asked = Callable[[Any, str, dict[str, Any]], None]
@@ -29,7 +31,7 @@ def note_cancel(key: bytes, endpoint: Endpoint) -> None:
     """Refuse from now on what the account of this `key_of` has asked to create and has not signed yet."""
     if endpoint.create is not None:
         if len(_cancels) >= _MOST_KEYS:
-            for known in sorted(_cancels, key=lambda known: _cancels.get(known, 0))[: _MOST_KEYS // 2]:
+            for known, _ in sorted(_cancels.items(), key=itemgetter(1))[: _MOST_KEYS // 2]:
                 _cancels.pop(known, None)
         _cancels[key, endpoint.create] = next(_count)
 
@@ -45,7 +47,7 @@ def create_members(owner: type, next_in_line: members.NextInLine, asked: Asked) 
         signed = own(path, *args, **kwargs)
         if path in _CANCEL_OF:
             # After the timestamp is set: a process that is stopped from here on sends what OKX refuses for its age.
-            asked(self, path, kwargs["params"] if "params" in kwargs else args[2] if len(args) > 2 else {})
+            asked(self, path, argument("params", 2, args, kwargs) or {})
         note_signed(self, path, signed)
         return signed
 
@@ -76,7 +78,8 @@ async def _creating_async(own: Any, path: str, args: tuple[Any, ...], kwargs: di
 def refuse_overtaken(exchange: Any, path: str) -> None:
     """Refuse a create that a cancel has overtaken in ccxt's queue; other requests pass."""
     asked_at = _asked_at.get() if path in _CANCEL_OF else None
-    if asked_at is not None and _cancels.get((key_of(exchange), path), 0) > asked_at:
+    canceled_at = None if asked_at is None else _cancels.get((key_of(exchange), path))
+    if asked_at is not None and canceled_at is not None and canceled_at > asked_at:
         raise OperationRejected(
             f"{exchange.id} {path}: nothing was sent, because {_CANCEL_OF[path]}() was called while this waited in"
             " ccxt's queue. Create it again if you still want it."

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from ccxt.base.errors import BaseError, NetworkError, RequestTimeout
 
 from okx_rfq_plugin._core.endpoints import Endpoint
-from okx_rfq_plugin._core.verdict import Meaning, Reply, Verdict
+from okx_rfq_plugin._core.verdict import Meaning, Reply, Verdict, rows_of
 
 
 class Outcome(NamedTuple):
@@ -20,6 +20,11 @@ class Outcome(NamedTuple):
     sent: bool  # False only if it is certain that no request left this machine
     may_have_acted: bool  # whether OKX executed the request, or may have
     secrets: tuple[str, ...] = ()  # signatures of the request; never to be shown
+
+    @property
+    def rows(self) -> list[Any]:
+        """The rows of the reply."""
+        return [] if self.reply is None else rows_of(self.reply) or []
 
     @property
     def canceled(self) -> bool:

@@ -29,8 +29,7 @@ def passing_members(owner: type, next_in_line: members.NextInLine) -> dict[str, 
     def check_proxy_url_settings(self: Any, own: Any, *args: Any, **kwargs: Any) -> Any:
         found = request.signed_by(self, request.argument("headers", 2, args, kwargs))
         if found is None:
-            if _passing.get() is not None:
-                _passing.set(None)
+            _passing.set(None)
             return own(*args, **kwargs)
         settings = found.check_proxy_url_settings(own, *args, **kwargs)
         _passing.set(found)

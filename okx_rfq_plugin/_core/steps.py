@@ -31,11 +31,11 @@ from okx_rfq_plugin._core.records import Receipt, refusal
 from okx_rfq_plugin._core.request import Request
 from okx_rfq_plugin._core.rfqs import OpenRfq, is_own, own_trader_code, owner_of, parse_rfq
 from okx_rfq_plugin._core.single_flight import Caller, Group
-from okx_rfq_plugin._core.verdict import Meaning, rows_of
+from okx_rfq_plugin._core.verdict import Meaning
 from okx_rfq_plugin._core.wording import SET_COUNTDOWN, effort
 
 _PAGE = 100  # rows on a page of rfqs, and ids in a batch, at most
-_OPEN = ("active", "pending_fill")  # in this order: an RFQ goes from the one to the other
+_ACTIVE, _FILLING = _OPEN = ("active", "pending_fill")  # in this order: an RFQ goes from the one to the other
 _IMPOSSIBLE = 3  # attempts that OKX may find impossible at the moment before the RFQs are named
 _LOOKS = 2  # attempts to read what is left, before canceling is tried again
 _GRACE = 0.5  # seconds that an attempt may take beyond its timeout before its followers go on without it
@@ -73,7 +73,7 @@ def ask(
     caller = Caller(group, call.clock, flights, pause)
     outcome = call.last  # stays, if it is too late for a first attempt
     waits: list[float] = []
-    tried = 0
+    tried = False
     retrying = _retrying(call, waits.append, again or call.repeats, most)
     try:
         for attempt in retrying:
@@ -81,18 +81,17 @@ def ask(
                 caller.rest(waits.pop())
             elif waits:
                 caller = Caller(group, call.clock, flights, waits.pop())
-            bound = bool(tried or (call.attempts and not endpoint.reads))  # whether the deadline holds for the attempt
+            bound = tried or (call.attempts > 0 and not endpoint.reads)  # whether the deadline holds for the attempt
             yield from _wait(call, caller, bound=bound)
             served = caller.served
             if served is None and caller.refused is not None and not bound and call.late:
                 # Refused to another caller, and this one has no time for an attempt of its own.
                 served = caller.refused
             if served is not None or caller.leads:
-                tried += 1
+                tried = True
                 if not aside:
                     call.begin(changes=not endpoint.reads)
             if served is not None:
-                caller.land()
                 outcome = served.copied()
                 call.take(outcome, decides=not aside)
             elif caller.leads:
@@ -126,11 +125,10 @@ def _retrying(call: Call, sleep: Callable[[float], None], again: Callable[[Outco
 
 def _wait(call: Call, caller: Caller, *, bound: bool) -> Steps[None]:
     """Wait until the caller is served, is to send, or has no time left."""
-    own = (call.exchange.timeout or 0) / 1000 or call.timeout
+    own = call.exchange.timeout / 1000 if call.exchange.timeout else call.timeout
     while (seconds := caller.wait(min(call.timeout, own) + _GRACE)) > 0:
         if (bound or caller.refused is not None) and not caller.follows:
             if call.late:
-                caller.land()
                 return
             seconds = min(seconds, call.policy.deadline - call.elapsed)
         yield Sleep(call.clock, seconds, caller.flight, caller.follows)
@@ -148,7 +146,7 @@ def _lead(call: Call, caller: Caller, endpoint: Endpoint, params: dict[str, Any]
     if outcome.verdict.meaning is Meaning.CLOCK and call.offset.can_be_corrected:
         caller.keep()
         asked = call.exchange.milliseconds()
-        request = Request(call.exchange, PUBLIC_TIME, {}, call.timeout, Attempt(reads=True))
+        request = Request(call.exchange, PUBLIC_TIME, {}, call.timeout, Attempt(reads=PUBLIC_TIME.reads))
         read: Outcome = yield Send(call.clock, request)
         if read.error is not None:
             log(logging.DEBUG, "OKX's clock could not be read: %s", type(read.error).__name__)
@@ -206,7 +204,7 @@ def open_rfqs(call: Call, params: dict[str, Any]) -> Steps[list[OpenRfq]]:
         raise call.failure(OperationFailed if call.last.verdict.meaning is Meaning.DONE else None)
     mine = own_trader_code(rows)
     own = [parse_rfq(call.exchange, row) for row in rows if is_own(row, mine)]
-    return sorted(own, key=lambda rfq: (rfq["timestamp"] or 0, rfq["id"]))
+    return sorted(own, key=lambda rfq: (rfq["timestamp"] is not None, rfq["timestamp"], rfq["id"]))
 
 
 def countdown(call: Call, timeout: int, params: dict[str, Any]) -> Steps[dict[str, Any]]:
@@ -215,7 +213,7 @@ def countdown(call: Call, timeout: int, params: dict[str, Any]) -> Steps[dict[st
     if last.verdict.meaning is not Meaning.DONE or last.reply is None:
         raise call.failure()
     exchange = call.exchange
-    row = exchange.safe_dict(rows_of(last.reply), 0)
+    row = exchange.safe_dict(last.rows, 0)
     ends, timestamp = (_milliseconds(exchange.safe_integer_omit_zero(row, key)) for key in ("triggerTime", "ts"))
     if timeout and ends is None:  # OKX's reply does not say that it runs
         raise call.failure(BadResponse)
@@ -246,10 +244,10 @@ def _receipt(call: Call, endpoint: Endpoint, *, confirm: bool, by_name: bool) ->
     if not replies or not none_left:
         # It went well, and yet some are listed, or may be.
         raise call.failure(OperationFailed if last.verdict.meaning in _WELL else None)
-    canceled = [each.reply for each in call.outcomes if each.canceled and each.reply]
+    canceled = [each for each in call.outcomes if each.canceled]
     timestamp = None
     if canceled:
-        timestamp = call.exchange.safe_integer(call.exchange.safe_dict(rows_of(canceled[-1]), 0), "ts")
+        timestamp = call.exchange.safe_integer(call.exchange.safe_dict(canceled[-1].rows, 0), "ts")
     elapsed = call.elapsed
     receipt: Receipt = {
         "status": "canceled" if canceled else "nothing_active",
@@ -278,10 +276,11 @@ def _left(rows: list[dict[str, Any]] | None, *, whole: bool, said: Meaning) -> _
         return None, None
     mine = own_trader_code(rows)
     doubtful = ("own",) if said is Meaning.NOTHING_ACTIVE else ("own", "unclear")
-    active, filling = (
-        tuple(row["rfqId"] for row in rows if row["state"] == state and owner_of(row, mine) in owners)
-        for state, owners in zip(_OPEN, (doubtful, ("own", "unclear")), strict=True)
-    )
+
+    def ids(state: str, owners: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(row["rfqId"] for row in rows if row["state"] == state and owner_of(row, mine) in owners)
+
+    active, filling = ids(_ACTIVE, doubtful), ids(_FILLING, ("own", "unclear"))
     # A part can name some, and cannot say that there are no others.
     return (active, filling) if whole else (active or None, None)
 
@@ -289,11 +288,11 @@ def _left(rows: list[dict[str, Any]] | None, *, whole: bool, said: Meaning) -> _
 def _nameable(call: Call, rows: list[dict[str, Any]]) -> Steps[tuple[str, ...]]:
     """Return the ids of the active RFQs that are proved to be the account's own: no other's is named in a cancel."""
     mine, others = own_trader_code(rows), set[str]()
-    active = [row for row in rows if row["state"] == _OPEN[0]]
+    active = [row for row in rows if row["state"] == _ACTIVE]
     if any(owner_of(row, mine) == "unclear" for row in active):
         outcome = yield from ask(call, COUNTERPARTIES, {}, aside=True, most=_LOOKS)
-        if outcome.endpoint is COUNTERPARTIES and outcome.verdict.meaning is Meaning.DONE and outcome.reply is not None:
-            others = {row["traderCode"] for row in rows_of(outcome.reply) or []}
+        if outcome.verdict.meaning is Meaning.DONE:
+            others = {row["traderCode"] for row in outcome.rows}
             mine = own_trader_code(rows, others)
     return tuple(row["rfqId"] for row in active if owner_of(row, mine, others) == "own")
 
@@ -324,15 +323,14 @@ def _pages(
         while True:
             asked = {**params, "state": state, **older}
             outcome = yield from ask(call, RFQS, asked, aside=aside, most=looks)
-            if outcome.endpoint is not RFQS or outcome.verdict.meaning is not Meaning.DONE or outcome.reply is None:
+            if outcome.verdict.meaning is not Meaning.DONE:
                 return None, False
-            page = rows_of(outcome.reply) or []
-            rows.update({row["rfqId"]: row for row in page if row["state"] in _OPEN})
-            if len(page) < size:
+            rows.update({row["rfqId"]: row for row in outcome.rows if row["state"] in _OPEN})
+            if len(outcome.rows) < size:
                 break
             if call.late:
                 return list(rows.values()), False
-            older = {"endId": page[-1]["rfqId"]}
+            older = {"endId": outcome.rows[-1]["rfqId"]}
     return list(rows.values()), True
 
 

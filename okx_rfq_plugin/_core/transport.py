@@ -148,7 +148,7 @@ def _is_ccxts_fetch(module: str, function: str) -> bool:
 def unwrapped(error: BaseException) -> BaseException:
     """Return the one exception that a task group has wrapped; any other as it is."""
     inner = getattr(error, "exceptions", ())  # by its attribute: Python 3.10 has no ExceptionGroup of its own
-    return unwrapped(inner[0]) if isinstance(inner, tuple) and len(inner) == 1 else error
+    return unwrapped(*inner) if isinstance(inner, tuple) and len(inner) == 1 else error
 
 
 def _is_before(error: BaseException) -> bool:
@@ -158,11 +158,11 @@ def _is_before(error: BaseException) -> bool:
 
 
 def _is_preparing(error: BaseException) -> bool:
-    for module, function in _frames(error):
+    def is_before(module: str, function: str) -> bool:
         functions = _PREPARING.get(module, ())
-        if functions is None or function in functions:
-            return True
-    return False
+        return functions is None or function in functions
+
+    return any(is_before(*frame) for frame in _frames(error))
 
 
 def _is_of_a_retry(error: BaseException) -> bool:

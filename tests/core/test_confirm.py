@@ -114,6 +114,17 @@ def test_time_of_the_cancellation_is_that_of_okx_s_first_row(
     assert ["okx cancel_all_rfqs(): canceled after 1 attempt in 0.00 s"] == caplog.messages
 
 
+def test_time_of_the_cancellation_is_that_of_the_last_cancel(
+    twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any, clock: VirtualClock
+) -> None:
+    """The first was said, and not done."""
+    sandbox.fault(CANCEL_ALL, DONE)
+
+    receipt = twin.cancel(exchange, confirm=True)
+
+    assert clock.wall() * 1000 == pytest.approx(receipt["timestamp"], abs=60_000)
+
+
 def test_list_that_cannot_be_read_leaves_the_filling_unknown(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
     """That none is active stands all the same."""
     sandbox.fault(LIST, 502, 502)
@@ -546,6 +557,20 @@ def test_policy_says_how_long_to_wait_while_neither_is_possible(
     """Before every cancel but the first, the list between them or not."""
     sandbox.fault(CANCEL_ALL, *["70208"] * 4)
     sandbox.fault(LIST, *["50120"] * 4)
+    exchange = made(twin, sandbox, clock, backoff=10.0, backoff_max=10.0, jitter=0.0, deadline=100.0)
+
+    twin.cancel(exchange)
+
+    assert [10.0] * 4 == clock.waits
+
+
+def test_policy_says_how_long_to_wait_where_none_can_be_named(
+    twin: Twin, sandbox: Sandbox, clock: VirtualClock
+) -> None:
+    """They are listed, and nobody can tell whose they are."""
+    sandbox.create_rfq()
+    sandbox.fault(CANCEL_ALL, *["70208"] * 4)
+    sandbox.fault("rfq/counterparties", *["50120"] * 4)
     exchange = made(twin, sandbox, clock, backoff=10.0, backoff_max=10.0, jitter=0.0, deadline=100.0)
 
     twin.cancel(exchange)

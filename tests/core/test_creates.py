@@ -224,3 +224,46 @@ def test_accounts_that_cancel_for_ever_do_not_fill_the_memory(monkeypatch: pytes
     assert len(creates._cancels) <= 10
     assert (bytes([24]), CREATE) in creates._cancels
     assert list(creates._cancels.values()) == sorted(creates._cancels.values())
+
+
+def test_cancel_of_another_account_forgets_no_cancel(sandbox: Sandbox) -> None:
+    """A create that waits is refused, though others have canceled since."""
+    exchange, other = install(sandbox.exchange()), install(sandbox.exchange(credentials=sandbox.create_user()))
+    exchange.throttle = queue = Queue()
+    thread, outcome = in_a_thread(lambda: exchange.private_post_rfq_create_rfq(ASKED))
+    assert queue.entered.wait(10)
+    exchange.cancel_all_rfqs()
+    other.cancel_all_rfqs()
+    queue.open.set()
+    thread.join(10)
+
+    assert isinstance(outcome[0], ccxt.OperationRejected)
+
+
+def test_half_of_too_many_accounts_is_forgotten_the_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The memory of a process that cancels for many accounts is bounded."""
+    monkeypatch.setattr(creates, "_cancels", {})
+    keys = [str(number).encode() for number in range(10_001)]
+    for key in keys[:10_000]:
+        creates.note_cancel(key, CANCEL_ALL_RFQS)
+    assert 10_000 == len(creates._cancels)
+
+    creates.note_cancel(keys[10_000], CANCEL_ALL_RFQS)
+
+    assert {(key, CREATE) for key in keys[5_000:]} == set(creates._cancels)
+
+
+def test_create_that_is_signed_by_itself_is_nobodys_create_before(exchange: Any, twin: Twin) -> None:
+    """What was asked for by an earlier create on this thread or task says nothing about it."""
+    signed: list[Any] = []
+
+    def create() -> Any:
+        return exchange.private_post_rfq_create_rfq(ASKED)
+
+    def sign() -> Any:
+        signed.append(exchange.sign(CREATE, "private", "POST", ASKED))
+        return exchange.cancel_all_rfqs()
+
+    twin.run(exchange, create, exchange.cancel_all_rfqs, sign)
+
+    assert signed[0]["url"].endswith(CREATE)

@@ -14,7 +14,7 @@ import ccxt
 import pytest
 from support.replies import CANCEL_ALL, SUCCESS, aimed, failure_of
 from support.socks import Socks
-from support.standin import Standin, reply, silence
+from support.standin import Standin, raw, reply, silence
 from support.twins import Twin, VirtualClock
 
 OK = reply(200, SUCCESS)
@@ -65,7 +65,22 @@ def is_a_proxy_that_hangs_up(exchange: Any, stack: ExitStack) -> None:
     exchange.httpsProxy = stack.enter_context(Socks(9, "gone")).url.replace("socks5", "http")
 
 
+def is_a_proxy_that_talks_nonsense(exchange: Any, stack: ExitStack) -> None:
+    exchange.urls["api"]["rest"] = "https://127.0.0.1:9"
+    proxy = stack.enter_context(Standin())
+    proxy.script(raw(b"SSH-2.0-OpenSSH_9.9\r\n\r\n"))
+    exchange.httpsProxy = proxy.url
+
+
+def is_a_proxy_that_refuses(exchange: Any, stack: ExitStack) -> None:
+    exchange.urls["api"]["rest"] = "https://127.0.0.1:9"
+    proxy = stack.enter_context(Standin())
+    proxy.script(reply(403, SUCCESS))
+    exchange.httpsProxy = proxy.url
+
+
 HUNG = [
+    *(is_a_proxy_that_talks_nonsense, is_a_proxy_that_refuses),
     *(hangs_up_in_the_handshake, is_a_proxy_that_hangs_up),
     *(does_not_connect, does_not_shake_hands, is_a_proxy_without_a_word, is_a_socks_proxy_without_a_word),
 ]

@@ -214,3 +214,16 @@ def test_it_has_both_of_ccxts_names(twin: Twin, sandbox: Sandbox, exchange: Any)
 
     assert exchange.has["fetchOpenRfqs"]
     assert 1 == len(twin.run(exchange, lambda: exchange.fetchOpenRfqs()))
+
+
+def test_read_ends_at_its_deadline_though_okxs_limit_lasts_longer(
+    twin: Twin, sandbox: Sandbox, clock: VirtualClock
+) -> None:
+    """The third attempt would be allowed when the time is over."""
+    sandbox.fault(LIST, *[502] * 9)
+    began = clock.now()
+
+    error = failure_of(twin, made(twin, sandbox, clock, deadline=1.5))
+
+    assert 2 == error.cancel_failure.attempts == len(sandbox.requests)
+    assert 1.5 == pytest.approx(clock.now() - began, abs=0.01)

@@ -1,0 +1,31 @@
+"""The subclasses that requests and single objects need: made once, and kept as long as they are in use."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+from okx_rfq_plugin._core import members
+
+
+def test_subclass_is_made_once_and_kept_from_one_request_to_the_next() -> None:
+    """Making one takes longer than a whole request."""
+    base = type("Base", (), {})
+    made = weakref.ref(members.subclass_of(base, "delegate", {"__slots__": ()}))
+    gc.collect()
+
+    assert made() is members.subclass_of(base, "delegate", {"__slots__": ()})
+    assert made() is not members.subclass_of(base, "silent", {})
+    assert members.subclass_of(base, "delegate", {}).__name__ == "Base"
+
+
+def test_subclass_of_a_class_that_nobody_has_any_more_is_let_go() -> None:
+    """Frameworks make a class for each client or order."""
+    first = type("First", (), {})
+    made = weakref.ref(members.subclass_of(first, "delegate", {}))
+    del first
+    for number in range(20):
+        members.subclass_of(type(f"Other{number}", (), {}), "delegate", {})
+    gc.collect()
+
+    assert made() is None
