@@ -8,7 +8,6 @@ can be nobody else's. Where the session is of the user's making, no other could 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 import sys
@@ -173,7 +172,7 @@ def _as_made_by_ccxt(exchange: Any, *, opened: bool = True) -> Any:
         tcp_connector=None,
         socks_proxy_sessions=None,
         aiohttp_socks_connector=None,
-        asyncio_loop=asyncio.get_running_loop(),
+        asyncio_loop=None,
     )
     if opened:
         made.open()

@@ -21,9 +21,10 @@ def harmless(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that does the same and raises no Exception."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
+        result = None
         with contextlib.suppress(Exception):
-            return function(*args, **kwargs)
-        return None
+            result = function(*args, **kwargs)
+        return result
 
     return call
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import weakref
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -18,6 +20,7 @@ from support.standin import Standin, hang, redirect, reply, silence
 from support.twins import Twin, VirtualClock
 
 import okx_rfq_plugin
+from okx_rfq_plugin._core import connection
 from okx_rfq_plugin.sandbox import Sandbox
 
 OK = reply(200, SUCCESS)
@@ -391,3 +394,49 @@ def test_an_interrupt_while_a_connection_is_closed_is_not_swallowed(
 
     with pytest.raises(KeyboardInterrupt):
         getattr(exchange, method)()
+
+
+def test_connections_of_a_closed_session_are_closed_and_have_no_finalizer(sandbox: Sandbox) -> None:
+    """Nothing is left to be done when they are freed, in which an interrupt would be lost."""
+    exchange = sandbox.exchange(ccxt.okx)
+    session = connection.new_session(exchange, exchange.session)
+    session.get(sandbox.url + "/api/v5/public/time", timeout=5)
+    pools = session.get_adapter("http://").poolmanager.pools
+    [pool] = [pools.get(key) for key in pools.keys()]  # noqa: SIM118 - urllib3's container cannot be iterated over
+    assert [each for each in weakref.getweakrefs(pool) if isinstance(each.__callback__, weakref.finalize)]
+
+    connection.close(session)
+
+    assert [] == [each for each in weakref.getweakrefs(pool) if isinstance(each.__callback__, weakref.finalize)]
+    assert pool.pool is None
+    assert not pools.keys()
+
+
+@pytest.mark.parametrize(
+    ("opened", "session", "closed"),
+    [(True, None, True), (True, object(), False), (False, None, False)],
+    ids=["closed", "open", "never opened"],
+)
+def test_old_ccxt_does_not_say_that_it_was_closed(opened: bool, session: Any, closed: bool) -> None:
+    """Before 4.5.71 it lets go of its session, and keeps its loop and its list of trust."""
+    for loop, trust in [(True, True)] if opened else [(False, False), (True, False), (False, True)]:
+        exchange = SimpleNamespace(
+            synchronous=False, session=session, asyncio_loop=loop or None, ssl_context=trust or None
+        )
+        assert closed is connection.is_closed(exchange)
+
+
+def test_session_with_code_of_the_users_may_send_more_than_once() -> None:
+    """What it raises in the end is of the last time alone."""
+
+    async def story() -> list[bool]:
+        plain, bent, middle = (aiohttp.ClientSession() for _ in range(3))
+        bent._request = bent._request
+        middle._middlewares = (print,)
+        try:
+            return [connection._sends_once_async(each) for each in (plain, bent, middle)]
+        finally:
+            for each in (plain, bent, middle):
+                await each.close()
+
+    assert [True, False, False] == asyncio.run(story())
