@@ -45,8 +45,7 @@ def cancel_all_rfqs(self: Any, params: dict[str, Any] = {}, *, confirm: bool = F
 
 async def _cancel_all_rfqs(self: Any, params: dict[str, Any] = {}, *, confirm: bool = False) -> Receipt:
     """Same as `cancel_all_rfqs` of ccxt.okx, for ccxt.async_support."""
-    receipt: Receipt = await get_plugin_manager().serve_async("cancel_all_rfqs", self, params, confirm=confirm)
-    return receipt
+    return await get_plugin_manager().serve_async("cancel_all_rfqs", self, params, confirm=confirm)  # type: ignore[no-any-return]
 
 
 def fetch_open_rfqs(self: Any, params: dict[str, Any] = {}) -> list[OpenRfq]:
@@ -66,14 +65,12 @@ def fetch_open_rfqs(self: Any, params: dict[str, Any] = {}) -> list[OpenRfq]:
 
     Source: okx.com/docs-v5/en/#block-trading-rest-api-get-rfqs
     """
-    rfqs: list[OpenRfq] = get_plugin_manager().serve("fetch_open_rfqs", self, params)
-    return rfqs
+    return get_plugin_manager().serve("fetch_open_rfqs", self, params)  # type: ignore[no-any-return]
 
 
 async def _fetch_open_rfqs(self: Any, params: dict[str, Any] = {}) -> list[OpenRfq]:
     """Same as `fetch_open_rfqs` of ccxt.okx, for ccxt.async_support."""
-    rfqs: list[OpenRfq] = await get_plugin_manager().serve_async("fetch_open_rfqs", self, params)
-    return rfqs
+    return await get_plugin_manager().serve_async("fetch_open_rfqs", self, params)  # type: ignore[no-any-return]
 
 
 def cancel_all_quotes(self: Any, params: dict[str, Any] = {}) -> Receipt:
@@ -84,14 +81,12 @@ def cancel_all_quotes(self: Any, params: dict[str, Any] = {}) -> Receipt:
 
     Source: okx.com/docs-v5/en/#block-trading-rest-api-cancel-all-quotes
     """
-    receipt: Receipt = get_plugin_manager().serve("cancel_all_quotes", self, params)
-    return receipt
+    return get_plugin_manager().serve("cancel_all_quotes", self, params)  # type: ignore[no-any-return]
 
 
 async def _cancel_all_quotes(self: Any, params: dict[str, Any] = {}) -> Receipt:
     """Same as `cancel_all_quotes` of ccxt.okx, for ccxt.async_support."""
-    receipt: Receipt = await get_plugin_manager().serve_async("cancel_all_quotes", self, params)
-    return receipt
+    return await get_plugin_manager().serve_async("cancel_all_quotes", self, params)  # type: ignore[no-any-return]
 
 
 def cancel_all_quotes_after(self: Any, timeout: int, params: dict[str, Any] = {}) -> dict[str, Any]:
@@ -113,16 +108,12 @@ def cancel_all_quotes_after(self: Any, timeout: int, params: dict[str, Any] = {}
 
     Source: okx.com/docs-v5/en/#block-trading-rest-api-cancel-all-after
     """
-    countdown: dict[str, Any] = get_plugin_manager().serve("cancel_all_quotes_after", self, params, timeout=timeout)
-    return countdown
+    return get_plugin_manager().serve("cancel_all_quotes_after", self, params, timeout=timeout)  # type: ignore[no-any-return]
 
 
 async def _cancel_all_quotes_after(self: Any, timeout: int, params: dict[str, Any] = {}) -> dict[str, Any]:
     """Same as `cancel_all_quotes_after` of ccxt.okx, for ccxt.async_support."""
-    countdown: dict[str, Any] = await get_plugin_manager().serve_async(
-        "cancel_all_quotes_after", self, params, timeout=timeout
-    )
-    return countdown
+    return await get_plugin_manager().serve_async("cancel_all_quotes_after", self, params, timeout=timeout)  # type: ignore[no-any-return]
 
 
 _TWINS: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...] = (

@@ -7,6 +7,7 @@ exchange before leads back from the delegate to the exchange: `passing` finds th
 from __future__ import annotations
 
 import re
+import sys
 import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -70,6 +71,7 @@ class Request:
         self._owned: list[Any] = []  # sessions that were made for this request, one for each send
         self._raised: BaseException | None = None  # by the HTTP library
         self._handled: BaseException | None = None  # what was being handled when it was called
+        self._handled_before = sys.exc_info()[1]  # and what, before any code of the user's was on the way
 
     def __enter__(self) -> None:
         self._token = _current.set(self)
@@ -239,8 +241,10 @@ class Request:
     def _judge(self, error: BaseError | None) -> Outcome:
         *earlier, last = self._sends or [_Send(None, left=False)]
         raised, reply = self._raised, last.reply
-        # The user's own code on the way did not send by itself beside it, if it ends with what was seen here.
-        ends_with_it = raised is not None and error is not None and transport.leads_to(raised, error)
+        # The user's own code on the way did not send by itself beside it, if it ends with what was seen here, and did
+        # not send because something else had failed, such as a client of its own.
+        fell_back = self._handled is not self._handled_before and not isinstance(self._handled, BaseError)
+        ends_with_it = raised is not None and error is not None and transport.leads_to(raised, error) and not fell_back
         sent = last.left or reply is not None or (self._unseen and not ends_with_it)
         if (
             raised is not None

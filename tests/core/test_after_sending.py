@@ -128,7 +128,10 @@ def test_lost_request_is_in_doubt_whatever_was_handled_when_it_was_sent(twin: Tw
 
 
 def test_refused_connection_is_tried_again_whatever_was_handled_before(twin: Twin, aim: Any, standin: Standin) -> None:
-    """A ValueError of the user's own code, chained to it, is not one of settings that no repetition mends."""
+    """An error of the user's own code, chained to it, is not one of settings that no repetition mends.
+
+    It may be that of another client that the user's code has sent by, and leaves a doubt.
+    """
     exchange = aim(twin, deadline=1.0)
     nobody = f"http://127.0.0.1:{closed_port()}/"
 
@@ -148,8 +151,34 @@ def test_refused_connection_is_tried_again_whatever_was_handled_before(twin: Twi
 
     error: Any = failure_of(twin, exchange)
 
-    assert error.cancel_failure.may_be_canceled is False
+    assert error.cancel_failure.may_be_canceled is True
     assert error.cancel_failure.attempts > 1
+
+
+def test_refused_connection_is_no_doubt_whatever_its_caller_handles(twin: Twin, aim: Any) -> None:
+    """A kill switch is called where something has gone wrong."""
+    exchange = aim(twin, deadline=0.0)
+    exchange.urls["api"]["rest"] = f"http://127.0.0.1:{closed_port()}"
+    ccxts = exchange.fetch
+    exchange.fetch = lambda *args: ccxts(*args)
+
+    async def in_trouble_async() -> Any:
+        try:
+            raise ConnectionResetError("of the strategy's")
+        except ConnectionResetError:
+            return await exchange.cancel_all_rfqs()
+
+    def in_trouble() -> Any:
+        try:
+            raise ConnectionResetError("of the strategy's")
+        except ConnectionResetError:
+            return exchange.cancel_all_rfqs()
+
+    with pytest.raises(ccxt.NetworkError) as raised:
+        twin.run(exchange, in_trouble if twin.synchronous else in_trouble_async)
+
+    error: Any = raised.value
+    assert error.cancel_failure.may_be_canceled is False
 
 
 def test_interrupt_while_the_reply_is_awaited_is_a_doubt(aim: Any, standin: Standin) -> None:

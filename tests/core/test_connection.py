@@ -430,13 +430,13 @@ def test_session_with_code_of_the_users_may_send_more_than_once() -> None:
     """What it raises in the end is of the last time alone."""
 
     async def story() -> list[bool]:
-        plain, bent, middle = (aiohttp.ClientSession() for _ in range(3))
-        bent._request = bent._request
-        middle._middlewares = (print,)
+        sessions: list[Any] = [aiohttp.ClientSession() for _ in range(3)]
+        sessions[1]._request = sessions[1]._request
+        sessions[2]._middlewares = (print,)
         try:
-            return [connection._sends_once_async(each) for each in (plain, bent, middle)]
+            return [connection._sends_once_async(each) for each in sessions]
         finally:
-            for each in (plain, bent, middle):
+            for each in sessions:
                 await each.close()
 
     assert [True, False, False] == asyncio.run(story())

@@ -1,4 +1,4 @@
-"""A SOCKS5 proxy on loopback, which grants, refuses or never answers."""
+"""A SOCKS5 proxy on loopback, which grants, refuses or never answers, and one that is asked by HTTP's CONNECT."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class Socks:
 
     Args:
         port: where on loopback it leads, whatever the client asks for.
-        ends: "granted", "refused", "silent" (takes the connection and says nothing), or "gone" (closes it).
+        ends: "granted", "refused", "silent" (takes the connection and says nothing), "gone" (closes it), or "http"
+            (grants what CONNECT asks for).
     """
 
     def __init__(self, port: int, ends: str = "granted") -> None:
@@ -61,7 +62,10 @@ class Socks:
             client.sendall(_NO_AUTHENTICATION)
             client.recv(512)
             client.sendall(_GRANTED if self._ends == "granted" else _REFUSED)
-        if self._ends == "granted":
+        elif self._ends == "http":
+            client.recv(4096)
+            client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        if self._ends in ("granted", "http"):
             server = socket.create_connection(("127.0.0.1", self._port))
             self._held.append(server)
             for ends in ((client, server), (server, client)):
