@@ -874,3 +874,17 @@ def test_has_that_somebody_else_sets_afterwards_is_theirs(twin: Any) -> None:
     uninstall(install(twin.module.okx()))
 
     assert "emulated" == exchange.has["cancelAllRfqs"]
+
+
+def test_features_are_the_users_to_set_while_it_is_installed(twin: Any) -> None:
+    """And shown again after a new `has`, and after a new install."""
+    exchange = install(twin.module.okx())
+    exchange.has["cancelAllRfqs"] = "emulated"
+    assert "emulated" == exchange.has["cancelAllRfqs"]
+
+    exchange.has = {}
+    assert exchange.has["cancelAllRfqs"] is True
+
+    uninstall(exchange)
+    assert "cancelAllRfqs" not in exchange.has
+    assert install(exchange).has["cancelAllRfqs"] is True

@@ -23,7 +23,8 @@ import pluggy
 import pytest
 
 import okx_rfq_plugin
-from okx_rfq_plugin import ExchangeSnapshot, get_plugin_manager, hookimpl, hookspecs, install, plugins
+from okx_rfq_plugin import CancelFailure, ExchangeSnapshot, get_plugin_manager, hookimpl, hookspecs, install, plugins
+from okx_rfq_plugin._core.call import begun
 from okx_rfq_plugin.okx import okx
 from okx_rfq_plugin.plugins import NO_AUTOLOAD, RfqPluginManager
 from okx_rfq_plugin.sandbox import DROP, Sandbox
@@ -190,6 +191,7 @@ def test_broken_plugin_is_reported_logged_and_left_out(
     assert [f"{name}:{name}"] == list(manager.failures)
     assert why in manager.failures[f"{name}:{name}"]
     assert f"{name}:{name}" in caplog.text
+    assert all(record.exc_info for record in caplog.records)  # with the traceback
     assert ["okx"] == [plugin for plugin, _ in manager.list_name_plugin()]
     assert [] == manager.hook.rfq_cancel_failed.get_hookimpls() + manager.hook.rfqs_canceled.get_hookimpls()
     sandbox.create_rfq()
@@ -242,6 +244,7 @@ def test_unreadable_metadata_keep_nothing_but_third_parties_from_working(
     manager.load_entry_points()
 
     assert "scan" in caplog.text
+    assert all(record.exc_info for record in caplog.records)
     assert "nothing_active" == canceled_by(manager, exchange, twin)["status"]
 
 
@@ -441,7 +444,7 @@ def test_plugin_that_fails_at_an_install_is_logged(
     exchange = install(sandbox.exchange(twin.module.okx))
 
     assert "nothing_active" == twin.cancel(exchange)["status"]
-    assert "a plugin failed in exchange_installed" in caplog.text
+    assert [True] == [bool(each.exc_info) for each in caplog.records if "failed in exchange_installed" in each.msg]
 
 
 def test_any_pluggy_host_can_load_the_entry_point_and_cancel(
@@ -800,6 +803,37 @@ def test_exception_of_a_plugin_passes_and_is_heard(exchange: Any, twin: Any, reg
 
     assert raised.value is foreign
     assert ["failed"] == [what for what, *_ in observer.told]
+    facts = CancelFailure(code=None, attempts=0, elapsed=0.0, may_be_canceled=True)  # who knows what the plugin sent
+    assert facts == raised.value.cancel_failure  # type: ignore[attr-defined]  # the package puts it there
+
+
+@pytest.mark.parametrize("steps", [(), ("50113",)], ids=["canceled", "rejected"])
+def test_call_that_is_over_is_no_part_of_the_next(
+    steps: tuple[str, ...], exchange: Any, twin: Any, sandbox: Sandbox
+) -> None:
+    """Nor of what its caller raises by itself afterwards."""
+    sandbox.fault("rfq/cancel-all-rfqs", *steps)
+    seen: list[Any] = []
+
+    def once() -> Any:
+        try:
+            return exchange.cancel_all_rfqs()
+        except ccxt.AuthenticationError:
+            return None
+        finally:
+            seen.append(begun.get(None))
+
+    async def once_async() -> Any:
+        try:
+            return await exchange.cancel_all_rfqs()
+        except ccxt.AuthenticationError:
+            return None
+        finally:
+            seen.append(begun.get(None))
+
+    twin.run(exchange, once if twin.synchronous else once_async)
+
+    assert [None] == seen
 
 
 def test_each_plugin_hears_in_order_on_a_thread_of_its_own(exchange: Any, twin: Any, registered: Any) -> None:
