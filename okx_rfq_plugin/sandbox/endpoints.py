@@ -145,6 +145,7 @@ TABLE: tuple[Endpoint, ...] = (
             ("history-candles", (20, 2), market.history_candles, "candlesticks-history"),
             ("ticker", (20, 2), market.ticker, "ticker"),
             ("tickers", (20, 2), market.tickers, "tickers"),
+            ("trades", (100, 2), market.trades, "trades"),
         )
     ),
     _row(
@@ -158,6 +159,13 @@ TABLE: tuple[Endpoint, ...] = (
     _row("GET", "account/positions", ((10, 2),), market.positions, "trading-account-rest-api-get-positions"),
     _row("GET", "account/leverage-info", ((20, 2),), market.leverage, "trading-account-rest-api-get-leverage"),
     _row("GET", "trade/orders-pending", ((60, 2),), market.orders, "order-book-trading-trade-get-order-list"),
+    _row(
+        "GET",
+        "trade/orders-history",
+        ((40, 2),),
+        market.past_orders,
+        "order-book-trading-trade-get-order-history-last-7-days",
+    ),
     _row(
         "GET",
         "trade/orders-algo-pending",

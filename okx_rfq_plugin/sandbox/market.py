@@ -89,6 +89,18 @@ def orders(call: Call) -> Reply:
     return reply()
 
 
+def past_orders(call: Call) -> Reply:
+    """GET trade/orders-history: there were none."""
+    required(call.params, "instType", (*KINDS, "MARGIN"))
+    return reply()
+
+
+def trades(question: Question) -> Reply:
+    """GET market/trades: there were none."""
+    _instrument(question, required(question.params, "instId"))
+    return reply()
+
+
 def algo_orders(call: Call) -> Reply:
     """GET trade/orders-algo-pending: there are none. Two of the kinds can be asked for together."""
     kinds = required(call.params, "ordType").split(",")

@@ -120,6 +120,7 @@ def test_tickers(exchange: Any) -> None:
 def test_nothing_is_held_and_nothing_ordered(exchange: Any) -> None:
     """No position, no order, leverage 1, one tier."""
     assert [] == exchange.fetch_positions() == exchange.fetch_open_orders("BTC/USDT")
+    assert [] == exchange.fetch_closed_orders("BTC/USDT") == exchange.fetch_trades("BTC/USDT")
     assert 1 == exchange.fetch_leverage("BTC/USDT:USDT", {"marginMode": "cross"})["longLeverage"]
     assert [100] == [tier["maxLeverage"] for tier in exchange.fetch_market_leverage_tiers("BTC/USDT:USDT")]
 
@@ -137,6 +138,8 @@ REFUSED = [
     (f"account/leverage-info?mgnMode=cross&ccy={','.join('abcdefghijklmnopqrstu')}", "50025"),
     ("account/positions?instType=SPOT", "51000"),
     ("trade/orders-pending?instType=STOCKS", "51000"),
+    ("trade/orders-history", "50014"),
+    ("market/trades?instId=DOGE-USDT", "51001"),
     ("trade/orders-algo-pending", "50014"),
     ("trade/orders-algo-pending?ordType=limit", "51000"),
     ("trade/orders-algo-pending?ordType=oco,trigger", "51000"),
