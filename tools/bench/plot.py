@@ -58,8 +58,8 @@ def bars(row: Row) -> list[Bar]:
         if ratio is not None:
             extra = ", extrapolated" if cell.extrapolated else ""
             made.append(Bar(peer, ratio, f"{times(ratio)}{extra}"))
-        elif cell.median is None and "not canceled" in cell.note:
-            made.append(Bar(peer, None, "not canceled"))
+        elif cell.median is None and "canceled" in cell.note:
+            made.append(Bar(peer, None, cell.note.partition(":")[0]))
         elif cell.median is None and cell.note.startswith("only "):
             made.append(Bar(peer, None, cell.note.partition(";")[0]))
     return made

@@ -75,7 +75,7 @@ def _hung(key: str, title: str, ends: dict[str, list[Ended]]) -> Row:
             cells[name] = Cell(samples=tuple(typical), facts=facts)
         else:
             outcome, seconds = each[-1]
-            cells[name] = Cell(note=f"not canceled: {type(outcome).__name__} after {seconds:.1f} s")
+            cells[name] = Cell(note=f"not known to be canceled: {type(outcome).__name__} after {seconds:.1f} s")
     return Row(key=key, title=title, unit="s", cells=cells)
 
 
