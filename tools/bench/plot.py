@@ -84,7 +84,7 @@ def svg(rows: Mapping[str, Row]) -> str:
         drawing.text(LEFT + 132 * place + 18, 74, peer, kind="small")
     for decade in range(scale.first, scale.last + 1):
         x = scale.position(10.0**decade)
-        drawing.line(x, TOP - 6, x, height - 26, kind="line" if decade == 0 else "line faint")
+        drawing.line(x, TOP - 6, x, height - 26, kind="line faint")
         anchor = "start" if decade == scale.first else "middle"
         drawing.text(x, height - 10, f"{10.0**decade:,g}x", kind="small", anchor=anchor)
     y: float = TOP
