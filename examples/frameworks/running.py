@@ -7,12 +7,14 @@ import signal
 import subprocess
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from okx_rfq_plugin.sandbox import Sandbox
 
 PATIENCE = 300.0  # seconds for all that a process does; a framework that hangs is killed, and the test fails
+OFFLINE = Path(__file__).with_name("offline")  # some frameworks call home at their start
 PARTING = 20.0  # seconds that it is given after a test that has failed
 
 
@@ -23,19 +25,28 @@ class Running:
         command: what is run.
         sandbox: stands in for OKX; the process finds it, and a key for it, in its environment.
         demo: whether the key is one for demo trading; the command `okx-rfq --env sandbox` takes those alone.
+        user: another key than a new one.
         environment: more variables; `{apiKey}`, `{secret}` and `{password}` are filled in.
     """
 
     def __init__(
-        self, command: Sequence[str], sandbox: Sandbox, *, cwd: Any = None, demo: bool = False, **environment: str
+        self,
+        command: Sequence[str],
+        sandbox: Sandbox,
+        *,
+        cwd: Any = None,
+        demo: bool = False,
+        user: dict[str, str] | None = None,
+        **environment: str,
     ) -> None:
-        self.user = sandbox.create_user(demo=demo)
+        self.user = user or sandbox.create_user(demo=demo)
         self.lines: list[str] = []
         keys = {
             "OKX_API_KEY": self.user["apiKey"],
             "OKX_API_SECRET": self.user["secret"],
             "OKX_PASSPHRASE": self.user["password"],
             "OKX_BASE_URL": sandbox.url,
+            "PYTHONPATH": str(OFFLINE),
             "PYTHONUNBUFFERED": "1",
         }
         self._process = subprocess.Popen(
@@ -75,6 +86,11 @@ class Running:
     def signal(self, signum: int) -> None:
         """Send a signal to this process, and to nothing that it has started."""
         self._process.send_signal(signum)
+
+    def child(self) -> int:
+        """Return the process that this one has started, which is one at most; Linux only."""
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
+        return int(children.split()[0])
 
     @staticmethod
     def kill(pid: int) -> None:

@@ -131,7 +131,10 @@ _API: _Published = (
     ("50121", 200, "You can't access our services through the IP address ({param0})"),
 )
 
-_TRADE: _Published = (("51000", 400, "Parameter {param0} error"),)
+_TRADE: _Published = (
+    ("51000", 400, "Parameter {param0} error"),
+    ("51001", 200, "Instrument ID, Instrument ID code or Spread ID doesn't exist."),
+)
 
 _ACCOUNT: _Published = (
     ("59500", 200, "Only the API key of the main account has permission."),
@@ -248,6 +251,14 @@ _SEEN: tuple[CodeRow, ...] = (
         Seen("okx-api test/private.write.test.ts, and a record", "2026"),
         True,
         f'{_NO_DATA}; text contains "permission"; from cancel-all-rfqs too',
+    ),
+    CodeRow(
+        "51001",
+        200,
+        "Instrument ID, Instrument ID code, or Spread ID doesn't exist.",
+        Seen("quoted in a test of another project", "2026"),
+        True,
+        "`data` []; public/instruments with the id of another type",
     ),
     CodeRow(
         "70006",

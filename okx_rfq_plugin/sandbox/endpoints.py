@@ -51,9 +51,7 @@ def _row(
     anchor: str,
     **more: Any,
 ) -> Endpoint:
-    date = more.pop("date", None)
-    evidence = Documented(anchor, date) if date else Documented(anchor)
-    return Endpoint(methods, path, tuple(Limit(*limit) for limit in limits), answer, evidence, **more)
+    return Endpoint(methods, path, tuple(Limit(*limit) for limit in limits), answer, Documented(anchor), **more)
 
 
 _TRADE = {"access": "trade", "body": dict}
@@ -129,14 +127,7 @@ TABLE: tuple[Endpoint, ...] = (
     ),
     _row("GET", "account/balance", ((10, 2),), reads.balance, "trading-account-rest-api-get-balance"),
     _row("GET", "asset/balances", ((6, 1),), reads.funding_balance, "funding-account-rest-api-get-balance"),
-    _row(
-        "GET",
-        "asset/currencies",
-        ((6, 1),),
-        reads.currencies,
-        "funding-account-rest-api-get-currencies",
-        date="2026-05",
-    ),
+    _row("GET", "asset/currencies", ((6, 1),), reads.currencies, "funding-account-rest-api-get-currencies"),
     _row("GET", "public/time", ((10, 2),), reads.time, "public-data-rest-api-get-system-time", **_PUBLIC),
     _row(
         "GET",
@@ -151,9 +142,10 @@ TABLE: tuple[Endpoint, ...] = (
         _row("GET", f"market/{path}", (limit,), answer, f"order-book-trading-market-data-get-{anchor}", **_PUBLIC)
         for path, limit, answer, anchor in (
             ("candles", (40, 2), market.candles, "candlesticks"),
-            ("history-candles", (20, 2), market.candles, "candlesticks-history"),
+            ("history-candles", (20, 2), market.history_candles, "candlesticks-history"),
             ("ticker", (20, 2), market.ticker, "ticker"),
             ("tickers", (20, 2), market.tickers, "tickers"),
+            ("trades", (100, 2), market.trades, "trades"),
         )
     ),
     _row(
@@ -164,14 +156,21 @@ TABLE: tuple[Endpoint, ...] = (
         "public-data-rest-api-get-position-tiers",
         **_PUBLIC,
     ),
-    _row("GET", "account/positions", ((10, 2),), market.nothing, "trading-account-rest-api-get-positions"),
+    _row("GET", "account/positions", ((10, 2),), market.positions, "trading-account-rest-api-get-positions"),
     _row("GET", "account/leverage-info", ((20, 2),), market.leverage, "trading-account-rest-api-get-leverage"),
-    _row("GET", "trade/orders-pending", ((60, 2),), market.nothing, "order-book-trading-trade-get-order-list"),
+    _row("GET", "trade/orders-pending", ((60, 2),), market.orders, "order-book-trading-trade-get-order-list"),
+    _row(
+        "GET",
+        "trade/orders-history",
+        ((40, 2),),
+        market.past_orders,
+        "order-book-trading-trade-get-order-history-last-7-days",
+    ),
     _row(
         "GET",
         "trade/orders-algo-pending",
         ((20, 2),),
-        market.nothing,
+        market.algo_orders,
         "order-book-trading-algo-trading-get-algo-order-list",
     ),
     _row("GET", "system/status", ((1, 5),), reads.status, "status-get-status", **_PUBLIC),

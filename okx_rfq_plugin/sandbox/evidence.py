@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-DOCS = "2026-07"  # when the pages were stored that the tables of the sandbox were written from
+DOCS = "2026-08"  # when the pages were stored that the tables of the sandbox were held against, word by word
 
 
 class Documented(NamedTuple):
@@ -154,18 +154,33 @@ POINTS: tuple[Point, ...] = (
         "`set_state(id, state)`",
     ),
     Point(
+        "A parameter that is missing or wrong, in what a bot reads at its start",
+        "Which are required, and the texts of 50014, 50015, 50025 and 51000; not which mistake gets which.",
+        "instruments without a type: 50014; of a type that is none: 51000; options without a family: 50015 "
+        '"Either parameter uly or instFamily is required", HTTP 400; an id of another type: 51001. Tiers of swaps '
+        'without a family: 50015, "instFamily or uly": quoted in others\' code and notes of 2026.',
+        "As seen; what was not seen likewise.",
+    ),
+    Point(
         "Prices, candles, positions, orders",
-        "The fields.",
+        "Parameters and fields. Bars from 6H on open on UTC+8, with `utc` on UTC; not on which day a week opens.",
         "",
         "One price an instrument, which never moves, and no volume; no position and no order, ever. They are there so "
-        "that a bot starts.",
+        "that a bot starts. Weeks open on Monday.",
         "`reply(path, json)`",
     ),
     Point(
         "Fees, `strategy` of public trades, balances, instruments",
         "The fields.",
-        "",
-        "Fees are 0 and `strategy` is empty; balances and the few instruments are the sandbox's own.",
+        "BTC-USD options are of 0.01 BTC: others' code.",
+        "Fees are 0 and `strategy` is empty; balances and the few instruments are the sandbox's own. An option on BTC "
+        "is of 0.01 BTC, on ETH of 0.1 ETH; `instIdCode` is null, and `alias` empty, which OKX has deprecated.",
         "`create_user(balances=...)`, `reply(path, json)`",
+    ),
+    Point(
+        "Group RFQs (`acctAlloc`)",
+        "A master account spreads an RFQ over its sub-accounts.",
+        "No public record was found.",
+        "Refused by the sandbox with 70517: its users have no sub-accounts. `acctAlloc` is [] in trades.",
     ),
 )

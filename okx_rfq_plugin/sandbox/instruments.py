@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+DERIVATIVES = ("SWAP", "FUTURES", "OPTION")
 LISTED = "1606468572000"
 DAYS_TO_EXPIRY = 28  # at least; then the next Friday, 08:00 UTC
 
@@ -16,11 +17,10 @@ _FIELDS: dict[str, Any] = {
         ("alias", "auctionEndTime", "baseCcy", "contTdSwTime", "ctMult", "ctType", "ctVal", "ctValCcy"), ""
     ),
     **dict.fromkeys(("expTime", "instFamily", "lever", "maxMktAmt", "openType", "optType", "preMktSwTime"), ""),
-    **dict.fromkeys(("quoteCcy", "settleCcy", "stk", "uly", "initPxLmtPct", "floatPxLmtPct", "maxPxLmtPct"), ""),
+    **dict.fromkeys(("quoteCcy", "rpiMinLevel", "rpiMinPxBand", "seriesId", "settleCcy", "stk", "uly"), ""),
     **dict.fromkeys(("maxIcebergSz", "maxLmtSz", "maxMktSz", "maxStopSz", "maxTriggerSz", "maxTwapSz"), "100000"),
     "category": "1",
     "futureSettlement": False,
-    "groupId": "1",
     "instCategory": "1",
     "instIdCode": None,
     "listTime": LISTED,
@@ -33,6 +33,8 @@ _FIELDS: dict[str, Any] = {
     "tradeQuoteCcyList": [],
     "upcChg": [],
 }
+_BANDS = {"initPxLmtPct": "0.05", "floatPxLmtPct": "0.03", "maxPxLmtPct": "0.15"}  # of a price; options have none
+_FEE_GROUPS = {"SPOT": "12", "SWAP": "4", "FUTURES": "5", "OPTION": "1"}
 
 
 def instruments(now: int) -> list[dict[str, Any]]:
@@ -45,15 +47,21 @@ def instruments(now: int) -> list[dict[str, Any]]:
         rows += [_contract(base, quote, "FUTURES", day, expTime=expires) for quote in ("USDT", "USD")]
         strike = {"BTC": "100000", "ETH": "4000"}[base]
         for side in ("C", "P"):
-            named = {"optType": side, "stk": strike, "expTime": expires, "ctType": "", "lever": "", "tickSz": "0.0001"}
-            rows.append(_contract(base, "USD", "OPTION", f"{day}-{strike}-{side}", **named))
+            rows.append(_option(base, f"{day}-{strike}-{side}", optType=side, stk=strike, expTime=expires))
     return rows
 
 
 def _spot(base: str) -> dict[str, Any]:
-    own = {"instType": "SPOT", "instId": f"{base}-USDT", "baseCcy": base, "quoteCcy": "USDT", "lever": "10"}
+    own = {"instType": "SPOT", "instId": f"{base}-USDT", "baseCcy": base, "quoteCcy": "USDT"}
     sizes = {"lotSz": "0.00000001", "minSz": "0.00001", "maxMktAmt": "1000000"}
-    return {**_FIELDS, **own, **sizes, "tradeQuoteCcyList": ["USDT"]}
+    return {**_FIELDS, **_BANDS, **own, **sizes, "groupId": _FEE_GROUPS["SPOT"], "tradeQuoteCcyList": ["USDT"]}
+
+
+def _option(base: str, ending: str, **own: str) -> dict[str, Any]:
+    # One contract is ctVal times ctMult of the coin, as others' code has OKX's BTC-USD options: 0.01 BTC.
+    sizes = {"ctVal": "1", "ctMult": {"BTC": "0.01", "ETH": "0.1"}[base], "ctValCcy": base, "tickSz": "0.0001"}
+    without = dict.fromkeys(("ctType", "lever", *_BANDS), "")
+    return _contract(base, "USD", "OPTION", ending, **sizes, **without, **own)
 
 
 def _contract(base: str, quote: str, kind: str, ending: str, **changed: str) -> dict[str, Any]:
@@ -61,6 +69,8 @@ def _contract(base: str, quote: str, kind: str, ending: str, **changed: str) -> 
     family = f"{base}-{quote}"
     return {
         **_FIELDS,
+        **_BANDS,
+        "groupId": _FEE_GROUPS[kind],
         "instType": kind,
         "instId": f"{family}-{ending}",
         "instFamily": family,

@@ -1,37 +1,49 @@
 """What a bot reads at its start beside markets and balance: candles, tickers, positions; without a market behind them.
 
-Source: the fields, from okx.com/docs-v5/en/#order-book-trading-market-data; one price an instrument, of the sandbox's
-own, which never moves.
+Source: the parameters and the fields, from okx.com/docs-v5/en/#order-book-trading-market-data and so on; one price an
+instrument, of the sandbox's own, which never moves.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Collection
+from functools import partial
+from itertools import islice, takewhile
 from typing import Any
 
+from .bars import BARS, HISTORY_BARS, openings
 from .calls import Call, Question
 from .codes import Refused, Reply, reply
-from .instruments import instruments
-from .params import required, text
+from .instruments import DERIVATIVES, instruments
+from .params import Params, bad, required, text, whole
 
 PRICES = {"BTC": "100000", "ETH": "4000"}
-MODES = ("cross", "isolated", "cash", "spot_isolated")
-_KINDS = ("SPOT", "SWAP", "FUTURES", "OPTION")
+KINDS = ("SPOT", *DERIVATIVES, "EVENTS")
+MOST_FAMILIES = 5  # of position-tiers
+MOST_INSTRUMENTS = 20  # of leverage-info
+
 _MOST = 300  # candles in a reply
-_SECONDS = {"s": 1, "m": 60, "H": 3600, "D": 86_400, "W": 7 * 86_400, "M": 30 * 86_400}
-_BAR = re.compile(r"([0-9]{1,2})([smHDWM])(utc)?")
+_TIMES = range(10**15)
+_ALGOS = ("conditional", "oco", "chase", "trigger", "move_order_stop", "iceberg", "twap", "smart_iceberg")
 
 
-def candles(question: Question) -> Reply:
-    """GET market/candles and market/history-candles: newest first, all at one price, without volume."""
+def _candles(question: Question, bars: Collection[str]) -> Reply:
     price = _price(_instrument(question, required(question.params, "instId")))
-    step = _milliseconds(text(question.params, "bar") or "1m")
-    most = min(_number(question, "limit", 100), _MOST)
-    newest = min(question.now, _number(question, "after", question.now + 1) - 1)
-    oldest = _number(question, "before", 0)
-    begins = range(newest - newest % step, max(oldest, newest - most * step), -step)
-    rows = [[str(ts), *[price] * 4, "0", "0", "0", "0" if ts + step > question.now else "1"] for ts in begins]
-    return reply(data=rows[:most])
+    bar = text(question.params, "bar", bars) or "1m"
+    most = min(whole(question.params, "limit", range(1, 10**6), 100), _MOST)
+    last = min(question.now, whole(question.params, "after", _TIMES, question.now + 1) - 1)
+    oldest = whole(question.params, "before", _TIMES, 0)
+    found = takewhile(lambda times: times[0] > oldest, openings(bar, last))
+    rows = [
+        [str(ts), *[price] * 4, "0", "0", "0", "0" if end > question.now else "1"] for ts, end in islice(found, most)
+    ]
+    return reply(data=rows)
+
+
+candles = partial(_candles, bars=BARS)
+"""GET market/candles: newest first, all at one price, without volume."""
+history_candles = partial(_candles, bars=HISTORY_BARS)
+"""GET market/history-candles: the same, down to a second."""
 
 
 def ticker(question: Question) -> Reply:
@@ -40,48 +52,87 @@ def ticker(question: Question) -> Reply:
 
 
 def tickers(question: Question) -> Reply:
-    """GET market/tickers, of one type."""
-    kind = required(question.params, "instType", _KINDS)
-    rows = [row for row in instruments(question.now) if row["instType"] == kind]
+    """GET market/tickers, of one type, and of one family if it is asked for."""
+    kind, family = required(question.params, "instType", KINDS), text(question.params, "instFamily")
+    rows = [row for row in instruments(question.now) if row["instType"] == kind and family in ("", row["instFamily"])]
     return reply(data=[_ticker(row, question.now) for row in rows])
 
 
 def position_tiers(question: Question) -> Reply:
-    """GET public/position-tiers: one tier without a limit."""
-    kind = required(question.params, "instType", ("MARGIN", "SWAP", "FUTURES", "OPTION"))
+    """GET public/position-tiers: one tier, for each family, or for each instrument of margin trading."""
+    kind = required(question.params, "instType", ("MARGIN", *DERIVATIVES))
     required(question.params, "tdMode", ("cross", "isolated"))
-    family = text(question.params, "instFamily") or text(question.params, "uly")
-    if kind != "MARGIN" and not family:
-        raise Refused("50014", param0="instFamily")
-    empty = dict.fromkeys(("baseMaxLoan", "instId", "optMgnFactor", "quoteMaxLoan"), "")
-    sizes = {"minSz": "0", "maxSz": "1000000", "maxLever": "100", "imr": "0.01", "mmr": "0.004", "tier": "1"}
-    return reply(data=[{**empty, **sizes, "instFamily": family, "uly": family}])
+    families = _several(question.params, "instFamily", MOST_FAMILIES) or _several(question.params, "uly", MOST_FAMILIES)
+    asked = _several(question.params, "instId", MOST_FAMILIES)
+    if kind == "MARGIN" and not (asked or text(question.params, "ccy")):
+        raise Refused("50015", param0="instId", param1="ccy")
+    if kind != "MARGIN" and not families:
+        raise Refused("50015", param0="instFamily", param1="uly")
+    if text(question.params, "tier") not in ("", "1"):
+        return reply()
+    empty = dict.fromkeys(("baseMaxLoan", "instFamily", "instId", "optMgnFactor", "quoteMaxLoan", "uly"), "")
+    row = {**empty, "minSz": "0", "maxSz": "1000000", "maxLever": "100", "imr": "0.01", "mmr": "0.004", "tier": "1"}
+    if kind == "MARGIN":
+        return reply(data=[{**row, "instId": each} for each in asked or [""]])
+    return reply(data=[{**row, "instFamily": each, "uly": each} for each in families])
 
 
-def nothing(call: Call) -> Reply:
-    """GET account/positions, trade/orders-pending and trade/orders-algo-pending: there are none."""
+def positions(call: Call) -> Reply:
+    """GET account/positions: there are none."""
+    text(call.params, "instType", ("MARGIN", *DERIVATIVES, "EVENTS"))
+    return reply()
+
+
+def orders(call: Call) -> Reply:
+    """GET trade/orders-pending: there are none."""
+    text(call.params, "instType", (*KINDS, "MARGIN"))
+    return reply()
+
+
+def past_orders(call: Call) -> Reply:
+    """GET trade/orders-history: there were none."""
+    required(call.params, "instType", (*KINDS, "MARGIN"))
+    return reply()
+
+
+def trades(question: Question) -> Reply:
+    """GET market/trades: there were none."""
+    _instrument(question, required(question.params, "instId"))
+    return reply()
+
+
+def algo_orders(call: Call) -> Reply:
+    """GET trade/orders-algo-pending: there are none. Two of the kinds can be asked for together."""
+    kinds = required(call.params, "ordType").split(",")
+    if not {*kinds} <= {*_ALGOS} or (len(kinds) > 1 and not {*kinds} <= {"conditional", "oco"}):
+        bad("ordType")
     return reply()
 
 
 def leverage(call: Call) -> Reply:
-    """GET account/leverage-info: 1 for each instrument that is asked for."""
-    mode = required(call.params, "mgnMode", MODES)
-    ids = required(call.params, "instId").split(",")
-    return reply(data=[{"ccy": "", "instId": each, "lever": "1", "mgnMode": mode, "posSide": "net"} for each in ids])
+    """GET account/leverage-info: 1 for each instrument, or each currency, that is asked for."""
+    mode = required(call.params, "mgnMode", ("cross", "isolated"))
+    ids = _several(call.params, "instId", MOST_INSTRUMENTS)
+    currencies = [] if ids else _several(call.params, "ccy", MOST_INSTRUMENTS)
+    if not (ids or currencies):
+        raise Refused("50015", param0="instId", param1="ccy")
+    row = {"ccy": "", "instId": "", "lever": "1", "mgnMode": mode, "posSide": "net"}
+    return reply(data=[*({**row, "instId": each} for each in ids), *({**row, "ccy": each} for each in currencies)])
+
+
+def _several(params: Params, name: str, most: int) -> list[str]:
+    """Return what stands between commas; OKX takes so many of it."""
+    values = [value for value in text(params, name).split(",") if value]
+    if len(values) > most:
+        raise Refused("50025", param0=name, param1=str(most))
+    return values
 
 
 def _instrument(question: Question, name: str) -> dict[str, Any]:
     for row in instruments(question.now):
         if row["instId"] == name:
             return row
-    raise Refused("51000", param0="instId")
-
-
-def _number(question: Question, name: str, default: int) -> int:
-    value = text(question.params, name) or str(default)
-    if not value.isdecimal():
-        raise Refused("51000", param0=name)
-    return int(value)
+    raise Refused("51001")
 
 
 def _price(row: dict[str, Any]) -> str:
@@ -92,10 +143,3 @@ def _ticker(row: dict[str, Any], now: int) -> dict[str, str]:
     price = dict.fromkeys(("last", "askPx", "bidPx", "open24h", "high24h", "low24h", "sodUtc0", "sodUtc8"), _price(row))
     sizes = {"lastSz": "0", "askSz": "1", "bidSz": "1", "vol24h": "0", "volCcy24h": "0"}
     return {"instType": row["instType"], "instId": row["instId"], **price, **sizes, "ts": str(now)}
-
-
-def _milliseconds(bar: str) -> int:
-    match = _BAR.fullmatch(bar)
-    if match is None:
-        raise Refused("51000", param0="bar")
-    return int(match[1]) * _SECONDS[match[2]] * 1000

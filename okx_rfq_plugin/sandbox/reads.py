@@ -11,12 +11,12 @@ from typing import Any
 from .auth import PERMISSIONS
 from .calls import Call, Question
 from .codes import Refused, Reply, reply
-from .instruments import instruments
+from .instruments import DERIVATIVES, instruments
 from .params import required, text
 
 STATES = ("scheduled", "ongoing", "pre_open", "completed", "canceled")  # of maintenance
 COMING = STATES[:3]  # what is listed where no state is asked for
-KINDS = ("SPOT", "MARGIN", "SWAP", "FUTURES", "OPTION", "EVENTS")
+KINDS = ("SPOT", "MARGIN", *DERIVATIVES, "EVENTS")
 
 _CONFIG: dict[str, Any] = {
     **dict.fromkeys(("label", "levelTmp", "spotOffsetType"), ""),
@@ -77,8 +77,12 @@ def public_instruments(question: Question) -> Reply:
     kind = required(question.params, "instType", KINDS)
     asked = {name: text(question.params, name) for name in ("instId", "instFamily", "uly")}
     if kind == "OPTION" and not (asked["instFamily"] or asked["uly"]):
-        raise Refused("50015", param0="instFamily", param1="uly")
+        raise Refused("50015", param0="uly", param1="instFamily")
+    if kind == "EVENTS":
+        required(question.params, "seriesId")
     rows = [row for row in instruments(question.now) if row["instType"] == kind]
+    if asked["instId"] and all(row["instId"] != asked["instId"] for row in rows):
+        raise Refused("51001")
     return reply(data=[row for row in rows if all(value in ("", row[name]) for name, value in asked.items())])
 
 

@@ -111,3 +111,11 @@ def test_the_table_of_versions_is_that_of_pyproject() -> None:
     (python,) = re.findall(r'^requires-python = ">=([\d.]+)"', PYPROJECT, flags=re.MULTILINE)
 
     assert {"Python": python, **declared} == oldest
+
+
+def test_no_page_says_that_the_site_is_there() -> None:
+    """Its address is not registered yet: README says so beside its links, and no other page sends a reader there."""
+    pages = {path: path.read_text(encoding="utf-8") for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]}
+
+    assert ["README.md"] == [path.name for path, text in pages.items() if "readthedocs.io/en" in text]
+    assert "Neither package nor site is published yet" in README

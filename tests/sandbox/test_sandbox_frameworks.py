@@ -34,12 +34,12 @@ DETAIL = """
     totalPnl
     totalPnlRatio
 """
-# From okx.com/docs-v5/en/#public-data-rest-api-get-instruments, the example, and the three price bands of its table
+# From okx.com/docs-v5/en/#public-data-rest-api-get-instruments, the example and the table
 INSTRUMENT = """
     alias auctionEndTime baseCcy category ctMult ctType ctVal ctValCcy contTdSwTime expTime futureSettlement groupId
     instFamily instId instType lever listTime lotSz maxIcebergSz maxLmtAmt maxLmtSz maxMktAmt maxMktSz maxStopSz
     maxTriggerSz maxTwapSz minSz optType openType preMktSwTime quoteCcy tradeQuoteCcyList settleCcy state ruleType stk
-    tickSz uly instIdCode instCategory upcChg initPxLmtPct floatPxLmtPct maxPxLmtPct
+    tickSz uly instIdCode instCategory upcChg initPxLmtPct floatPxLmtPct maxPxLmtPct rpiMinLevel rpiMinPxBand seriesId
 """
 # From okx.com/docs-v5/en/#status-get-status
 STATUS = "begin end href preOpenBegin scheDesc serviceType state maintType env system title"
@@ -143,13 +143,51 @@ def test_instruments(exchange: Any, params: dict[str, str], ids: list[str]) -> N
 
 
 @pytest.mark.parametrize(
-    ("params", "code"), [({}, "50014"), ({"instType": "STOCKS"}, "51000"), ({"instType": "OPTION"}, "50015")]
+    ("query", "status", "code", "text"),
+    [
+        ("", 400, "50014", "Parameter instType can not be empty."),
+        ("instType=STOCKS", 400, "51000", "Parameter instType error"),
+        ("instType=OPTION", 400, "50015", "Either parameter uly or instFamily is required"),
+        ("instType=EVENTS", 400, "50014", "Parameter seriesId can not be empty."),
+        (
+            "instType=SWAP&instId=BTC-USDT",
+            200,
+            "51001",
+            "Instrument ID, Instrument ID code, or Spread ID doesn't exist.",
+        ),
+    ],
 )
-def test_instruments_without_what_is_required(wire: Any, params: dict[str, str], code: str) -> None:
-    """A type, and for options a family."""
-    query = "&".join(f"{name}={value}" for name, value in params.items())
+def test_instruments_without_what_is_required(wire: Any, query: str, status: int, code: str, text: str) -> None:
+    """A type, for options a family, for events a series, and an id of that type; in OKX's words."""
+    answered, body = wire.send("GET", f"public/instruments?{query}")
 
-    assert code == wire.code("GET", f"public/instruments?{query}")
+    assert (status, code, text) == (answered, body["code"], body["msg"])
+
+
+def test_each_type_has_what_applies_to_it(exchange: Any) -> None:
+    """OKX's table says of each field to which types it applies; elsewhere it is empty."""
+    queries = [{"instType": kind} for kind in ("SPOT", "SWAP", "FUTURES")]
+    queries.append({"instType": "OPTION", "instFamily": "BTC-USD"})
+    rows = [row for query in queries for row in exchange.public_get_public_instruments(query)["data"]]
+
+    groups = {"SPOT": "12", "SWAP": "4", "FUTURES": "5", "OPTION": "1"}
+    for row in rows:
+        kind = row["instType"]
+        assert groups[kind] == row["groupId"]
+        assert (kind == "SPOT") == bool(row["baseCcy"] and row["quoteCcy"]) == (not row["settleCcy"])
+        assert (kind == "SPOT") == (not (row["ctVal"] and row["ctMult"] and row["ctValCcy"] and row["uly"]))
+        assert (kind in ("SWAP", "FUTURES")) == bool(row["lever"] and row["ctType"])
+        assert (kind in ("FUTURES", "OPTION")) == bool(row["expTime"])
+        assert (kind == "OPTION") == bool(row["stk"] and row["optType"]) == (not row["initPxLmtPct"])
+
+
+def test_an_option_is_a_hundredth_of_a_bitcoin(exchange: Any) -> None:
+    """As others' code has OKX's."""
+    markets = exchange.load_markets().values()
+
+    assert {("BTC", "0.01"), ("ETH", "0.1")} == {
+        (market["base"], market["info"]["ctMult"]) for market in markets if market["option"]
+    }
 
 
 def test_rfq_on_every_instrument(sandbox: Sandbox, exchange: Any) -> None:

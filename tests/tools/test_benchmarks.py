@@ -16,12 +16,12 @@ ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT))  # behind the installed package, which is the one to be tested
 
 from tools.bench import plot, report  # noqa: E402 - needs the line above
-from tools.bench.records import CCXT, CCXT_OFF, EIGHT, OURS, Cell, Row, row_of, shown, times  # noqa: E402
+from tools.bench.records import CCXT, CCXT_TUNED, EIGHT, OURS, Cell, Row, row_of, shown, times  # noqa: E402
 from tools.bench.targets import TARGETS, verdict  # noqa: E402
 
 
 def row(key: str = "after-sync", unit: str = "ms", **cells: Cell) -> Row:
-    names = {"ccxt": CCXT, "off": CCXT_OFF, "ours": OURS}
+    names = {"ccxt": CCXT, "off": CCXT_TUNED, "ours": OURS}
     return Row(key=key, title=f"the title of {key}", unit=unit, cells={names[name]: cells[name] for name in cells})
 
 
@@ -48,7 +48,7 @@ def rows() -> dict[str, Row]:
 def test_a_ratio_is_of_medians(rows: dict[str, Row]) -> None:
     """One outlier moves nothing, and where a number is missing there is no ratio."""
     assert rows["after-sync"].ratio(CCXT) == pytest.approx(1100)
-    assert rows["crowd-tasks-100"].ratio(CCXT_OFF) is None
+    assert rows["crowd-tasks-100"].ratio(CCXT_TUNED) is None
     assert rows["crowd-tasks-100"].ratio(CCXT) is None
 
 
@@ -59,6 +59,15 @@ def test_a_ratio_is_of_medians(rows: dict[str, Row]) -> None:
 def test_numbers_have_three_digits_that_count(value: float, unit: str, words: str) -> None:
     """No reader has to count zeros."""
     assert words == shown(value, unit)
+
+
+def test_no_target_is_a_time_of_a_machine() -> None:
+    """What a fast machine reaches and a slow one does not is no target: each is a ratio, or a number of requests."""
+    rows = {key: row(key, ccxt=seconds(1.0), off=seconds(1.0), ours=seconds(1.0)) for key in TARGETS}
+
+    for key in rows:
+        text, _ = verdict(rows[key], rows)
+        assert any(word in text for word in ("times", "%", "as many requests", "windows of OKX's limit")), text
 
 
 def test_ratios_are_said_in_words() -> None:
@@ -72,8 +81,12 @@ def test_ratios_are_said_in_words() -> None:
         (row(ccxt=seconds(1.1), ours=seconds(0.0011)), "reached"),
         (row(ccxt=seconds(1.0), ours=seconds(0.0011)), "not reached"),
         (row(ccxt=seconds(1.0)), "not measured"),
-        (row("hung-sync", ours=seconds(3.4)), "reached"),
-        (row("hung-sync", ours=seconds(3.6)), "not reached"),
+        (row("hung-sync", ours=seconds(3.4, over_earliest=1.13)), "reached"),
+        (row("hung-sync", ours=seconds(3.8, over_earliest=1.27)), "not reached"),
+        (row("import", ccxt=seconds(0.4), ours=seconds(0.02)), "reached"),
+        (row("import", ccxt=seconds(0.4), ours=seconds(0.021)), "not reached"),
+        (row("slow-2", ccxt=seconds(2.0), ours=seconds(2.19)), "reached"),
+        (row("slow-2", ccxt=seconds(2.0), ours=seconds(2.21)), "not reached"),
         (row("hung-sync", ours=Cell(note="not canceled")), "not reached"),
         (row("pytest"), "not measured"),
         (row("overhead-sync", off=seconds(0.001), ours=seconds(0.00104)), "reached"),
@@ -120,6 +133,17 @@ def test_a_row_survives_the_json_file(rows: dict[str, Row]) -> None:
     assert {"text": "1,000 times sooner than ccxt", "result": "reached"} == data["rows"][0]["target"]
 
 
+@pytest.mark.parametrize(("load", "words"), [(0.2, "idle before the run"), (3.5, "a load of 3.5 before the run")])
+def test_the_page_says_how_long_it_took_and_how_busy_the_machine_was(
+    rows: dict[str, Row], load: float, words: str
+) -> None:
+    """Figures of a busy machine are seen to be such."""
+    page = report.markdown(report.as_dict(rows, 401.4, load), rows)
+
+    assert "It took 401 s, on " in page
+    assert f" cores, {words}.\n" in page
+
+
 def test_the_tables_have_every_row_and_say_what_is_no_number(rows: dict[str, Row]) -> None:
     """Terminal and page show the same cells."""
     console = Console(width=250, record=True, file=io.StringIO())
@@ -152,9 +176,18 @@ def test_the_plot_is_an_image_on_a_logarithmic_scale(rows: dict[str, Row]) -> No
 
     for words in ("1,100x", "1,000x, extrapolated", "only 2 of 100 served", "ours: 2.01 s"):
         assert f">{words}<" in drawn
-    steps = [plot.position(10.0**decade, 3) for decade in range(4)]
-    assert steps[1] - steps[0] == pytest.approx(steps[3] - steps[2])
-    assert plot.position(0.5, 3) == plot.position(1, 3)
+    scale = plot.Scale(-1, 3)
+    steps = [scale.position(10.0**decade) for decade in range(-1, 4)]
+    assert steps[1] - steps[0] == pytest.approx(steps[4] - steps[3])
+    assert scale.position(0.01) == steps[0] == plot.LEFT
+
+
+def test_the_plot_shows_who_is_faster() -> None:
+    """A peer that takes half as long has a bar to the left of 1x."""
+    rows = {"idle-sync": row("idle-sync", ccxt=seconds(0.0005), ours=seconds(0.001))}
+
+    assert ">0.1x<" in plot.svg(rows)
+    assert ">0.50x<" in plot.svg(rows)
 
 
 def test_the_plot_shows_what_a_short_run_measures() -> None:

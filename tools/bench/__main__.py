@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +14,11 @@ from rich.console import Console
 
 from tools.shared.sandbox_process import SandboxProcess
 
-from . import command, cost, crowd, plot, report, trouble, wire
+from . import command, cost, crowd, network, plot, processes, report, trouble, wire
 from .records import EIGHT, Row
 
 ROOT = Path(__file__).parents[2]
-GROUPS = ("wire", "crowd", "cost", "trouble", "command")
+GROUPS = ("wire", "network", "crowd", "cost", "trouble", "processes", "command")
 
 
 def main() -> None:
@@ -29,13 +30,17 @@ def main() -> None:
         _publish(asked, {**data, "rows": report.judged(rows)}, rows)
         return
     began = time.monotonic()
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0  # what runs besides, before this does
     rows = {}
     for row in _measured(asked):
         rows[row.key] = row
         console.print(f"{time.monotonic() - began:6.1f} s  {row.title}", style="dim")
     report.show(rows, console)
+    seconds = time.monotonic() - began
     if asked.full and not asked.only:  # a part is looked at, and not published
-        _publish(asked, report.as_dict(rows, time.monotonic() - began), rows)
+        _publish(asked, report.as_dict(rows, seconds, load), rows)
+        console.print(f"written: {asked.json}, {asked.page}, {asked.svg}")
+    console.print(f"{len(rows)} rows in {seconds:.0f} s, on a machine with a load of {load:.1f} before")
 
 
 def _publish(asked: argparse.Namespace, data: dict[str, Any], rows: dict[str, Row]) -> None:
@@ -47,7 +52,7 @@ def _publish(asked: argparse.Namespace, data: dict[str, Any], rows: dict[str, Ro
 
 def _measured(asked: argparse.Namespace) -> Iterator[Row]:
     repeats = 9 if asked.exact else 4
-    groups = asked.only or (GROUPS if asked.full else ("wire", "crowd", "trouble"))
+    groups = asked.only or (GROUPS if asked.full else ("wire", "network", "crowd", "processes"))
 
     def wanted(key: str) -> bool:
         return asked.full or bool(asked.only) or key in EIGHT
@@ -55,13 +60,17 @@ def _measured(asked: argparse.Namespace) -> Iterator[Row]:
     with SandboxProcess() as sandbox:
         if "wire" in groups:
             yield from wire.rows(sandbox, repeats, wanted)
+        if "network" in groups:
+            yield from network.rows(sandbox, 20 if asked.full else 10, wanted)
         if "crowd" in groups:
             yield from crowd.rows(sandbox, 3 if asked.full else 1, asked.exact, wanted)
         if "cost" in groups:
             yield from cost.rows(sandbox, calls=400, starts=10)
         if "trouble" in groups:
+            yield from trouble.rows(sandbox, 2 if asked.full else 1, wanted)
+        if "processes" in groups:
             with SandboxProcess(rejections_count=True) as counting:
-                yield from trouble.rows(sandbox, counting, 2 if asked.full else 1, wanted)
+                yield from processes.rows(sandbox, counting, wanted)
     if "command" in groups:
         yield from command.rows(repeats=5, accounts=1000)
 

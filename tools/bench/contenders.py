@@ -7,20 +7,31 @@ from typing import Any
 
 import ccxt
 import ccxt.async_support
+import httpx
 from okx.BlockTrading import BlockTradingAPI
 
 from tools.shared.exchanges import make_exchange
 
-from .records import CCXT, CCXT_OFF, OURS, PYTHON_OKX
+from .records import CCXT, CCXT_TUNED, OURS, PYTHON_OKX
 
 Credentials = dict[str, str]
+
+# Each peer as its own settings make it best at this: no queue where it has one, a timeout as short as this package's,
+# and as many repetitions as fit into half a minute where it repeats, at OKX's window. python-okx repeats nothing.
+TIMEOUT = 3.0  # seconds
+REPETITIONS = {"maxRetriesOnFailure": 5, "maxRetriesOnFailureDelay": 2000}
 
 
 class Ccxt:
     """An okx object of ccxt's; on ccxt.async_support `cancel` and `ask_time` return what is to be awaited."""
 
-    def __init__(self, module: Any, url: str, *, installed: bool, limiter: bool = True, **policy: float) -> None:
-        self.exchange = make_exchange(module, url, installed=installed, limiter=limiter, **policy)
+    def __init__(
+        self, module: Any, url: str, *, installed: bool, limiter: bool = True, tuned: bool = False, **policy: float
+    ) -> None:
+        self.exchange = make_exchange(module, url, installed=installed, limiter=limiter and not tuned, **policy)
+        if tuned:
+            self.exchange.timeout = int(TIMEOUT * 1000)
+            self.exchange.options.update(REPETITIONS)
         self._installed = installed
 
     def become(self, user: Credentials) -> None:
@@ -52,6 +63,7 @@ class PythonOkx:
 
     def __init__(self, url: str) -> None:
         self._api = BlockTradingAPI(flag="1", domain=url)
+        self._api.timeout = httpx.Timeout(TIMEOUT)
 
     def become(self, user: Credentials) -> None:
         """Go on with another key, over the connections that are open."""
@@ -70,14 +82,24 @@ class PythonOkx:
         self._api.close()
 
 
+def sync_contender(name: str, url: str, **policy: float) -> Any:
+    """Make one of them, sync."""
+    return PythonOkx(url) if name == PYTHON_OKX else _ccxt(ccxt, name, url, policy)
+
+
+def async_contender(name: str, url: str, **policy: float) -> Ccxt:
+    """Make one of those that have an async side."""
+    return _ccxt(ccxt.async_support, name, url, policy)
+
+
 def sync_contenders(url: str, **policy: float) -> dict[str, Any]:
     """Make all of them, sync."""
-    return {**_ccxts(ccxt, url, policy), PYTHON_OKX: PythonOkx(url)}
+    return {name: sync_contender(name, url, **policy) for name in (CCXT, CCXT_TUNED, OURS, PYTHON_OKX)}
 
 
 def async_contenders(url: str, **policy: float) -> dict[str, Any]:
     """Make those that have an async side."""
-    return _ccxts(ccxt.async_support, url, policy)
+    return {name: async_contender(name, url, **policy) for name in (CCXT, CCXT_TUNED, OURS)}
 
 
 def served(outcome: Any) -> bool:
@@ -109,9 +131,7 @@ def rotated(names: list[str], turn: int) -> list[str]:
     return names[step:] + names[:step]
 
 
-def _ccxts(module: Any, url: str, policy: dict[str, Any]) -> dict[str, Ccxt]:
-    return {
-        CCXT: Ccxt(module, url, installed=False),
-        CCXT_OFF: Ccxt(module, url, installed=False, limiter=False),
-        OURS: Ccxt(module, url, installed=True, **policy),
-    }
+def _ccxt(module: Any, name: str, url: str, policy: dict[str, Any]) -> Ccxt:
+    if name == OURS:
+        return Ccxt(module, url, installed=True, **policy)
+    return Ccxt(module, url, installed=False, tuned=name == CCXT_TUNED)

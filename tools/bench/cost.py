@@ -17,7 +17,7 @@ from importlib.metadata import entry_points
 from tools.shared.sandbox_process import SandboxProcess
 
 from .contenders import async_contenders, outcome_of, outcome_of_async, rotated, sync_contenders
-from .records import CCXT, CCXT_OFF, OURS, PYTHON_OKX, Cell, Row
+from .records import BARE_PYTEST, CCXT, CCXT_TUNED, OURS, PYTHON_OKX, Cell, Row
 
 Samples = dict[str, list[float]]
 
@@ -99,8 +99,8 @@ def _turns(sandbox: SandboxProcess, names: list[str], calls: int) -> Iterator[li
 def _overhead(key: str, title: str, samples: Samples) -> Row:
     # The first calls open connections and warm caches.
     cells = {name: Cell(samples=tuple(each[5:])) for name, each in samples.items()}
-    extra = [ours - raw for ours, raw in zip(cells[OURS].samples, cells[CCXT_OFF].samples, strict=True)]
-    raw = statistics.median(cells[CCXT_OFF].samples)
+    extra = [ours - raw for ours, raw in zip(cells[OURS].samples, cells[CCXT_TUNED].samples, strict=True)]
+    raw = statistics.median(cells[CCXT_TUNED].samples)
     added = statistics.median(cells[OURS].samples) - raw
     facts = {"added_s": added, "added_part": added / raw, "added_paired_s": statistics.median(extra)}
     note = f"{added * 1e6:+.0f} µs, {added / raw:+.1%}"
@@ -142,7 +142,8 @@ def _pytest(starts: int) -> Row:
         added.append(_cpu_of_pytest() - without)
         bare.append(without)
     note = f"pytest itself {statistics.median(bare) * 1e3:,.0f} ms"
-    return Row(key="pytest", title=title, unit="ms", cells={OURS: Cell(samples=tuple(added), note=note)})
+    cells = {OURS: Cell(samples=tuple(added), note=note), BARE_PYTEST: Cell(samples=tuple(bare))}
+    return Row(key="pytest", title=title, unit="ms", cells=cells)
 
 
 def _cpu_of_pytest(*options: str) -> float:

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 from tools.shared.sandbox_process import SandboxProcess
 
-from .contenders import async_contenders, outcome_of, outcome_of_async, served, sync_contenders
-from .records import CCXT, CCXT_OFF, OURS, PYTHON_OKX, Cell, Row, Wanted
+from .contenders import async_contender, outcome_of, outcome_of_async, served, sync_contender
+from .records import CCXT, CCXT_TUNED, OURS, PYTHON_OKX, Cell, Row, Wanted
 
 SIZES = (1, 10, 100, 1000)
 LARGEST_QUEUE = 10  # callers that raw ccxt's async queue is measured with, at 1.1 s each; more are extrapolated
+SHORT_QUEUE = 4  # the same, in a short run
 PATIENCE = 10.0  # seconds, the deadline of this package's callers here, so that a run ends
 
 
@@ -32,8 +33,8 @@ class Crowd(NamedTuple):
 def rows(sandbox: SandboxProcess, repeats: int, exact: bool, wanted: Wanted) -> Iterator[Row]:
     """Measure every crowd; two rows each: until the last is served, and CPU time per caller."""
     for kind, run, names in (
-        ("tasks", _run_tasks, (CCXT, CCXT_OFF, OURS)),
-        ("threads", _run_threads, (CCXT, CCXT_OFF, PYTHON_OKX, OURS)),
+        ("tasks", _run_tasks, (CCXT, CCXT_TUNED, OURS)),
+        ("threads", _run_threads, (CCXT, CCXT_TUNED, PYTHON_OKX, OURS)),
     ):
         measured: dict[str, Crowd] = {}
         for size in [size for size in SIZES if wanted(f"crowd-{kind}-{size}")]:
@@ -42,7 +43,7 @@ def rows(sandbox: SandboxProcess, repeats: int, exact: bool, wanted: Wanted) -> 
             for name in names:
                 if (kind, name) == ("tasks", CCXT) and size > LARGEST_QUEUE and not exact:
                     if name not in measured:
-                        measured[name] = run(sandbox, name, LARGEST_QUEUE)
+                        measured[name] = run(sandbox, name, LARGEST_QUEUE if repeats > 1 else SHORT_QUEUE)
                     times[name] = _extrapolated(measured[name], size)
                     continue
                 crowds = [run(sandbox, name, size) for _ in range(repeats if name == OURS else 1)]
@@ -59,7 +60,7 @@ def rows(sandbox: SandboxProcess, repeats: int, exact: bool, wanted: Wanted) -> 
 
 def _run_tasks(sandbox: SandboxProcess, name: str, size: int) -> Crowd:
     async def everybody() -> Crowd:
-        contender = async_contenders(sandbox.url, deadline=PATIENCE)[name]
+        contender = async_contender(name, sandbox.url, deadline=PATIENCE)
         user = _fresh(sandbox, contender)
         contender.exchange.open()  # the session, which costs more than a caller
         began, worked = time.monotonic(), time.process_time()
@@ -72,7 +73,7 @@ def _run_tasks(sandbox: SandboxProcess, name: str, size: int) -> Crowd:
 
 
 def _run_threads(sandbox: SandboxProcess, name: str, size: int) -> Crowd:
-    contender = sync_contenders(sandbox.url, deadline=PATIENCE)[name]
+    contender = sync_contender(name, sandbox.url, deadline=PATIENCE)
     user = _fresh(sandbox, contender)
     ends: list[tuple[bool, float]] = []
     start = threading.Barrier(size + 1)

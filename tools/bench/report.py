@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
@@ -17,6 +18,7 @@ from .records import CONTENDERS, OURS, Cell, Row, row_of, shown, times
 from .targets import verdict
 
 PACKAGES = ("okx-rfq-plugin", "ccxt", "python-okx", "aiohttp", "requests", "httpx", "pytest")
+_BUSY = 0.5  # of a core: with more running besides, the medians are not those of an idle machine
 MARKS = "<!-- the table begins -->\n", "<!-- the table ends -->\n"
 
 
@@ -26,11 +28,13 @@ def judged(rows: Mapping[str, Row]) -> list[dict[str, Any]]:
     return [{**row.as_dict(), "target": {"text": text, "result": result}} for row, text, result in verdicts]
 
 
-def as_dict(rows: Mapping[str, Row], seconds: float) -> dict[str, Any]:
-    """Return everything that was measured, and with what."""
+def as_dict(rows: Mapping[str, Row], seconds: float, load: float = 0.0) -> dict[str, Any]:
+    """Return everything that was measured, and with what; `load` is the machine's before the run."""
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
+        "load": round(load, 1),
+        "cores": os.cpu_count(),
         "python": platform.python_version(),
         "system": platform.system(),
         "versions": {name: version(name) for name in PACKAGES},
@@ -80,7 +84,11 @@ def table(rows: Mapping[str, Row]) -> Table:
 def markdown(data: Mapping[str, Any], rows: Mapping[str, Row]) -> str:
     """Return the same table for the documentation, with what it was measured with."""
     used = ", ".join(f"{name} {number}" for name, number in data["versions"].items())
-    head = f"Measured on {data['date'][:10]} with Python {data['python']} on {data['system']}; {used}.\n\n"
+    head = f"Measured on {data['date'][:10]} with Python {data['python']} on {data['system']}; {used}.\n"
+    if "load" in data:
+        busy = f"a load of {data['load']:g} before the run" if data["load"] >= _BUSY else "idle before the run"
+        head += f"It took {data['seconds']:.0f} s, on {data['cores']} cores, {busy}.\n"
+    head += "\n"
     table_rows = [("what", *CONTENDERS, "target"), ("---",) * (len(CONTENDERS) + 2), *lines(rows)]
     return head + "".join(f"| {' | '.join(row)} |\n" for row in table_rows)
 

@@ -1,30 +1,25 @@
-"""A cancel in trouble: a hung connection, rejections, other processes on the same User ID."""
+"""A cancel in trouble: a hung connection, rejections."""
 
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from tools.shared.sandbox_process import SandboxProcess
 
 from .contenders import async_contenders, outcome_of, outcome_of_async, served, sync_contenders
-from .records import CCXT_OFF, OURS, PYTHON_OKX, Cell, Row, Wanted
-from .targets import WINDOW
+from .records import OURS, PYTHON_OKX, Cell, Row, Wanted
+from .targets import ATTEMPT_TIMEOUT, WINDOW
 from .wire import HANGING
 
-ROOT = Path(__file__).parents[2]
 REJECTIONS = (1, 2, 3)
-PROCESSES = 5
 Ended = tuple[Any, float]
 
 
-def rows(sandbox: SandboxProcess, counting: SandboxProcess, repeats: int, wanted: Wanted) -> Iterator[Row]:
-    """Measure every row of this file; `counting` is a sandbox where rejections count against the window."""
+def rows(sandbox: SandboxProcess, repeats: int, wanted: Wanted) -> Iterator[Row]:
+    """Measure every row of this file."""
     if wanted("hung-sync"):
         yield _hung("hung-sync", "first connection hangs, sync, until canceled", _sync_calls(sandbox, repeats))
     if wanted("hung-async"):
@@ -32,14 +27,10 @@ def rows(sandbox: SandboxProcess, counting: SandboxProcess, repeats: int, wanted
     for count in REJECTIONS:
         if wanted(f"rejections-{count}"):
             yield _rejected(sandbox, count)
-    if wanted("processes-free"):
-        yield _processes("processes-free", "rejections do not count", sandbox)
-    if wanted("processes-counted"):
-        yield _processes("processes-counted", "rejections count", counting)
 
 
 def _sync_calls(sandbox: SandboxProcess, repeats: int) -> dict[str, list[Ended]]:
-    contenders = {name: each for name, each in sync_contenders(sandbox.url).items() if name != CCXT_OFF}
+    contenders = sync_contenders(sandbox.url)
     ends: dict[str, list[Ended]] = {}
     for name, contender in contenders.items():
         for _ in range(repeats if name == OURS else 1):
@@ -57,7 +48,7 @@ def _async_calls(sandbox: SandboxProcess, repeats: int) -> dict[str, list[Ended]
         return await outcome_of_async(contender.cancel()), time.monotonic() - began
 
     async def everybody() -> dict[str, list[Ended]]:
-        contenders = {name: each for name, each in async_contenders(sandbox.url).items() if name != CCXT_OFF}
+        contenders = async_contenders(sandbox.url)
         ends = {
             name: [await call(contender) for _ in range(repeats if name == OURS else 1)]
             for name, contender in contenders.items()
@@ -79,10 +70,12 @@ def _hung(key: str, title: str, ends: dict[str, list[Ended]]) -> Row:
     cells = {PYTHON_OKX: Cell(note="sync only")}
     for name, each in ends.items():
         if all(served(outcome) for outcome, _ in each):
-            cells[name] = Cell(samples=tuple(seconds for _, seconds in each))
+            typical = sorted(seconds for _, seconds in each)
+            facts = {"earliest_s": ATTEMPT_TIMEOUT, "over_earliest": typical[len(typical) // 2] / ATTEMPT_TIMEOUT}
+            cells[name] = Cell(samples=tuple(typical), facts=facts)
         else:
             outcome, seconds = each[-1]
-            cells[name] = Cell(note=f"not canceled: {type(outcome).__name__} after {seconds:.1f} s")
+            cells[name] = Cell(note=f"not known to be canceled: {type(outcome).__name__} after {seconds:.1f} s")
     return Row(key=key, title=title, unit="s", cells=cells)
 
 
@@ -105,30 +98,3 @@ def _rejected(sandbox: SandboxProcess, count: int) -> Row:
     plural = "s" * (count > 1)
     title = f"{count} rejection{plural} (50011), each for a full window, until canceled"
     return Row(key=f"rejections-{count}", title=title, unit="s", cells=cells)
-
-
-def _processes(key: str, reading: str, sandbox: SandboxProcess) -> Row:
-    sandbox.clear()
-    (user,) = sandbox.users(1)
-    cells = {}
-    for name in (CCXT_OFF, OURS) if key == "processes-free" else (OURS,):  # ccxt repeats nothing, counted or not
-        sandbox.clear()
-        asked = [sys.executable, "-m", "tools.bench.process", sandbox.url, *user.values(), name]
-        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
-        processes = [subprocess.Popen(asked, **pipes) for _ in range(PROCESSES)]
-        for process in processes:
-            process.stdout.readline()  # it is ready
-        start = f"{time.monotonic() + 0.2}\n"
-        for process in processes:
-            process.stdin.write(start)
-            process.stdin.flush()
-        ends = [process.communicate(timeout=90)[0].split() for process in processes]
-        happy = [float(seconds) for ok, seconds in ends if ok == "True"]
-        note = f"{len(sandbox.arrivals(user))} requests, {sandbox.rejections()} rejected"
-        cells[name] = Cell(note=f"only {len(happy)} of {PROCESSES} served; {note}")
-        if len(happy) == PROCESSES:
-            earliest = (PROCESSES - 1) // 2 * WINDOW
-            facts = {"earliest_s": earliest, "over_earliest": max(happy) / earliest}
-            cells[name] = Cell(samples=(max(happy),), note=f"{note}; at least {earliest:g} s", facts=facts)
-    title = f"{PROCESSES} processes on one User ID, {reading}, until the last is served"
-    return Row(key=key, title=title, unit="s", cells=cells)

@@ -11,8 +11,8 @@ import ccxt.async_support
 
 from tools.shared.sandbox_process import SandboxProcess
 
-from .contenders import Ccxt, async_contenders, outcome_of, outcome_of_async, rotated, sync_contenders
-from .records import CCXT, CCXT_OFF, OURS, PYTHON_OKX, Cell, Row, Wanted
+from .contenders import Ccxt, async_contender, async_contenders, outcome_of, outcome_of_async, rotated, sync_contenders
+from .records import CCXT, CCXT_TUNED, OURS, PYTHON_OKX, Cell, Row, Wanted
 
 IDLE = 1.3  # seconds after which ccxt's sync limiter lets a cancel through at once: it asks for 1.1
 OFTEN = 3  # who does not wait is measured so many times as often
@@ -89,9 +89,9 @@ async def _async(sandbox: SandboxProcess, repeats: int, pause: float) -> Samples
 
 async def _behind_queue(sandbox: SandboxProcess, repeats: int) -> Samples:
     samples: Samples = defaultdict(list)
-    for name in (CCXT, CCXT_OFF, OURS):
+    for name in (CCXT, CCXT_TUNED, OURS):
         for _ in range(1 if name == CCXT else repeats * OFTEN):  # eleven seconds each
-            contender = async_contenders(sandbox.url)[name]
+            contender = async_contender(name, sandbox.url)
             await outcome_of_async(contender.ask_time())
             samples[name] += await _behind(sandbox, contender, 50)
     return samples
@@ -99,7 +99,7 @@ async def _behind_queue(sandbox: SandboxProcess, repeats: int) -> Samples:
 
 async def _behind_hung(sandbox: SandboxProcess) -> Samples:
     samples: Samples = defaultdict(list)
-    for name, repeats in ((CCXT_OFF, 1), (OURS, 3)):  # ten seconds for each of ccxt's
+    for name, repeats in ((CCXT_TUNED, 1), (OURS, 3)):  # ten seconds for each of ccxt's
         for _ in range(repeats):
             contender = Ccxt(ccxt.async_support, sandbox.url, installed=name == OURS, limiter=False)
             samples[name] += await _behind(sandbox, contender, POOL, hanging=HANGING)

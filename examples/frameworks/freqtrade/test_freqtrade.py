@@ -54,12 +54,23 @@ def trade(folder: Path) -> list[str]:
     return freqtrade(folder, "trade", "--strategy", "BlockDesk", "--db-url", "sqlite://")
 
 
+def to_futures(folder: Path) -> None:
+    """Turn the configuration over to perpetual futures."""
+    config = json.loads((folder / "config.json").read_text())
+    config.update(trading_mode="futures", margin_mode="isolated")
+    config["exchange"]["pair_whitelist"] = ["BTC/USDT:USDT"]
+    (folder / "config.json").write_text(json.dumps(config))
+
+
 def states(sandbox: Sandbox, bot: Running) -> list[Any]:
     return [rfq["state"] for rfq in sandbox.rfqs(credentials=bot.user)]
 
 
-def test_sigterm_leaves_no_rfq(folder: Path, sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("futures", [False, True], ids=["spot", "futures"])
+def test_sigterm_leaves_no_rfq(folder: Path, sandbox: Sandbox, futures: bool) -> None:
     """What systemd, Docker and `kill` send: freqtrade shuts down, and the cancel follows."""
+    if futures:
+        to_futures(folder)
     with Running(trade(folder), sandbox, cwd=folder, demo=True, **KEYS) as bot:
         bot.until("asked")
         bot.signal(signal.SIGTERM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 from collections.abc import Iterator
@@ -21,11 +22,19 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-def test_sigterm_leaves_no_rfq(sandbox: Sandbox, tmp_path: Path) -> None:
-    """While the strategy waits for its next iteration."""
-    with Running(BOT, sandbox, cwd=tmp_path, LOG_BACKTEST_PROGRESS_TO_FILE="0") as bot:
-        bot.until("asked")
-        bot.signal(signal.SIGTERM)
-        bot.end()
+def test_signals_leave_no_rfq(sandbox: Sandbox, tmp_path: Path) -> None:
+    """SIGTERM and Ctrl+C, while the strategy waits for its next minute; two bots wait for it together."""
+    signals = signal.SIGTERM, signal.SIGINT
+    with contextlib.ExitStack() as stack:
+        bots = [
+            stack.enter_context(Running(BOT, sandbox, cwd=tmp_path, LOG_BACKTEST_PROGRESS_TO_FILE="0")) for _ in signals
+        ]
+        for bot in bots:
+            bot.until("asked")
+        for bot, signum in zip(bots, signals, strict=True):
+            bot.signal(signum)
+        codes = [bot.end() for bot in bots]
 
-        assert ["canceled"] == [rfq["state"] for rfq in sandbox.rfqs(credentials=bot.user)], bot.output
+        assert [143, 0] == codes, bots[1].output
+        for bot in bots:
+            assert ["canceled"] == [rfq["state"] for rfq in sandbox.rfqs(credentials=bot.user)], bot.output

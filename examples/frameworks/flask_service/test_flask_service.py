@@ -1,0 +1,79 @@
+"""The service under gunicorn, over HTTP, from its start to the signals that end it."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import Running
+
+from okx_rfq_plugin.sandbox import Sandbox
+
+GUNICORN = [sys.executable, "-m", "gunicorn", "--bind", "127.0.0.1:0", "--threads", "8", "--no-control-socket"]
+CASES = [
+    ("--preload --workers 2", signal.SIGTERM),
+    ("--preload --workers 2", signal.SIGINT),
+    ("--workers 2", signal.SIGTERM),
+    ("--workers 1", signal.SIGQUIT),
+]
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as running:
+        yield running
+
+
+def gunicorn(sandbox: Sandbox, options: str) -> Running:
+    return Running([*GUNICORN, *options.split(), "service:app"], sandbox, cwd=Path(__file__).parent)
+
+
+def post(service: Running, path: str) -> tuple[int, Any]:
+    if not any("Listening at" in line for line in service.lines):
+        service.until("Listening at")
+    address = re.search(r"http://127\.0\.0\.1:\d+", service.output)
+    assert address is not None
+    try:
+        with urllib.request.urlopen(urllib.request.Request(f"{address[0]}{path}", method="POST")) as reply:  # noqa: S310 - our own
+            return reply.status, json.load(reply)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def cancels(sandbox: Sandbox) -> int:
+    return sum(request.path.endswith("cancel-all-rfqs") for request in sandbox.requests)
+
+
+def test_kill_switch(sandbox: Sandbox) -> None:
+    """200 with the receipt, or 503 and why not."""
+    with gunicorn(sandbox, "--preload --workers 2") as service:
+        post(service, "/rfqs")
+        status, receipt = post(service, "/kill-switch")
+
+        assert (200, "canceled") == (status, receipt["status"])
+
+        sandbox.fault("rfq/cancel-all-rfqs", "50120")
+        status, refused = post(service, "/kill-switch")
+
+        assert (503, False) == (status, refused["may_be_canceled"])
+
+
+@pytest.mark.parametrize(("options", "signum"), CASES)
+def test_a_signal_leaves_no_rfq(sandbox: Sandbox, options: str, signum: signal.Signals) -> None:
+    """What systemd, Docker, Ctrl+C and gunicorn's own quick shutdown send; the master cancels once, or each worker."""
+    with gunicorn(sandbox, options) as service:
+        post(service, "/rfqs")
+        service.signal(signum)
+
+        assert 0 == service.end(), service.output
+        assert ["canceled"] == [rfq["state"] for rfq in sandbox.rfqs(credentials=service.user)], service.output
+        assert 1 <= cancels(sandbox) <= (2 if options == "--workers 2" else 1)

@@ -1,0 +1,5 @@
+"""A tentacle of one trading mode."""
+
+from .block_desk import BlockDesk
+
+__all__ = ["BlockDesk"]
