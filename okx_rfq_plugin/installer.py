@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from ccxt.base.errors import NotSupported
 
-from okx_rfq_plugin._core import members
+from okx_rfq_plugin._core import certificates, members
 from okx_rfq_plugin._core.creates import create_members
 from okx_rfq_plugin._core.passing import passing_members
 from okx_rfq_plugin._core.policy import POLICY, RetryPolicy
@@ -44,6 +44,8 @@ def install(target: T, *, policy: RetryPolicy | None = None) -> T:
         target.__class__ = members.subclass_with(type(target), rfq_members)
     if policy is not None:
         setattr(cls if isinstance(target, type) else target, POLICY, policy)
+    if getattr(target, "synchronous", False):
+        certificates.trusted()  # read now, which takes 15 ms, and not in the first cancel
     get_plugin_manager().installed(target)
     return target
 

@@ -19,10 +19,10 @@ def adapter_class() -> Any:
         """requests' own, with the trusted certificates read once and not for each connection, which takes 20 ms."""
 
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-            super().init_poolmanager(*args, ssl_context=_trusted(), **kwargs)
+            super().init_poolmanager(*args, ssl_context=trusted(), **kwargs)
 
         def proxy_manager_for(self, proxy: Any, **kwargs: Any) -> Any:
-            return super().proxy_manager_for(proxy, ssl_context=_trusted(), **kwargs)
+            return super().proxy_manager_for(proxy, ssl_context=trusted(), **kwargs)
 
         def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
             super().cert_verify(conn, url, verify, cert)
@@ -39,7 +39,7 @@ def adapter_class() -> Any:
 
 
 @functools.cache
-def _trusted() -> ssl.SSLContext | None:
+def trusted() -> ssl.SSLContext | None:
     """Return the TLS settings of urllib3 with the certificates that requests trusts, read once; None without them."""
     import urllib3
     from requests.utils import DEFAULT_CA_BUNDLE_PATH

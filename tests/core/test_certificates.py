@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import ccxt
+import ccxt.async_support
 import pytest
 import requests
 from support.fault_tls import Tunnel, make_certificate
@@ -15,6 +16,7 @@ from support.socks import Socks
 from support.standin import Standin, reply
 from support.twins import Twin, VirtualClock
 
+from okx_rfq_plugin import install
 from okx_rfq_plugin._core import certificates
 
 
@@ -30,9 +32,9 @@ def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A certificate, of which the file of trusted certificates is made."""
     file = make_certificate("localhost", tmp_path / "trusted.pem")
     monkeypatch.setattr(requests.utils, "DEFAULT_CA_BUNDLE_PATH", str(file))
-    certificates._trusted.cache_clear()
+    certificates.trusted.cache_clear()
     yield file
-    certificates._trusted.cache_clear()
+    certificates.trusted.cache_clear()
 
 
 @pytest.fixture
@@ -84,7 +86,7 @@ def test_certificates_are_read_once_and_from_nowhere_else(
     monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(unreadable))
 
     assert "canceled" == cancel(trusted, proxy=proxy)
-    assert certificates._trusted() is certificates._trusted() is not None
+    assert certificates.trusted() is certificates.trusted() is not None
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
@@ -101,3 +103,14 @@ def test_stranger_is_trusted_by_whom_the_user_tells_alone(
     assert "is not trusted" in cancel(stranger, proxy=proxy)
     assert "is not trusted" in cancel(trusted, proxy=proxy, verify=stranger)
     assert "canceled" == cancel(trusted, proxy=proxy)
+
+
+def test_certificates_are_read_by_an_install(trusted: Path) -> None:
+    """And not in the first cancel, which may be an emergency; async exchanges read their own."""
+    install(ccxt.async_support.okx())
+    assert 0 == certificates.trusted.cache_info().currsize
+
+    install(ccxt.okx())
+    assert 1 == certificates.trusted.cache_info().currsize
+    trusted.unlink()
+    assert certificates.trusted() is not None

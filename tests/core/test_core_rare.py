@@ -84,9 +84,9 @@ def test_a_key_that_no_header_carries_is_refused(value: Any, standin: Standin, c
 @pytest.fixture
 def read_anew() -> Iterator[None]:
     """The certificates are read again, and afterwards once more."""
-    certificates._trusted.cache_clear()
+    certificates.trusted.cache_clear()
     yield
-    certificates._trusted.cache_clear()
+    certificates.trusted.cache_clear()
 
 
 @pytest.mark.usefixtures("read_anew")
@@ -96,7 +96,7 @@ def test_certificates_that_cannot_be_read_are_requests_own_business(
     """A plain address needs none, and the cancel is sent."""
     monkeypatch.setattr(requests.utils, "DEFAULT_CA_BUNDLE_PATH", "/nowhere.pem")
 
-    assert None is certificates._trusted()
+    assert None is certificates.trusted()
     assert "canceled" == aimed(Twin(ccxt, True), standin, clock).cancel_all_rfqs()["status"]
 
 
