@@ -16,12 +16,12 @@ COUNTDOWN = range(10, 121)  # seconds
 
 def create_rfq(call: Call) -> Reply:
     """POST rfq/create-rfq."""
-    return reply(data=[call.desk.open(call.key.account, call.params, call.now).created_reply()])
+    return reply(data=[call.venue.open(call.key.account, call.params, call.now).created_reply()])
 
 
 def create_quote(call: Call) -> Reply:
     """POST rfq/create-quote."""
-    return reply(data=[call.desk.quote(call.key.account, call.params, call.now).created_reply()])
+    return reply(data=[call.venue.quote(call.key.account, call.params, call.now).created_reply()])
 
 
 def cancel_all_after(call: Call) -> Reply:
@@ -34,7 +34,7 @@ def cancel_all_after(call: Call) -> Reply:
     seconds = whole(call.params, "timeOut", range(COUNTDOWN.stop), 0)
     if seconds and seconds not in COUNTDOWN:
         bad("timeOut")
-    book = call.desk.book(QUOTE, call.key.account)
+    book = call.venue.book(QUOTE, call.key.account)
     book.active(call.now)  # a countdown that is over by now has done its work
     book.cancel_at = call.now + seconds * 1000 if seconds else None
     now = call.now // 1000
@@ -43,8 +43,8 @@ def cancel_all_after(call: Call) -> Reply:
 
 def rfqs(call: Call) -> Reply:
     """GET rfq/rfqs: created and received ones."""
-    flow_type = call.desk.switches.maker_flow_type
-    visible = call.desk.rfqs(call.key.account, call.now)
+    flow_type = call.venue.switches.maker_flow_type
+    visible = call.venue.rfqs(call.key.account, call.now)
     code = call.trader_code
     return page(
         RFQ,
@@ -56,11 +56,11 @@ def rfqs(call: Call) -> Reply:
 
 def quotes(call: Call) -> Reply:
     """GET rfq/quotes: created and received ones."""
-    visible = call.desk.quotes(call.key.account, call.now)
+    visible = call.venue.quotes(call.key.account, call.now)
     return page(QUOTE, call, visible, lambda quote, received: quote.shown(to_taker=received), also_by=(RFQ,))
 
 
 def counterparties(call: Call) -> Reply:
     """GET rfq/counterparties: the bot of demo trading, and the sandbox's other users."""
-    makers = call.desk.makers(call.key.account)
+    makers = call.venue.makers(call.key.account)
     return reply(data=[{"traderName": code, "traderCode": code, "type": "LP"} for code in makers])

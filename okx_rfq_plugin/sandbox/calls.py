@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 from .auth import Key
 from .book import Entry, Kind
 from .codes import Refused, Reply, reply
-from .desk import Desk
 from .params import Params, text, texts, whole
+from .venue import Venue
 
 MOST_IDS = 100  # in one cancel-batch-...
 MOST_ROWS = 100  # on one page
@@ -24,7 +24,7 @@ _Some = TypeVar("_Some", bound=Entry)
 class Question:
     """A public request that got through: what it asks, and when (Unix milliseconds)."""
 
-    desk: Desk
+    venue: Venue
     params: Params
     now: int
 
@@ -38,7 +38,7 @@ class Call(Question):
     @property
     def trader_code(self) -> str:
         """The trader code of the user who asks."""
-        return self.desk.user(self.key.user_id).trader_code
+        return self.venue.user(self.key.user_id).trader_code
 
 
 def cancel_one(kind: Kind, call: Call) -> Reply:
@@ -71,9 +71,9 @@ def cancel_all(kind: Kind, call: Call) -> Reply:
     Whether a refusal comes on top or in a row the docs do not say: that is the switch `refusals_in_rows`.
     """
     try:
-        call.desk.book(kind, call.key.account).cancel_all(call.now)
+        call.venue.book(kind, call.key.account).cancel_all(call.now)
     except Refused as refused:
-        if not call.desk.switches.refusals_in_rows:
+        if not call.venue.switches.refusals_in_rows:
             raise
         return refused.in_a_row()
     return reply(data=[{"ts": str(call.now)}])
@@ -116,7 +116,7 @@ def page(
 
 
 def _cancel(kind: Kind, call: Call, id_: str, client_id: str) -> dict[str, str]:
-    book = call.desk.book(kind, call.key.account)
+    book = call.venue.book(kind, call.key.account)
     row = {kind.id: id_, kind.client_id: client_id, "sCode": "0", "sMsg": ""}
     try:
         entry = book.find(id_, client_id, call.now)

@@ -18,13 +18,13 @@ from .auth import authenticate
 from .block import cancel_all_after, counterparties, create_quote, create_rfq, quotes, rfqs
 from .calls import Call, Question, cancel_all, cancel_batch, cancel_one
 from .codes import Refused, Reply
-from .desk import Desk
 from .evidence import Documented
 from .limits import Limit, SlidingLog
 from .params import read_json
 from .quote import QUOTE
 from .request import PREFIX, Arrival
 from .rfq import RFQ
+from .venue import Venue
 
 _BLOCK = "block-trading-rest-api-"
 
@@ -180,7 +180,7 @@ for _endpoint in TABLE:
     _BY_PATH.setdefault(PREFIX + _endpoint.path, {})[_endpoint.method] = _endpoint
 
 
-def answer(desk: Desk, log: SlidingLog, arrival: Arrival, now: float) -> Reply:
+def answer(venue: Venue, log: SlidingLog, arrival: Arrival, now: float) -> Reply:
     """Answer a request that came in at `now`, in Unix seconds, whatever it is.
 
     In this order, on which the docs are silent: path, method, key and signature, limit, body, parameters. So a request
@@ -196,12 +196,12 @@ def answer(desk: Desk, log: SlidingLog, arrival: Arrival, now: float) -> Reply:
         milliseconds = int(now * 1000)
         if endpoint.access == "public":
             _admit(log, arrival.ip, arrival, endpoint, now)
-            return endpoint.answer(Question(desk, _params(arrival, endpoint), milliseconds))
-        key = authenticate(arrival, desk.keys, now, trading=endpoint.access == "trade")
+            return endpoint.answer(Question(venue, _params(arrival, endpoint), milliseconds))
+        key = authenticate(arrival, venue.keys, now, trading=endpoint.access == "trade")
         _admit(log, key.account, arrival, endpoint, now)
-        if endpoint.minimum and not desk.user(key.user_id).eligible:
+        if endpoint.minimum and not venue.user(key.user_id).eligible:
             raise Refused("70006")
-        return endpoint.answer(Call(desk, _params(arrival, endpoint), milliseconds, key))
+        return endpoint.answer(Call(venue, _params(arrival, endpoint), milliseconds, key))
     except Refused as refused:
         return refused.reply
 

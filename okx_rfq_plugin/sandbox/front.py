@@ -1,4 +1,4 @@
-"""What stands between the wire and the desk: notes what arrives, lets faults and scripted replies have their way."""
+"""What stands between the wire and the venue: notes what arrives, lets faults and scripted replies have their way."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from multidict import CIMultiDict
 
 from .clock import SandboxClock
 from .codes import Reply, refusal_in_a_row, reply
-from .desk import Desk
 from .endpoints import answer
 from .faults import Fault, FaultLine
 from .limits import SlidingLog
 from .request import Arrival, Remembered, Request
 from .scripts import Script, ScriptLine
 from .server import HttpReply, Outcome
+from .venue import Venue
 
 _JSON = "application/json"
 
@@ -26,16 +26,16 @@ logger = logging.getLogger("okx_rfq_plugin.sandbox")
 
 
 class Front:
-    """The way of a request; `lock` guards all of it, and the desk."""
+    """The way of a request; `lock` guards all of it, and the venue."""
 
-    def __init__(self, desk: Desk, clock: SandboxClock) -> None:
+    def __init__(self, venue: Venue, clock: SandboxClock) -> None:
         self.lock = threading.RLock()
         self.faults = FaultLine()
         self.scripts = ScriptLine()
         self.requests = Remembered()
-        switches = desk.switches
+        switches = venue.switches
         self._log = SlidingLog(rejections_count=switches.rejections_count, exact=switches.exact_limits)
-        self._desk = desk
+        self._venue = venue
         self._clock = clock
 
     def receive(self, arrival: Arrival) -> Outcome:
@@ -68,7 +68,7 @@ class Front:
             sent = HttpReply(script.status, {"Content-Type": _JSON}, _compact(script.answer(request)))
         if sent is None or fault.execute:
             with self.lock:
-                real = _wire(answer(self._desk, self._log, arrival, self._clock.wall()))
+                real = _wire(answer(self._venue, self._log, arrival, self._clock.wall()))
             sent = sent or real
         logger.debug("%s %s: HTTP %d%s", arrival.method, arrival.path, sent.status, " (lost)" if fault.drop else "")
         if fault.drop:
@@ -78,7 +78,7 @@ class Front:
         return sent._replace(headers=headers)
 
     def _seen(self, arrival: Arrival) -> Request:
-        key = self._desk.keys.get(arrival.headers.get("OK-ACCESS-KEY", ""))
+        key = self._venue.keys.get(arrival.headers.get("OK-ACCESS-KEY", ""))
         return Request(
             method=arrival.method,
             path=arrival.path,

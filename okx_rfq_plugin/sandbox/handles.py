@@ -10,10 +10,10 @@ from .auth import Key
 from .book import Kind
 from .clock import SandboxClock
 from .codes import Refused
-from .desk import WAGMI, Desk
 from .front import Front
 from .quote import QUOTE
 from .rfq import RFQ
+from .venue import WAGMI, Venue
 
 Credentials = Mapping[str, str]
 
@@ -23,7 +23,7 @@ _SPOT_LEG = {"instId": "BTC-USDT", "side": "buy", "sz": "1"}
 class Handles:
     """Users, keys, RFQs and quotes of a sandbox; wherever `credentials` can be given, the default user is meant."""
 
-    _desk: Desk
+    _venue: Venue
     _front: Front
     _clock: SandboxClock
     _credentials: dict[str, str]
@@ -57,10 +57,10 @@ class Handles:
                 UUID: one of this form that another sandbox does not know is 50119 there, as in another region.
         """
         with self._front.lock:
-            user_id = self._desk.add_user(
+            user_id = self._venue.add_user(
                 trader_code=trader_code, account_level=account_level, eligible=eligible, balances=balances
             )
-            key = self._desk.add_key(
+            key = self._venue.add_key(
                 user_id, demo=demo, permissions=permissions, ip_allowed=ip_allowed, credentials=credentials
             )
         return credentials_of(key)
@@ -76,7 +76,7 @@ class Handles:
         """Create another key of the same User ID, by default in the same environment, and return its credentials."""
         with self._front.lock:
             owner = self._key(credentials)
-            key = self._desk.add_key(
+            key = self._venue.add_key(
                 owner.user_id,
                 demo=owner.demo if demo is None else demo,
                 permissions=permissions,
@@ -115,7 +115,7 @@ class Handles:
             "legs": [dict(leg) for leg in ([_SPOT_LEG] if legs is None else legs)],
         }
         with self._front.lock, _as_value_error():
-            return self._desk.open(self._key(credentials).account, params, self._now()).shown()
+            return self._venue.open(self._key(credentials).account, params, self._now()).shown()
 
     def create_quote(
         self,
@@ -144,10 +144,10 @@ class Handles:
         with self._front.lock, _as_value_error():
             account, now = self._key(credentials).account, self._now()
             if rfqId is None:
-                asked = {"counterparties": [self._desk.user(account[0]).trader_code], "legs": [_SPOT_LEG]}
-                rfqId = self._desk.open((WAGMI.user_id, account[1]), asked, now).id
+                asked = {"counterparties": [self._venue.user(account[0]).trader_code], "legs": [_SPOT_LEG]}
+                rfqId = self._venue.open((WAGMI.user_id, account[1]), asked, now).id
             if legs is None:
-                _, rfq = self._desk.find(rfqId, now)
+                _, rfq = self._venue.find(rfqId, now)
                 legs = [{**leg, "px": "1"} for leg in rfq.params["legs"]]
             params = {
                 "rfqId": rfqId,
@@ -158,7 +158,7 @@ class Handles:
                 "expiresIn": expiresIn,
                 "legs": [dict(leg) for leg in legs],
             }
-            return self._desk.quote(account, params, now).shown()
+            return self._venue.quote(account, params, now).shown()
 
     def rfqs(self, state: str | None = None, *, credentials: Credentials | None = None) -> list[dict[str, Any]]:
         """Return the RFQs that a user created, newest first, of one state or of all."""
@@ -179,21 +179,21 @@ class Handles:
             LookupError: where nothing has this id.
         """
         with self._front.lock:
-            book, entry = self._desk.find(rfqId, self._now())
+            book, entry = self._venue.find(rfqId, self._now())
             _check_state(book.kind, state)
             book.move(entry, state, self._now())
 
     def _created(self, kind: Kind, state: str | None, credentials: Credentials | None) -> list[dict[str, Any]]:
         _check_state(kind, state)
         with self._front.lock:
-            entries = self._desk.book(kind, self._key(credentials).account).entries(self._now())
+            entries = self._venue.book(kind, self._key(credentials).account).entries(self._now())
             return [entry.shown() for entry in reversed(entries) if state in (None, entry.state)]
 
     def _now(self) -> int:
         return int(self._clock.wall() * 1000)
 
     def _key(self, credentials: Credentials | None) -> Key:
-        key = self._desk.keys.get((credentials or self._credentials).get("apiKey", ""))
+        key = self._venue.keys.get((credentials or self._credentials).get("apiKey", ""))
         if key is None:
             raise ValueError("these credentials are not of this sandbox: take them from create_user() or create_key()")
         return key

@@ -26,13 +26,13 @@ def set_mmp(call: Call) -> Reply:
     config = {name: required(call.params, name) for name in limits}
     for name, most in limits.items():
         whole(call.params, name, range(most + 1), 0)
-    call.desk.mmp[call.key.account] = config
+    call.venue.mmp[call.key.account] = config
     return reply(data=[config])
 
 
 def mmp(call: Call) -> Reply:
     """GET rfq/mmp-config. Nothing here triggers the protection, so it never is."""
-    config = call.desk.mmp.get(call.key.account, _OFF)
+    config = call.venue.mmp.get(call.key.account, _OFF)
     return reply(data=[{**config, "mmpFrozen": False, "mmpFrozenUntil": ""}])
 
 
@@ -50,13 +50,13 @@ def set_quote_products(call: Call) -> Reply:
     twice = next((each for each in types if types.count(each) > 1), None)
     if twice is not None:
         raise Refused("70011", instType=twice)
-    call.desk.maker_settings[call.key.account] = settings
+    call.venue.maker_settings[call.key.account] = settings
     return reply(data=[{"result": True}])
 
 
 def quote_products(call: Call) -> Reply:
     """GET rfq/maker-instrument-settings."""
-    return reply(data=call.desk.maker_settings.get(call.key.account, []))
+    return reply(data=call.venue.maker_settings.get(call.key.account, []))
 
 
 def _setting(row: Any) -> dict[str, Any]:

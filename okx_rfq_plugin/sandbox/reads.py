@@ -68,7 +68,7 @@ def status(question: Question) -> Reply:
     """GET system/status: what `announce_maintenance()` has announced, of one state or of those to come."""
     state = text(question.params, "state", STATES)
     wanted = (state,) if state else COMING
-    rows = [{**row, "state": row["state"] or _state(row, question.now)} for row in question.desk.announced]
+    rows = [{**row, "state": row["state"] or _state(row, question.now)} for row in question.venue.announced]
     return reply(data=[row for row in rows if row["state"] in wanted])
 
 
@@ -91,7 +91,7 @@ def account_config(call: Call) -> Reply:
 
     No key here is bound to an address, so `ip` is empty: one whose whitelist lacks the caller is refused before.
     """
-    user = call.desk.user(call.key.user_id)
+    user = call.venue.user(call.key.user_id)
     permissions = ",".join(permission for permission in PERMISSIONS if permission in call.key.permissions)
     own = {"uid": user.user_id, "mainUid": user.user_id, "acctLv": user.account_level, "perm": permissions}
     return reply(data=[{**_CONFIG, **own}])
@@ -100,7 +100,7 @@ def account_config(call: Call) -> Reply:
 def balance(call: Call) -> Reply:
     """GET account/balance; values in USD are 0, since the sandbox has no prices."""
     wanted = [ccy for ccy in text(call.params, "ccy").split(",") if ccy]
-    held = call.desk.user(call.key.user_id).balances
+    held = call.venue.user(call.key.user_id).balances
     now = str(call.now)
     details = [
         {**_DETAIL, "ccy": ccy, "uTime": now, **dict.fromkeys(("availBal", "availEq", "cashBal", "eq"), amount)}

@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Any
 
 from .clock import SandboxClock, as_clock
-from .desk import Desk
 from .faults import Step
 from .front import Front
 from .handles import Credentials, Handles, credentials_of
@@ -17,6 +16,7 @@ from .request import Request
 from .server import Server
 from .switches import Switches
 from .urls import SandboxUrls
+from .venue import Venue
 
 
 class Sandbox(Handles):
@@ -58,8 +58,8 @@ class Sandbox(Handles):
             refusals_in_rows=refusals_in_rows,
             maker_flow_type=maker_flow_type,
         )
-        self._desk = Desk(switches)
-        self._front = Front(self._desk, self._clock)
+        self._venue = Venue(switches)
+        self._front = Front(self._venue, self._clock)
         self._server: Server | None = None
         self._credentials = self.create_user()
 
@@ -189,7 +189,7 @@ class Sandbox(Handles):
         if state not in ("", *STATES):
             raise ValueError(f"the states of maintenance are {', '.join(STATES)}, not {state!r}")
         with self._front.lock:
-            self._desk.announced.append(row)
+            self._venue.announced.append(row)
         return dict(row)
 
     @property
@@ -207,7 +207,7 @@ class Sandbox(Handles):
     def clear(self) -> None:
         """Empty the books, the limits, faults, scripted replies and `requests`; users and keys stay."""
         with self._front.lock:
-            self._desk.clear()
+            self._venue.clear()
             self._front.clear()
 
     def begin(self, credentials: Credentials | None = None) -> None:
@@ -218,5 +218,5 @@ class Sandbox(Handles):
         """
         with self._front.lock:
             self.clear()
-            self._desk.forget_users()
+            self._venue.forget_users()
             self._credentials = self.create_user(credentials=credentials)

@@ -15,11 +15,11 @@ from typing import Any
 from .book import Book
 from .calls import MOST_ROWS, Call, Question
 from .codes import Refused, Reply, reply
-from .desk import Desk
 from .params import Params, bad, flag, number, required, rows, text, whole
 from .quote import Quote
 from .rfq import RFQ, Rfq
 from .trade import Trade
+from .venue import Venue
 
 PUBLIC_AFTER = 15 * 60_000  # ms until public-trades shows a trade
 
@@ -30,25 +30,25 @@ _OPPOSITE = {"buy": "sell", "sell": "buy"}
 def execute_quote(call: Call) -> Reply:
     """POST rfq/execute-quote: for the creator of the RFQ, with all of it or a part that has its shape."""
     rfq_id, quote_id = required(call.params, "rfqId"), required(call.params, "quoteId")
-    book = call.desk.book(RFQ, call.key.account)
+    book = call.venue.book(RFQ, call.key.account)
     rfq: Rfq = book.find(rfq_id, "", call.now)
-    quotes, quote = _find_quote(call.desk, rfq, quote_id, call.now)
+    quotes, quote = _find_quote(call.venue, rfq, quote_id, call.now)
     if rfq.state != "active":
         raise Refused("70504", rfqState=rfq.state)
     if quote.state != "active":
         raise Refused("70505", quoteState=quote.state)
     part = _part(call.params, rfq)
     trade = Trade(
-        id=call.desk.new_id(),
+        id=call.venue.new_id(),
         rfq=rfq,
         quote=quote,
-        legs=[_leg(call.desk, leg, quote, part) for leg in quote.params["legs"]],
+        legs=[_leg(call.venue, leg, quote, part) for leg in quote.params["legs"]],
         time=call.now,
     )
     quotes.move(quote, "filled", call.now)
     rfq.filled_by = quote.trader_code
     book.move(rfq, "filled", call.now)
-    call.desk.trades[call.key.demo].append(trade)
+    call.venue.trades[call.key.demo].append(trade)
     return reply(data=[trade.executed_reply()])
 
 
@@ -62,7 +62,7 @@ def trades(call: Call) -> Reply:
     code = call.trader_code
     mine = [
         trade.shown(to_maker=trade.quote.trader_code == code)
-        for trade in call.desk.trades[call.key.demo]
+        for trade in call.venue.trades[call.key.demo]
         if successful and code in (trade.rfq.trader_code, trade.quote.trader_code) and begin <= trade.time <= end
     ]
     return _page(call, [row for row in mine if all(value in ("", row[name]) for name, value in asked.items())])
@@ -74,7 +74,7 @@ def public_trades(question: Question) -> Reply:
     Which environment a public request means the docs do not say: here it gets the trades of both.
     """
     old = [
-        trade for demo in question.desk.trades.values() for trade in demo if question.now - trade.time >= PUBLIC_AFTER
+        trade for demo in question.venue.trades.values() for trade in demo if question.now - trade.time >= PUBLIC_AFTER
     ]
     return _page(question, [trade.shown_to_all() for trade in old])
 
@@ -86,9 +86,9 @@ def _page(question: Question, shown: Iterable[dict[str, Any]]) -> Reply:
     return reply(data=list(islice((row for row in found if newer < int(row["blockTdId"]) < older), limit)))
 
 
-def _find_quote(desk: Desk, rfq: Rfq, quote_id: str, now: int) -> tuple[Book[Any], Quote]:
+def _find_quote(venue: Venue, rfq: Rfq, quote_id: str, now: int) -> tuple[Book[Any], Quote]:
     try:
-        book, quote = desk.find(quote_id, now)
+        book, quote = venue.find(quote_id, now)
     except LookupError:
         raise Refused("70001") from None
     if not isinstance(quote, Quote) or quote.rfq is not rfq:
@@ -115,7 +115,7 @@ def _part(params: Params, rfq: Rfq) -> Fraction:
     return parts.pop()
 
 
-def _leg(desk: Desk, leg: dict[str, str], quote: Quote, part: Fraction) -> dict[str, str]:
+def _leg(venue: Venue, leg: dict[str, str], quote: Quote, part: Fraction) -> dict[str, str]:
     """Return a leg as it was executed: on its own side for a quote to buy, else on the opposite side, the docs say."""
     size = Fraction(leg["sz"]) * part
     return {
@@ -123,7 +123,7 @@ def _leg(desk: Desk, leg: dict[str, str], quote: Quote, part: Fraction) -> dict[
         "side": leg["side"] if quote.params["quoteSide"] == "buy" else _OPPOSITE[leg["side"]],
         "sz": leg["sz"] if part == 1 else str(Decimal(size.numerator) / Decimal(size.denominator)),
         "px": leg["px"],
-        "tradeId": desk.new_id(),
+        "tradeId": venue.new_id(),
         "fee": "0",
         "feeCcy": "",
         "tradeQuoteCcy": leg["tradeQuoteCcy"],

@@ -18,10 +18,10 @@ DUMMIES = {"apiKey": "dummy-key", "secret": "dummy-secret", "password": "dummy-p
 
 
 class ExchangeMaker:
-    """Makes okx objects in one world, with the plugin on them, and lets go of them at the end.
+    """Makes okx objects in one environment, with the plugin on them, and lets go of them at the end.
 
     Args:
-        world: who answers: "sandbox", "cassette" or "demo".
+        environment: who answers: "sandbox", "cassette" or "demo".
         credentials: whose the objects are where nothing else is said.
         policy: what they get where nothing else is said; None is the plugin's own, without jitter.
         clock: the time they live in.
@@ -30,13 +30,13 @@ class ExchangeMaker:
 
     def __init__(
         self,
-        world: str,
+        environment: str,
         credentials: Mapping[str, str],
         policy: RetryPolicy | None,
         clock: VirtualClock | NotedClock,
         sandbox: Sandbox | None = None,
     ) -> None:
-        self._world = world
+        self._environment = environment
         self._credentials = credentials
         self._policy = policy if policy is not None else RetryPolicy(jitter=0.0)
         self._clock = clock

@@ -69,12 +69,12 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.addinivalue_line("markers", f"{_GUARD}(on=True): no request of an okx object leaves the machine.")
     _max_age(config)
-    world = config.getoption(_RECORD)
-    if config.getoption(_RECORD_MODE) and not world:
+    environment = config.getoption(_RECORD)
+    if config.getoption(_RECORD_MODE) and not environment:
         raise pytest.UsageError(f"{_RECORD_MODE} says which cassettes {_RECORD} writes: give that, too")
-    if world and os.environ.get("CI"):
+    if environment and os.environ.get("CI"):
         raise pytest.UsageError(f"{_RECORD}: cassettes are not recorded in CI (the environment has CI set)")
-    if world == "demo":
+    if environment == "demo":
         from okx_rfq_plugin.testing.recording import missing_keys
 
         if missing_keys():
@@ -224,8 +224,8 @@ def okx_rfq_make_exchange(
     from okx_rfq_plugin.testing.making import ExchangeMaker
 
     keys = _okx_rfq_trial.keys(_okx_rfq_source, okx_rfq_credentials, okx_rfq_policy)
-    sandbox = request.getfixturevalue("okx_rfq_sandbox") if _okx_rfq_source.world == "sandbox" else None
-    maker = ExchangeMaker(_okx_rfq_source.world, keys, okx_rfq_policy, _okx_rfq_time, sandbox)
+    sandbox = request.getfixturevalue("okx_rfq_sandbox") if _okx_rfq_source.environment == "sandbox" else None
+    maker = ExchangeMaker(_okx_rfq_source.environment, keys, okx_rfq_policy, _okx_rfq_time, sandbox)
     yield maker
     maker.close()
 
@@ -325,7 +325,7 @@ def _okx_rfq_time(
 
     _okx_rfq_virtual.begin()
     _okx_rfq_trial.stage.clock = _okx_rfq_virtual
-    yield NotedClock() if _okx_rfq_source.world == "demo" else _okx_rfq_virtual
+    yield NotedClock() if _okx_rfq_source.environment == "demo" else _okx_rfq_virtual
     _okx_rfq_virtual.end()
 
 
@@ -355,7 +355,7 @@ def _okx_rfq_tape(
     _okx_rfq_time: VirtualClock | NotedClock,
     okx_rfq_scrubbed_names: tuple[str, ...],
 ) -> None:
-    if _okx_rfq_source.records and _okx_rfq_source.world == "sandbox":
+    if _okx_rfq_source.records and _okx_rfq_source.environment == "sandbox":
         request.getfixturevalue("okx_rfq_sandbox")
     _okx_rfq_trial.start(_okx_rfq_source, okx_rfq_scrubbed_names)
 

@@ -23,7 +23,7 @@ _MARKER = "okx_rfq_cassette"
 class Source:
     """Who answers ("cassette", "sandbox" or "demo"), and the cassette to read or to write, where there is one."""
 
-    world: str
+    environment: str
     path: Path | None = None
     cassette: Cassette | None = None
     match: Match = "body"

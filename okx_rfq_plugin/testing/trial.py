@@ -74,7 +74,7 @@ class Trial:
 
         if policy is not None and not isinstance(policy, RetryPolicy):
             _fail(f"the fixture okx_rfq_policy returns an okx_rfq_plugin.RetryPolicy, not {policy!r}")
-        if source.world == "demo":
+        if source.environment == "demo":
             from okx_rfq_plugin.testing.recording import demo_credentials
 
             return demo_credentials()
@@ -96,7 +96,7 @@ class Trial:
                 "Leave out the marker okx_rfq_cassette, or the sandbox; the requests that were replayed are in "
                 "okx_rfq_cassette_requests."
             )
-        if source.world == "demo":
+        if source.environment == "demo":
             _fail("okx_rfq_sandbox: OKX demo trading is being recorded, the sandbox would get no requests")
 
     def use(self, sandbox: FixtureSandbox, source: Source, credentials: Mapping[str, str]) -> Sandbox:
@@ -131,7 +131,7 @@ class Trial:
 
         if isinstance(names, str):
             _fail("the fixture okx_rfq_scrubbed_names returns several names, as a tuple, not one text")
-        self.stage.tape = self._recorder = Recorder("sandbox" if source.world == "sandbox" else "okx-demo", names)
+        self.stage.tape = self._recorder = Recorder("sandbox" if source.environment == "sandbox" else "okx-demo", names)
 
     def requests(self) -> list[CassetteRequest]:
         """Return what was asked of the cassette."""

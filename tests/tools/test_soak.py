@@ -16,8 +16,8 @@ from okx_rfq_plugin.sandbox import Sandbox
 sys.path.append(str(Path(__file__).parents[2]))  # behind the installed package, which is the one to be tested
 
 from tools.soak.__main__ import main
-from tools.soak.desk import Account, Desk
 from tools.soak.load import CANCEL, CREATE, Event, lost, over_limits
+from tools.soak.trader import Account, Trader
 from tools.soak.truth import Truth
 
 SHORT = {"users": 10, "requests": 200, "threads": 2, "tasks": 4, "crowds": 1, "minutes": 0, "seed": 1}
@@ -105,31 +105,31 @@ def test_an_rfq_that_is_lost_is_found(canceled: int | None, shown: Any, words: s
 
 
 @pytest.fixture
-def desk(sandbox: Sandbox) -> Desk:
+def trader(sandbox: Sandbox) -> Trader:
     """A worker at a sandbox in this process."""
     here = SimpleNamespace(
         call=lambda name, *args, **kwargs: getattr(sandbox, name)(*args, **kwargs),
         bodies=lambda path: [],
     )
-    return Desk("worker", Truth(here), seed=1)  # type: ignore[arg-type]  # all of a SandboxProcess that it needs
+    return Trader("worker", Truth(here), seed=1)  # type: ignore[arg-type]  # all of a SandboxProcess that it needs
 
 
 @pytest.mark.parametrize(("waited", "lies"), [(0.6, 1), (0.4, 0)])
-def test_a_create_that_was_sent_in_spite_of_a_cancel_is_found(desk: Desk, waited: float, lies: int) -> None:
+def test_a_create_that_was_sent_in_spite_of_a_cancel_is_found(trader: Trader, waited: float, lies: int) -> None:
     """It was asked for before the cancel, and left after it."""
-    sandbox: Any = desk.truth.sandbox
+    sandbox: Any = trader.truth.sandbox
     sandbox.bodies = lambda path: [(11 + waited, '{"clRfqId": "mine"}'), (12.0, '{"clRfqId": "other"}')]
-    desk.account.asked["mine"] = 10.0
-    desk.account.canceled += [9.0, 11.0]
+    trader.account.asked["mine"] = 10.0
+    trader.account.canceled += [9.0, 11.0]
 
-    desk.end()
+    trader.end()
 
-    assert lies == len(desk.truth.lies)
+    assert lies == len(trader.truth.lies)
 
 
-def create(desk: Desk) -> str:
-    rfq_id = str(desk.truth.sandbox.call("create_rfq", credentials=desk.account.user)["rfqId"])
-    desk.account.known.add(rfq_id)
+def create(trader: Trader) -> str:
+    rfq_id = str(trader.truth.sandbox.call("create_rfq", credentials=trader.account.user)["rfqId"])
+    trader.account.known.add(rfq_id)
     return rfq_id
 
 
@@ -138,51 +138,51 @@ def receipt(status: str, timestamp: int | None = None) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("status", ["canceled", "nothing_active", "done"])
-def test_a_receipt_that_lies_is_found(desk: Desk, status: str) -> None:
+def test_a_receipt_that_lies_is_found(trader: Trader, status: str) -> None:
     """An RFQ from before the call that is active after it, and a status that nobody promised."""
-    create(desk)
+    create(trader)
 
-    with desk.canceling() as judged:
+    with trader.canceling() as judged:
         judged(receipt(status, 1))
 
-    assert "of before the call are active" in desk.truth.lies[0]
-    assert (status != "nothing_active") == (len(desk.truth.lies) == 2)
+    assert "of before the call are active" in trader.truth.lies[0]
+    assert (status != "nothing_active") == (len(trader.truth.lies) == 2)
 
 
-def test_an_rfq_from_after_the_call_is_no_lie(desk: Desk) -> None:
+def test_an_rfq_from_after_the_call_is_no_lie(trader: Trader) -> None:
     """A cancel answers for what was there when it was called."""
-    with desk.canceling() as judged:
-        create(desk)
+    with trader.canceling() as judged:
+        create(trader)
         judged(receipt("nothing_active"))
 
-    assert [] == desk.truth.lies
+    assert [] == trader.truth.lies
 
 
-def test_a_time_at_which_nothing_was_canceled_is_found(desk: Desk, sandbox: Sandbox) -> None:
+def test_a_time_at_which_nothing_was_canceled_is_found(trader: Trader, sandbox: Sandbox) -> None:
     """The receipt's time is that of an RFQ that was canceled, or it is a lie."""
-    sandbox.set_state(create(desk), "canceled")
-    (rfq,) = sandbox.rfqs(credentials=desk.account.user)
+    sandbox.set_state(create(trader), "canceled")
+    (rfq,) = sandbox.rfqs(credentials=trader.account.user)
 
     for timestamp in (int(rfq["uTime"]), int(rfq["uTime"]) + 1):
-        with desk.canceling() as judged:
+        with trader.canceling() as judged:
             judged(receipt("canceled", timestamp))
 
-    assert 1 == len(desk.truth.lies)
-    assert "no RFQ was canceled at the time" in desk.truth.lies[0]
+    assert 1 == len(trader.truth.lies)
+    assert "no RFQ was canceled at the time" in trader.truth.lies[0]
 
 
 @pytest.mark.parametrize(("may_be_canceled", "lies"), [(False, 1), (True, 0)])
-def test_a_failure_that_lies_is_found(desk: Desk, sandbox: Sandbox, may_be_canceled: bool, lies: int) -> None:
+def test_a_failure_that_lies_is_found(trader: Trader, sandbox: Sandbox, may_be_canceled: bool, lies: int) -> None:
     """That nothing was canceled, though something was; also if that comes true only later."""
-    soon, later = create(desk), create(desk)
-    with desk.canceling():
+    soon, later = create(trader), create(trader)
+    with trader.canceling():
         sandbox.set_state(soon, "canceled")
         raise failure(may_be_canceled)
-    at_once = len(desk.truth.lies)
+    at_once = len(trader.truth.lies)
     sandbox.set_state(later, "canceled")
-    desk.end()
+    trader.end()
 
-    assert (lies, 2 * lies) == (at_once, len(desk.truth.lies))
+    assert (lies, 2 * lies) == (at_once, len(trader.truth.lies))
 
 
 def failure(may_be_canceled: bool) -> ccxt.BaseError:
@@ -191,30 +191,30 @@ def failure(may_be_canceled: bool) -> ccxt.BaseError:
     return error
 
 
-def test_a_failure_without_its_facts_is_found(desk: Desk) -> None:
+def test_a_failure_without_its_facts_is_found(trader: Trader) -> None:
     """Every exception says what is known."""
-    with desk.canceling():
+    with trader.canceling():
         raise ccxt.ExchangeError("bare")
 
-    assert "says nothing of what is known" in desk.truth.lies[0]
+    assert "says nothing of what is known" in trader.truth.lies[0]
 
 
-def test_a_create_that_was_said_to_be_refused_is_found(desk: Desk, sandbox: Sandbox) -> None:
+def test_a_create_that_was_said_to_be_refused_is_found(trader: Trader, sandbox: Sandbox) -> None:
     """It must not be in the book."""
-    with desk.creating({"clRfqId": "mine"}):
+    with trader.creating({"clRfqId": "mine"}):
         raise ccxt.OperationRejected("nothing was sent")
-    desk.end()
-    before = list(desk.truth.lies)
-    sandbox.create_rfq(credentials=desk.account.user, clRfqId="mine")
-    desk.end()
+    trader.end()
+    before = list(trader.truth.lies)
+    sandbox.create_rfq(credentials=trader.account.user, clRfqId="mine")
+    trader.end()
 
     assert [] == before
-    assert "['mine'] were said not to be created" in desk.truth.lies[0]
+    assert "['mine'] were said not to be created" in trader.truth.lies[0]
 
 
-def test_in_a_crowd_a_failure_proves_nothing(desk: Desk, sandbox: Sandbox) -> None:
+def test_in_a_crowd_a_failure_proves_nothing(trader: Trader, sandbox: Sandbox) -> None:
     """Where others cancel too, what is canceled need not be the work of the call that failed."""
-    crowd = Desk("one of many", desk.truth, 1, Account(desk.account.user))
+    crowd = Trader("one of many", trader.truth, 1, Account(trader.account.user))
     rfq_id = create(crowd)
 
     with crowd.canceling():
@@ -222,4 +222,4 @@ def test_in_a_crowd_a_failure_proves_nothing(desk: Desk, sandbox: Sandbox) -> No
         raise failure(may_be_canceled=False)
     crowd.end()
 
-    assert [] == desk.truth.lies
+    assert [] == trader.truth.lies

@@ -85,7 +85,7 @@ class SandboxProcess:
 def _serve(line: Connection, rejections_count: bool, epoch: float) -> None:
     from okx_rfq_plugin.sandbox import Fault, Sandbox
 
-    class Desk(logging.Handler):
+    class Remote(logging.Handler):
         """What can be asked of the sandbox from the other end."""
 
         refused = 0
@@ -124,11 +124,11 @@ def _serve(line: Connection, rejections_count: bool, epoch: float) -> None:
             return getattr(sandbox, name)(*args, **kwargs)
 
     with Sandbox(clock=lambda: time.monotonic() + epoch, rejections_count=rejections_count) as sandbox:
-        desk = Desk()
+        remote = Remote()
         log = logging.getLogger("okx_rfq_plugin.sandbox")
         log.setLevel(logging.DEBUG)
-        log.addHandler(desk)
+        log.addHandler(remote)
         line.send(sandbox.url)
         while (asked := line.recv()) is not None:
             name, args = asked
-            line.send(getattr(desk, name)(*args))
+            line.send(getattr(remote, name)(*args))

@@ -14,8 +14,8 @@ import ccxt.async_support
 from tools.shared.exchanges import make_exchange
 from tools.shared.sandbox_process import SandboxProcess
 
-from .desk import Account, Desk
 from .faults import LONGEST
+from .trader import Account, Trader
 from .truth import Truth
 
 ROUND = 30.0  # seconds; then all begin anew, with new users and new exchange objects
@@ -50,32 +50,32 @@ def _round(truth: Truth, in_crowds: Truth, seconds: float, size: Size, seed: int
     for crowd in range(size.crowds):
         account = Account(in_crowds.sandbox.call("create_user"))
         for kind, groups in (("thread", sync), ("task", tasks)):
-            groups.append([Desk(f"crowd {crowd} {kind} {n}", in_crowds, seed, account) for n in range(TOGETHER)])
+            groups.append([Trader(f"crowd {crowd} {kind} {n}", in_crowds, seed, account) for n in range(TOGETHER)])
     exchanges = [_exchange(ccxt, group) for group in sync]
     with ThreadPoolExecutor(len(sync) * TOGETHER + 1) as pool:
         ends = [pool.submit(asyncio.run, _tasks(tasks, seconds))]
         until = time.monotonic() + seconds
         for exchange, group in zip(exchanges, sync, strict=True):
-            ends += [pool.submit(_thread, desk, exchange, until) for desk in group]
+            ends += [pool.submit(_thread, trader, exchange, until) for trader in group]
     for exchange in exchanges:
         exchange.close()
     time.sleep(SETTLED)
     for end in ends:
         end.result()
     for group in [*sync, *tasks]:
-        for desk in group:
-            desk.end()
+        for trader in group:
+            trader.end()
 
 
-def _groups(kind: str, count: int, truth: Truth, seed: int) -> Iterator[list[Desk]]:
+def _groups(kind: str, count: int, truth: Truth, seed: int) -> Iterator[list[Trader]]:
     for n in range(count):
-        yield [Desk(f"{kind} {n}", truth, seed)]
+        yield [Trader(f"{kind} {n}", truth, seed)]
 
 
-def _exchange(module: Any, group: list[Desk]) -> Any:
+def _exchange(module: Any, group: list[Trader]) -> Any:
     # Alone, with ccxt's own waits switched off, more calls are made; in a crowd its queue is to be full.
-    desk = group[0]
-    return make_exchange(module, desk.truth.sandbox.url, installed=True, limiter=not desk.alone, **desk.policy())
+    trader = group[0]
+    return make_exchange(module, trader.truth.sandbox.url, installed=True, limiter=not trader.alone, **trader.policy())
 
 
 def _calls(until: float) -> Iterator[None]:
@@ -85,31 +85,31 @@ def _calls(until: float) -> Iterator[None]:
         yield
 
 
-def _thread(desk: Desk, exchange: Any, until: float) -> None:
+def _thread(trader: Trader, exchange: Any, until: float) -> None:
     for _ in _calls(until):
-        desk.begin(exchange)
-        if (params := desk.asks()) is not None:
-            with desk.creating(params) as created:
+        trader.begin(exchange)
+        if (params := trader.asks()) is not None:
+            with trader.creating(params) as created:
                 created(exchange.private_post_rfq_create_rfq(params))
-        with desk.canceling() as judged:
+        with trader.canceling() as judged:
             judged(exchange.cancel_all_rfqs())
 
 
-async def _task(desk: Desk, exchange: Any, until: float) -> None:
+async def _task(trader: Trader, exchange: Any, until: float) -> None:
     for _ in _calls(until):
-        desk.begin(exchange)
-        if (params := desk.asks()) is not None:
-            with desk.creating(params) as created:
+        trader.begin(exchange)
+        if (params := trader.asks()) is not None:
+            with trader.creating(params) as created:
                 created(await exchange.private_post_rfq_create_rfq(params))
-        with desk.canceling(asyncio.CancelledError) as judged:
-            judged(await _perhaps_stopped(exchange, desk.stops()))
+        with trader.canceling(asyncio.CancelledError) as judged:
+            judged(await _perhaps_stopped(exchange, trader.stops()))
 
 
-async def _tasks(groups: list[list[Desk]], seconds: float) -> None:
+async def _tasks(groups: list[list[Trader]], seconds: float) -> None:
     exchanges = [_exchange(ccxt.async_support, group) for group in groups]
     until = time.monotonic() + seconds
     pairs = zip(exchanges, groups, strict=True)
-    await asyncio.gather(*(_task(desk, exchange, until) for exchange, group in pairs for desk in group))
+    await asyncio.gather(*(_task(trader, exchange, until) for exchange, group in pairs for trader in group))
     for exchange in exchanges:
         exchange.timeout_on_exit = 0  # ccxt waits a quarter of a second otherwise
         await exchange.close()

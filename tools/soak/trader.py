@@ -58,7 +58,7 @@ class Late(NamedTuple):
     active_before: frozenset[str]
 
 
-class Desk:
+class Trader:
     """One worker's side of the soak; with `alone` nobody but this worker cancels for its users."""
 
     def __init__(self, name: str, truth: Truth, seed: int, account: Account | None = None) -> None:

@@ -38,7 +38,7 @@ class User:
 WAGMI = User(user_id="100000", trader_code="WAGMI", account_level="2")
 
 
-class Desk:
+class Venue:
     """The users, and the RFQs and quotes between them; `now` is in Unix milliseconds."""
 
     def __init__(self, switches: Switches) -> None:
