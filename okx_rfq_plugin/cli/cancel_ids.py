@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import click
 
 from okx_rfq_plugin.cli.accounts import Account, accounts_options
 from okx_rfq_plugin.cli.destinations import Destination, connected, destination_options
+from okx_rfq_plugin.cli.identity import identity_of, read_uid
 from okx_rfq_plugin.cli.interrupts import Interrupts
 from okx_rfq_plugin.cli.options import asks, json_option, seconds_option, yes_option
-from okx_rfq_plugin.cli.outcomes import OK, bound, exit_code, facts_of, named, plain, reason_of
+from okx_rfq_plugin.cli.outcomes import OK, bound, exit_code, facts_of, named, plain
 from okx_rfq_plugin.cli.question import ask
 from okx_rfq_plugin.cli.terminal import attempts_shown, once_done, say, say_json
 
-_AT_ONCE = 100  # ids that OKX takes in one request
+_TAKEN = "OKX has accepted the cancel, and its list, which shows what came of it, could not be read."
 
 
 @click.command("cancel")
@@ -38,17 +38,18 @@ def cancel(
 ) -> None:
     """Cancel the RFQs with these ids, and leave the others alone.
 
-    IDs are OKX's, as `list` shows them. Afterwards the list is read: an RFQ that is no longer active was canceled, was
-    filled, or has expired.
+    IDs are OKX's, as `list` shows them. What fails is repeated as by `cancel-all`. Afterwards the list is read: an RFQ
+    that is no longer active was canceled, was filled, or has expired.
 
-    Exit codes: 0 none of them is active any more; 2 wrong usage, nothing was sent; 3 one or more are certainly active;
-    4 not known.
+    Exit codes: 0 none of them is active any more; 2 wrong usage, nothing was sent; 3 one or more are certainly active,
+    or nothing was canceled; 4 not known.
 
     Example: okx-rfq cancel --env live 1234567890123456789
     """
-    credentials = None
+    credentials, name = None, ""
     if accounts is not None:
         destination, credentials = _place_of(accounts)
+        name = accounts[0].name
     assert destination is not None  # noqa: S101 - destination_options sees to it
     if unlike := [each for each in ids if not each.isdigit()]:
         raise click.UsageError(
@@ -57,12 +58,12 @@ def cancel(
     asked = asks([destination], yes=yes)
     ids = list(dict.fromkeys(ids))
     with Interrupts() as interrupts:
-        facts = _outcome(destination, credentials, deadline, ids, asks=asked, interrupts=interrupts)
+        facts = _outcome(destination, credentials, deadline, ids, asks=asked, as_json=as_json, interrupts=interrupts)
         interrupts.over()
         code = exit_code(facts)
         with once_done():
             if as_json:
-                say_json({"account": destination.env, "environment": destination.env, **facts})
+                say_json({"account": name or destination.env, **facts})
             else:
                 say(_words(facts, ids), good=code == OK, err=code != OK)
     context.exit(code)
@@ -83,40 +84,52 @@ def _outcome(
     ids: list[str],
     *,
     asks: bool,
+    as_json: bool,
     interrupts: Interrupts,
 ) -> dict[str, Any]:
-    called = False
+    from okx_rfq_plugin import RetryPolicy, install
+    from okx_rfq_plugin.cli.by_name import cancel_named
+
+    whose: dict[str, Any] = {"environment": destination.env, "host": None, "uid": None, "key": None}
+    acted, wrong = False, ""
     try:
         with connected(destination, deadline=deadline, credentials=credentials) as place:
+            whose |= identity_of(destination, place.exchange)
             if asks:
-                ask(f"these, {named(ids)}, of {place.exchange.hostname}", partial(len, ids))
+                ask(f"{_counted(ids)} of the live account behind key {whose['key']} on {whose['host']}")
             interrupts.agreed()
-            wrong = ""
-            for start in range(0, len(ids), _AT_ONCE):
-                called = True
-                try:
-                    batch = {"rfqIds": ids[start : start + _AT_ONCE], "maxRetriesOnFailure": 0}
-                    place.exchange.private_post_rfq_cancel_batch_rfqs(batch)
-                except Exception as error:  # the list below says what has become of them
-                    wrong = plain(str(error)) + (f" ({reason_of(error)})" if reason_of(error) else "")
             with attempts_shown():
+                acted, wrong, took = cancel_named(place.exchange, ids)
+                install(place.exchange, policy=RetryPolicy(deadline=max(0.0, deadline - took)))
                 rfqs = place.exchange.fetch_open_rfqs()
+            interrupts.over()
+            if as_json:
+                whose["uid"] = read_uid(place.exchange)
     except click.ClickException:
         raise
     except BaseException as error:
-        facts = facts_of(error, called=called, reason=interrupts.reason)
-        return {**facts, "may_be_canceled": called, "left": None}
+        facts = facts_of(error, called=acted, reason=interrupts.reason)
+        if acted:
+            facts["message"] = f"RFQs MAY STILL BE ACTIVE: {wrong or _TAKEN}"
+        elif wrong:
+            facts["message"] = f"NOTHING WAS CANCELED: {wrong}"
+        return {**whose, **facts, "may_be_canceled": acted or facts["may_be_canceled"], "left": None}
     left = [rfq["id"] for rfq in rfqs if rfq["id"] in ids and rfq["status"] == "active"]
     filling = [rfq["id"] for rfq in rfqs if rfq["id"] in ids and rfq["status"] != "active"]
     status = "failed" if left else "canceled"
-    return {"status": status, "left": left, "filling": filling, "may_be_canceled": False, "message": wrong or None}
+    said = {"may_be_canceled": False, "message": wrong or None}
+    return {**whose, "status": status, "left": left, "filling": filling, **said}
+
+
+def _counted(ids: list[str]) -> str:
+    return f"RFQ {ids[0]}" if len(ids) == 1 else f"{len(ids)} RFQs ({named(ids)})"
 
 
 def _words(facts: dict[str, Any], ids: list[str]) -> str:
     if facts["left"] is None:
         return f"{plain(str(facts['message']))} {bound()}"
     if facts["left"]:
-        why = f" {facts['message']}." if facts["message"] else ""
+        why = f" {plain(facts['message'])}" if facts["message"] else ""
         return f"STILL ACTIVE: {len(facts['left'])} of {len(ids)}: {named(facts['left'])}.{why} {bound()}"
     words = f"{ids[0]} is not active any more." if len(ids) == 1 else f"None of these is active any more: {named(ids)}."
     if facts["filling"]:

@@ -16,15 +16,7 @@ from okx_rfq_plugin._core.endpoints import MAINTENANCE
 from okx_rfq_plugin.cli.accounts import Account
 from okx_rfq_plugin.cli.clock import pause
 from okx_rfq_plugin.cli.destinations import Destination, Place, connected
-from okx_rfq_plugin.cli.identity import (
-    WINDOW,
-    canceled_in,
-    config_request,
-    identity_of,
-    list_request,
-    needs_list,
-    uid_in,
-)
+from okx_rfq_plugin.cli.identity import WINDOW, canceled_in, identity_of, list_request, needs_list, read_uid
 from okx_rfq_plugin.cli.interrupts import Interrupts
 from okx_rfq_plugin.cli.maintenance import notice_in, status_request
 from okx_rfq_plugin.cli.outcomes import OK, exit_code, facts_of, sentence, summary
@@ -139,9 +131,8 @@ class One:
         """Read which RFQs were canceled, and whose they were; what cannot be read within a moment is not known."""
         facts, exchange.timeout = self.facts, int(_ASIDE * 1000)
         exchange.enableRateLimit = False
-        with suppress(Exception):
-            if self._options.as_json:
-                self._identity["uid"] = uid_in(exchange.private_get_account_config(config_request()))
+        if self._options.as_json:
+            self._identity["uid"] = read_uid(exchange)
         if facts["status"] == "failed":
             if facts["code"] in MAINTENANCE:
                 reply = exchange.public_get_system_status(status_request())
@@ -161,7 +152,7 @@ class One:
             self.facts = facts_of(error, called=self._called, reason=reason)
 
     def _described(self, exchange: Any) -> str:
-        return f"the live account behind key {self._identity['key']} on {exchange.hostname} ({exchange.id})"
+        return f"ALL RFQs of the live account behind key {self._identity['key']} on {exchange.hostname} ({exchange.id})"
 
     def _show(self, place: Place, title: str) -> None:
         if place.sandbox is None or self._options.as_json:
@@ -305,7 +296,7 @@ def _ask_about(accounts: list[Account]) -> None:
 
     live = [account for account in accounts if account.destination.env == "live" and not account.wrong]
     names = ", ".join(account.name for account in live)
-    ask(f"{len(live)} live accounts: {names}", partial(count_rfqs, live))
+    ask(f"ALL RFQs of {len(live)} live accounts: {names}", partial(count_rfqs, live))
 
 
 def _count(destination: Destination) -> int:

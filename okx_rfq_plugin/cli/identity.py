@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 from okx_rfq_plugin.cli.destinations import Destination, address_of
 
 WINDOW = 2.0  # seconds in which OKX takes two lists; a cancel that confirms has asked for two
+_ASIDE = 1.0  # seconds for what is good to know
 _PAGE = 100  # rows that OKX lists at most
 _NO_RETRY = {"maxRetriesOnFailure": 0}
 
@@ -36,6 +38,14 @@ def uid_in(reply: Any) -> str | None:
     row = rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], dict) else {}
     uid = row.get("uid")
     return uid if isinstance(uid, str) and uid else None
+
+
+def read_uid(exchange: Any) -> str | None:
+    """Ask for the User ID; None where OKX does not give it within a second."""
+    exchange.timeout, exchange.enableRateLimit = int(_ASIDE * 1000), False
+    with suppress(Exception):
+        return uid_in(exchange.private_get_account_config(config_request()))
+    return None
 
 
 def needs_list(receipt: Mapping[str, Any]) -> bool:

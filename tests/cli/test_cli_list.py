@@ -195,7 +195,7 @@ def answered(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
 def test_yes_is_yes(answer: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """It goes on, and has said how many are active, on stderr."""
     answered(monkeypatch, answer)
-    ask("somebody", lambda: 3)
+    ask("ALL RFQs of somebody", lambda: 3)
 
     assert ("", "Cancel ALL RFQs of somebody (3 active)? [y/N] ") == capsys.readouterr()
 
@@ -206,7 +206,7 @@ def test_anything_else_is_no(answer: str, monkeypatch: pytest.MonkeyPatch) -> No
     answered(monkeypatch, answer)
 
     with pytest.raises(DeclinedError):
-        ask("somebody", lambda: 3)
+        ask("ALL RFQs of somebody", lambda: 3)
 
 
 def test_who_cannot_count_asks_all_the_same(
@@ -217,7 +217,7 @@ def test_who_cannot_count_asks_all_the_same(
     for_ever = threading.Event()
     for count in (lambda: 1 // 0, lambda: int(for_ever.wait())):
         answered(monkeypatch, "y\n")
-        ask("somebody", count)
+        ask("ALL RFQs of somebody", count)
     for_ever.set()
 
     said = capsys.readouterr().err
