@@ -1,0 +1,55 @@
+"""Canceling the RFQs that are named, by the rules of every cancel: limit, clock, repetitions, deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from okx_rfq_plugin._core.call import Call, attach
+from okx_rfq_plugin._core.effects import Steps, drive
+from okx_rfq_plugin._core.endpoints import CANCEL_BATCH_RFQS
+from okx_rfq_plugin._core.outcome import Outcome
+from okx_rfq_plugin._core.steps import ask
+from okx_rfq_plugin._core.verdict import Meaning
+from okx_rfq_plugin._core.wording import CANCEL_RFQS
+from okx_rfq_plugin.cli.clock import the_clock
+
+_AT_ONCE = 100  # ids that OKX takes in one request
+
+
+class ByName(NamedTuple):
+    """What came of it: whether OKX may have canceled some, what went wrong, if anything, and the seconds it took."""
+
+    acted: bool
+    wrong: str
+    took: float
+
+
+def cancel_named(exchange: Any, ids: Sequence[str]) -> ByName:
+    """Cancel these RFQs, a hundred at a time; a batch that fails keeps no other from being sent.
+
+    Args:
+        exchange: a sync object with the plugin on it; the deadline is that of its policy.
+        ids: OKX's.
+    """
+    call = None
+    try:
+        call = Call(exchange, the_clock(), CANCEL_RFQS, lambda *report: None)  # observers hear of none by name
+        failed = drive(_batches(call, ids))
+        return ByName(call.facts().may_be_canceled, f"{call.reason(failed)}." if failed else "", call.elapsed)
+    except BaseException as error:
+        attach(call, error)
+        raise
+
+
+def _batches(call: Call, ids: Sequence[str]) -> Steps[Outcome | None]:
+    """Return the first outcome that was no success."""
+    failed = None
+    for start in range(0, len(ids), _AT_ONCE):
+        batch = list(ids[start : start + _AT_ONCE])
+        outcome = yield from ask(call, CANCEL_BATCH_RFQS, {"rfqIds": batch})
+        if outcome.verdict.meaning is not Meaning.DONE:
+            failed = failed or outcome
+        if call.late:
+            break
+    return failed
