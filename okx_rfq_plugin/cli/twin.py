@@ -109,7 +109,17 @@ class Twin:
 
 
 def main() -> None:
-    """Be the twin: wait for the guard's word, or for its disappearance."""
+    """Be the twin; what goes wrong in it is said in a line, and not as a traceback."""
+    try:
+        _be_the_twin()
+    except Exception as error:
+        words = str(error) or type(error).__name__
+        with suppress(OSError, UnicodeError):
+            os.write(2, f"{_PREFIX}it has ended: {words}.\n".encode())
+
+
+def _be_the_twin() -> None:
+    """Wait for the guard's word, or for its disappearance."""
     call_this(TWIN)  # first of all: other twins know it by that name
     with suppress(OSError):
         os.setsid()
@@ -123,7 +133,8 @@ def main() -> None:
         line += read
     config = json.loads(line)
     _import_all(config)
-    os.write(1, _READY)
+    with suppress(BrokenPipeError):  # the guard has left already, which is read next
+        os.write(1, _READY)
     family = Family(config["guard"], config["mark"], [*config["others"], os.getpid()])
     spare = _stand_by(family)
     if spare is not None:

@@ -25,6 +25,7 @@ STRATEGY = """
 import contextlib, os, signal, sys
 import ccxt
 
+sys.excepthook = lambda *_: None  # a traceback is the guard's, or its twin's
 if "deaf" in sys.argv:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
