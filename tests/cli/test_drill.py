@@ -48,7 +48,7 @@ def test_a_sandbox_is_what_a_sandbox_believes(okx: Sandbox, tmp_path: Path) -> N
 def accounts(folder: Path, *urls: str) -> str:
     """A file of accounts, of which the last is incomplete."""
     names = 'api_key = "OKX_API_KEY"\napi_secret = "OKX_API_SECRET"\npassphrase = "OKX_PASSPHRASE"\n'
-    tables = [f'[desk {number}]\nenv = "sandbox"\nurl = "{url}"\n{names}' for number, url in enumerate(urls)]
+    tables = [f'[desk-{number}]\nenv = "sandbox"\nurl = "{url}"\n{names}' for number, url in enumerate(urls)]
     (folder / "accounts.toml").write_text("".join([*tables, '[broken]\nenv = "sandbox"\n']))
     return str(folder / "accounts.toml")
 
@@ -56,7 +56,7 @@ def accounts(folder: Path, *urls: str) -> str:
 def test_an_account_of_a_file_is_rehearsed(okx: Sandbox, tmp_path: Path) -> None:
     """It is the one that is named; what is incomplete is said, keeps no other back, and is not well."""
     file, report = accounts(tmp_path, okx.url), tmp_path / "report.json"
-    alone = ("drill", "--accounts", file, "--only", "desk 0", "--report", str(report))
+    alone = ("drill", "--accounts", file, "--only", "desk-0", "--report", str(report))
     ended = okx_rfq(*alone, env=keys(okx.credentials), patience=240.0)
     broken = okx_rfq("drill", "--accounts", file, "--only", "broken", env=keys(okx.credentials))
 
@@ -76,7 +76,7 @@ def test_each_account_has_a_report_of_its_own(okx: Sandbox, tmp_path: Path, monk
 
     assert 1 == ended.returncode
     assert "[broken] NOT REHEARSED: " in ended.stderr
-    (report,) = tmp_path.glob("okx-rfq-drill-desk_1-*.json")
+    (report,) = tmp_path.glob("okx-rfq-drill-desk-1-*.json")
     assert [] == json.loads(report.read_text())["differences"]
 
 
