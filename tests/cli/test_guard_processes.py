@@ -15,39 +15,12 @@ from typing import Any
 
 import pytest
 from support.command import COMMAND, PATIENCE, environment, keys
+from support.endings import STRATEGY, WRAPPERS
 from support.waiting import eventually, is_gone
 
 from okx_rfq_plugin.cli import processes
 from okx_rfq_plugin.cli.reports import Reports
 from okx_rfq_plugin.sandbox import Sandbox
-
-# Creates RFQs until it is killed, and hears no other signal where it is told so.
-STRATEGY = """
-import contextlib, os, signal, sys
-import ccxt
-
-if "deaf" in sys.argv:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_IGN)
-okx = ccxt.okx({"apiKey": os.environ["OKX_API_KEY"], "secret": os.environ["OKX_API_SECRET"],
-                "password": os.environ["OKX_PASSPHRASE"], "rateLimit": 450})
-okx.set_sandbox_mode(True)
-okx.urls["api"]["rest"] = sys.argv[1]
-legs = [{"instId": "BTC-USDT", "side": "buy", "sz": "1"}]
-while True:
-    okx.private_post_rfq_create_rfq({"counterparties": ["WAGMI"], "legs": legs})
-    with contextlib.suppress(OSError):  # read once, and no more
-        print(os.getpid(), flush=True)
-"""
-# How a desk starts its strategy, and where that is out of the process group.
-WRAPPERS = {
-    "alone": "exec {}",
-    "in a shell": "{}; exit 7",
-    "by timeout": "timeout 8h {}",
-    "in a session of its own": "setsid {}; exit 7",
-    "as a daemon": "(setsid sh -c '({} &)' &); sleep 1000",
-    "behind": "nohup {} & wait",
-}
 
 
 @pytest.fixture
@@ -100,12 +73,13 @@ pytestmark = pytest.mark.skipif(not processes.is_supported(), reason="elsewhere 
 
 
 # By a group, by a session, by an orphan; the rest is in one of these cases for the guard.
+_SIX = list(WRAPPERS)[:6]  # the others have their endings in test_guard_endings
 _TELLING = ("in a shell", "in a session of its own", "as a daemon")
 
 
 @pytest.mark.parametrize(
     "wrapper",
-    [pytest.param(name, marks=() if name in _TELLING else pytest.mark.exhaustive) for name in WRAPPERS],
+    [pytest.param(name, marks=() if name in _TELLING else pytest.mark.exhaustive) for name in _SIX],
 )
 def test_whatever_the_command_has_started_is_ended(wrapper: str, okx: Sandbox, tmp_path: Path) -> None:
     """After SIGTERM nothing that could create RFQs is left, wherever it has gone."""

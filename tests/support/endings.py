@@ -226,14 +226,7 @@ class _Run:
         guard = self._process.pid
         if self._ending.inside:
             guard = next((each.pid for each in processes.table().values() if each.parent == guard), 0)
-        children = [each for each in processes.table().values() if each.parent == guard]
-        if what == "guard":
-            return guard
-        twins = [
-            each.pid for each in children if each.session == each.pid and b"cli.twin" in _read(each.pid, "cmdline")
-        ]
-        found = twins if what == "twin" else [each.pid for each in children if each.pid not in twins]
-        return found[0] if found else None
+        return guard if what == "guard" else child_of(guard, twin=what == "twin")
 
     def _living(self) -> list[int]:
         url = self._okx.url.encode()
@@ -243,6 +236,13 @@ class _Run:
             if each.pid != os.getpid()
             and (self._mark.encode() in _read(each.pid, "environ").split(b"\0") or url in _read(each.pid, "cmdline"))
         ]
+
+
+def child_of(guard: int, *, twin: bool) -> int | None:
+    """Return the number of a guard's twin, or of its command; None where there is none."""
+    children = [each.pid for each in processes.table().values() if each.parent == guard]
+    found = [pid for pid in children if twin is (b"cli.twin" in _read(pid, "cmdline"))]
+    return found[0] if found else None
 
 
 def _read(pid: int, name: str) -> bytes:
@@ -262,6 +262,3 @@ def _wait(seconds: float, process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(subprocess.TimeoutExpired):
         if seconds:
             process.wait(seconds)
-
-
-__all__ = ["BLOWS", "STAGES", "STRATEGY", "WRAPPERS", "Ended", "Ending", "endings", "run"]
