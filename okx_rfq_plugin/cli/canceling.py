@@ -16,7 +16,7 @@ from okx_rfq_plugin._core.endpoints import MAINTENANCE
 from okx_rfq_plugin.cli.accounts import Account
 from okx_rfq_plugin.cli.clock import pause
 from okx_rfq_plugin.cli.destinations import Destination, Place, connected
-from okx_rfq_plugin.cli.identity import WINDOW, canceled_in, identity_of, list_request, needs_list, read_uid
+from okx_rfq_plugin.cli.identity import canceled_in, identity_of, list_request, needs_list, read_uid, until_list
 from okx_rfq_plugin.cli.interrupts import Interrupts
 from okx_rfq_plugin.cli.maintenance import notice_in, status_request
 from okx_rfq_plugin.cli.outcomes import OK, exit_code, facts_of, sentence, summary
@@ -38,6 +38,7 @@ from okx_rfq_plugin.cli.terminal import (
 
 # What no repetition mends: OKX has said no to the key or the account.
 _FINAL = ("AuthenticationError", "PermissionDenied", "AccountSuspended", "NotSupported", "BadRequest", None)
+_AGAIN = 2.0  # seconds before it is started again (--until-clear)
 _ASIDE = 1.0  # seconds for each thing that is good to know
 
 
@@ -110,7 +111,7 @@ class One:
                 break
             if not options.quiet:
                 say_if_heard(f"{now()} {sentence(self.facts)} Starting again (--until-clear).")
-            pause(WINDOW)
+            pause(_AGAIN)
         if interrupts.reason:
             return
         if options.quotes:
@@ -143,7 +144,7 @@ class One:
         if needs_list(facts):
             if not self._options.quiet:
                 tell(f"{now()} Canceled, as OKX says. Reading which RFQs they were.")
-            pause(WINDOW)
+            pause(until_list(exchange))
             facts["canceled"] = canceled_in(exchange.private_get_rfq_rfqs(list_request()), facts, exchange.nonce())
 
     def _fail(self, error: BaseException, interrupts: Interrupts) -> None:
@@ -264,7 +265,7 @@ def cancel_many(accounts: list[Account], options: Options, *, asks: bool) -> int
                     left = [each for each in accounts if _again(outcomes.get(each.name), options)]
                     if not left or interrupts.reason:
                         break
-                    pause(WINDOW)
+                    pause(_AGAIN)
                     if interrupts.reason:
                         break
         except BaseException as error:

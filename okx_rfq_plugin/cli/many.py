@@ -20,13 +20,13 @@ from okx_rfq_plugin.cli.accounts import Account
 from okx_rfq_plugin.cli.clock import ahead_of, async_pause
 from okx_rfq_plugin.cli.destinations import Destination
 from okx_rfq_plugin.cli.identity import (
-    WINDOW,
     canceled_in,
     config_request,
     identity_of,
     list_request,
     needs_list,
     uid_in,
+    until_list,
 )
 from okx_rfq_plugin.cli.maintenance import notice_in, status_request
 from okx_rfq_plugin.cli.network import NothingSentError, Route, for_aiohttp, ssl_context
@@ -216,7 +216,7 @@ async def _read_details(exchange: Any, facts: dict[str, Any]) -> None:
         return
     facts["canceled"] = None if needs_list(facts) or not facts.get("confirmed") else []
     if needs_list(facts):
-        await async_pause(WINDOW)
+        await async_pause(until_list(exchange))
         reply = await exchange.private_get_rfq_rfqs(list_request())
         facts["canceled"] = canceled_in(reply, facts, exchange.nonce())
 
