@@ -156,9 +156,11 @@ class Terminal(io.StringIO):
         raise OSError("none")
 
 
-def test_ids_are_canceled_where_the_answer_is_yes(monkeypatch: pytest.MonkeyPatch, okx: Sandbox) -> None:
+def test_ids_are_canceled_where_the_answer_is_yes(
+    monkeypatch: pytest.MonkeyPatch, okx: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The question names the ids; anything but yes sends nothing."""
-    from okx_rfq_plugin.cli import cancel_ids
+    from okx_rfq_plugin.cli.cancel_ids import Some
     from okx_rfq_plugin.cli.destinations import Destination
     from okx_rfq_plugin.cli.interrupts import Interrupts
 
@@ -167,15 +169,15 @@ def test_ids_are_canceled_where_the_answer_is_yes(monkeypatch: pytest.MonkeyPatc
     asked: list[dict[str, Any]] = []
     for _ in range(2):
         with Interrupts() as interrupts:
-            place = Destination("sandbox", "okx", okx.url)
-            key = dict(okx.credentials)
-            asked.append(
-                cancel_ids._outcome(place, key, 5.0, [rfq_id], asks=True, as_json=False, interrupts=interrupts)
-            )
+            some = Some(Destination("sandbox", "okx", okx.url), dict(okx.credentials), [rfq_id])
+            some.run(5.0, asks=True, reads_uid=True, interrupts=interrupts)
+            asked.append(some.facts)
             interrupts.over()
 
     assert (False, None) == (asked[0]["may_be_canceled"], asked[0]["left"])
-    assert ("canceled", []) == (asked[1]["status"], asked[1]["left"])
+    assert ("canceled", [], "100001") == tuple(asked[1][name] for name in ("status", "left", "uid"))
+    question = f"Cancel RFQ {rfq_id} of the live account behind key "
+    assert 2 == capsys.readouterr().err.count(question)
     assert [] == okx.rfqs("active")
 
 
