@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import click
@@ -17,7 +14,7 @@ from okx_rfq_plugin.cli.interrupts import Interrupts
 from okx_rfq_plugin.cli.options import asks, json_option, log_options, seconds_option, yes_option
 from okx_rfq_plugin.cli.outcomes import OK, bound, exit_code, facts_of, named, plain
 from okx_rfq_plugin.cli.question import ask
-from okx_rfq_plugin.cli.terminal import attempts_shown, log_file, once_done, say, say_if_heard, say_json
+from okx_rfq_plugin.cli.terminal import attempts_shown, last_words, log_file, once_done, say, say_json
 
 _TAKEN = "OKX has accepted the cancel, and its list, which shows what came of it, could not be read."
 
@@ -67,12 +64,10 @@ def cancel(
     asked = asks([destination], yes=yes)
     some = Some(destination, credentials, list(dict.fromkeys(ids)), name)
 
-    def force(reason: str) -> int:
+    def force(reason: str, speaks: bool) -> int:
         facts = some.unfinished(reason)
-        say_if_heard(some.words(facts))
-        if as_json:
-            with suppress(OSError):
-                os.write(1, f"{json.dumps(facts)}\n".encode())
+        if speaks:
+            last_words(some.words(facts), [facts] if as_json else [])
         return exit_code(facts)
 
     with _logged(log_file), Interrupts(timeout, force) as interrupts:

@@ -47,7 +47,7 @@ def list_rfqs(
     Example: okx-rfq list --env live
     """
     ok = False
-    with Interrupts(force=lambda reason: 0 if ok else 1) as interrupts:
+    with Interrupts(force=lambda reason, speaks: 0 if ok else 1) as interrupts:
         try:
             ok = show_rfqs(destination, accounts, as_json=as_json, deadline=deadline)
             # Not by the exception alone: a finalizer that runs just then, of a connection for example, swallows it.

@@ -104,6 +104,42 @@ def test_a_signal_after_the_outcome_changes_neither_code_nor_words(number: signa
     assert [] == okx.rfqs("active")
 
 
+# A main thread that is slow to unwind, on a machine that is busy, and a watcher that is slow to say so.
+_BOTH = """
+import os, signal, threading
+from okx_rfq_plugin.cli import interrupts
+
+interrupts._FORCED = 0.01
+forced, known = threading.Event(), threading.Event()
+
+def force(reason, speaks):
+    forced.set()
+    known.wait()
+    threading.Event().wait(0.1)
+    print("the watcher", speaks, flush=True)
+    return 4
+
+with interrupts.Interrupts(None, force) as heard:
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        forced.wait()
+    except KeyboardInterrupt:
+        forced.wait()
+    known.set()
+    heard.over()
+    print("the main thread", flush=True)
+"""
+
+
+def test_one_thread_has_the_last_word() -> None:
+    """Where the main thread ends while the watcher says how it ended: no words are added, and the code is its own."""
+    ended = subprocess.run(
+        [sys.executable, "-c", _BOTH], env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+
+    assert (4, "the watcher True\n", "") == (ended.returncode, ended.stdout, ended.stderr)
+
+
 def test_the_time_limit_ends_whatever_hangs(okx: Sandbox) -> None:
     """--timeout is when it has ended: in doubt, since a request was on its way."""
     okx.fault(CANCEL, *[PATIENCE] * 9)
