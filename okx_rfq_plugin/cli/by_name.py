@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from okx_rfq_plugin._core.call import Call, attach
@@ -10,19 +10,25 @@ from okx_rfq_plugin._core.effects import Steps, drive
 from okx_rfq_plugin._core.endpoints import CANCEL_BATCH_RFQS
 from okx_rfq_plugin._core.outcome import Outcome
 from okx_rfq_plugin._core.steps import ask
-from okx_rfq_plugin._core.verdict import Meaning
+from okx_rfq_plugin._core.verdict import Meaning, rows_of
 from okx_rfq_plugin._core.wording import CANCEL_RFQS
 from okx_rfq_plugin.cli.clock import the_clock
 
 _AT_ONCE = 100  # ids that OKX takes in one request
+_NO_SUCH = CANCEL_BATCH_RFQS.gone[0]  # the code of a row: there is no such RFQ
 
 
 class ByName(NamedTuple):
-    """What came of it: whether OKX may have canceled some, what went wrong, if anything, and the seconds it took."""
+    """What came of it.
+
+    `acted` says whether OKX may have canceled some, `wrong` what went wrong, if anything did, `took` is in seconds, and
+    `unknown` has the ids of which OKX says that it knows no such RFQ.
+    """
 
     acted: bool
     wrong: str
     took: float
+    unknown: list[str]
 
 
 def cancel_named(exchange: Any, ids: Sequence[str]) -> ByName:
@@ -36,10 +42,18 @@ def cancel_named(exchange: Any, ids: Sequence[str]) -> ByName:
     try:
         call = Call(exchange, the_clock(), CANCEL_RFQS, lambda *report: None)  # observers hear of none by name
         failed = drive(_batches(call, ids))
-        return ByName(call.facts().may_be_canceled, f"{call.reason(failed)}." if failed else "", call.elapsed)
+        wrong = f"{call.reason(failed)}." if failed else ""
+        return ByName(call.facts().may_be_canceled, wrong, call.elapsed, list(_unknown(call)))
     except BaseException as error:
         attach(call, error)
         raise
+
+
+def _unknown(call: Call) -> Iterator[str]:
+    for outcome in call.outcomes:
+        for row in (rows_of(outcome.reply) or []) if outcome.reply else []:
+            if isinstance(row, dict) and row.get("sCode") == _NO_SUCH:
+                yield str(row.get("rfqId"))
 
 
 def _batches(call: Call, ids: Sequence[str]) -> Steps[Outcome | None]:

@@ -117,6 +117,7 @@ class Some:
         self._called = False
         self._acted = False  # whether OKX may have canceled some of them, as far as that is known
         self._wrong = ""
+        self._unknown: list[str] = []
         self.facts: dict[str, Any] = {}
 
     def run(self, deadline: float, *, asks: bool, reads_uid: bool, interrupts: Interrupts) -> None:
@@ -150,11 +151,13 @@ class Some:
             why = f" {plain(facts['message'])}" if facts["message"] else ""
             return f"STILL ACTIVE: {len(facts['left'])} of {len(self._ids)}: {named(facts['left'])}.{why} {bound()}"
         if len(self._ids) == 1:
-            words = f"{self._ids[0]} is not active any more."
+            words = f"{self._ids[0]} is not active{' any more' * (not facts['unknown'])}."
         else:
             words = f"None of these is active any more: {named(self._ids)}."
         if facts["filling"]:
             words += f" Being executed, and no longer possible to cancel: {named(facts['filling'])}."
+        if facts["unknown"]:
+            words += f" OKX knows no RFQ of this account by {named(facts['unknown'])}: look at `okx-rfq list`."
         return words
 
     def _cancel(self, exchange: Any, deadline: float) -> list[Any]:
@@ -162,7 +165,7 @@ class Some:
         from okx_rfq_plugin.cli.by_name import cancel_named
 
         self._called = True
-        self._acted, self._wrong, took = cancel_named(exchange, self._ids)
+        self._acted, self._wrong, took, self._unknown = cancel_named(exchange, self._ids)
         self._called = False
         install(exchange, policy=RetryPolicy(deadline=max(0.0, deadline - took)))
         rfqs: list[Any] = exchange.fetch_open_rfqs()
@@ -175,6 +178,7 @@ class Some:
             "status": "failed" if left else "canceled",
             "left": left,
             "filling": [rfq["id"] for rfq in named_ones if rfq["status"] != "active"],
+            "unknown": [each for each in self._ids if each in self._unknown],
             "may_be_canceled": False,
             "message": self._wrong or None,
         }

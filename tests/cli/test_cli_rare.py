@@ -19,6 +19,7 @@ from okx_rfq_plugin.__main__ import main
 from okx_rfq_plugin.cli.accounts import read_accounts
 from okx_rfq_plugin.cli.network import NothingSentError, Route, route_to, ssl_context
 from okx_rfq_plugin.cli.outcomes import facts_of, sentence
+from okx_rfq_plugin.cli.outcomes import plain as plain_words
 from okx_rfq_plugin.cli.processes import Process
 from okx_rfq_plugin.sandbox import DROP, Sandbox
 
@@ -110,6 +111,14 @@ def test_a_cancel_by_id_is_repeated_as_every_cancel_is(steps: tuple[Any, ...], o
     sent = [request for request in okx.requests if request.path.endswith("cancel-batch-rfqs")]
     assert len(steps) + 1 == len(sent)
     assert f"{rfq_id} is not active any more." in result.stdout
+
+
+def test_an_id_that_okx_does_not_know_is_named(okx: Sandbox) -> None:
+    """It is not active, and perhaps it was mistyped."""
+    result = invoke("cancel", *there(okx), "99")
+
+    assert 0 == result.exit_code
+    assert "99 is not active. OKX knows no RFQ of this account by 99: look at `okx-rfq list`.\n" == result.stdout
 
 
 def test_more_ids_than_a_batch_takes_keep_okxs_limit(okx: Sandbox) -> None:
@@ -344,6 +353,13 @@ def _raising(error: Exception) -> Callable[..., Any]:
         raise error
 
     return main
+
+
+def test_an_operator_is_told_nothing_of_calls_and_params() -> None:
+    """The core's advice is for a programmer."""
+    said = plain_words("Call again, and check the RFQs. check params, proxy and the exchange object's settings.")
+
+    assert "Run it again, and check the RFQs. check the proxy, and the account's settings at OKX." == said
 
 
 def test_out_of_memory_is_said() -> None:
