@@ -141,7 +141,8 @@ def _words(error: BaseException, *, called: bool, reason: str) -> str:
     words = getattr(error, "__notes__", [str(error)])[-1]  # a note, where the error is none of ccxt's
     if hasattr(error, "cancel_failure"):
         said = reason or reason_of(error)
-        known = not said or said in words or (said == _REFUSED[0] and _REFUSED[1] in words)
+        said_already = not said or said.removeprefix("it was ") in words
+        known = said_already or (said == _REFUSED[0] and _REFUSED[1] in words)
         return words if known else f"{words} The reason: {said}."
     if isinstance(error, MemoryError):
         words = "out of memory"
