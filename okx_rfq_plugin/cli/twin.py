@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from okx_rfq_plugin.cli.family import Family
@@ -56,13 +57,14 @@ class Twin:
         code = f"import sys; sys.path[:] = {sys.path!r}; from okx_rfq_plugin.cli.twin import main; main()"
         command = [sys.executable, "-c", code]
         streams = ((os.POSIX_SPAWN_DUP2, near, 0), (os.POSIX_SPAWN_DUP2, far, 1))
+        spawn = partial(os.posix_spawn, command[0], command, os.environ, file_actions=streams, setsigmask=_signals())
         try:
             try:
-                self.pid = os.posix_spawn(command[0], command, os.environ, file_actions=streams, setsid=True)
+                self.pid = spawn(setsid=True)
             except (
                 NotImplementedError
             ):  # pragma: no cover - systems whose posix_spawn knows no setsid: it does so itself
-                self.pid = os.posix_spawn(command[0], command, os.environ, file_actions=streams)
+                self.pid = spawn()
         finally:
             os.close(near)
             os.close(far)
@@ -137,8 +139,9 @@ def _be_the_twin() -> None:
     call_this(TWIN)  # first of all: other twins know it by that name
     with suppress(OSError):
         os.setsid()
-    for name in _IGNORED:
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for signum in _signals():
+        signal.signal(signum, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _signals())  # blocked since it was started: what came is forgotten
     line = b""
     while not line.endswith(b"\n"):
         read = os.read(0, 1)
@@ -154,6 +157,10 @@ def _be_the_twin() -> None:
         family.is_orphaned()
         _act(config, family)
         _tell(spare, DONE)
+
+
+def _signals() -> list[int]:
+    return [getattr(signal, name) for name in _IGNORED]
 
 
 def _import_all(config: dict[str, Any]) -> None:

@@ -207,6 +207,7 @@ def test_a_twin_whose_guard_has_left_ends(config: dict[str, Any], said: str, cap
     """Before it was ready, and without a traceback, whatever goes wrong in it."""
     started = twin.Twin(config)
     started.start()
+    os.kill(started.pid, signal.SIGINT)  # which its Python would hear before any line of it could ignore it
     started._close()
 
     assert (started.pid, 0) == os.waitpid(started.pid, 0)
