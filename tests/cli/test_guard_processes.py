@@ -206,6 +206,7 @@ def test_what_still_creates_is_said(okx: Sandbox, tmp_path: Path) -> None:
         (("no-such-command-anywhere",), "there is no command no-such-command-anywhere"),
         (("/etc/passwd",), "/etc/passwd may not be executed"),
         (("/",), "/ is not a program: it is a folder"),
+        (("",), "the command's name is empty"),
     ],
 )
 def test_a_command_that_cannot_be_run_is_known_before(command: tuple[str, ...], words: str, okx: Sandbox) -> None:
@@ -222,7 +223,8 @@ def test_a_command_that_cannot_be_run_is_known_before(command: tuple[str, ...], 
 
     assert (203, 1, []) == (ended.returncode, len(okx.rfqs("active")), okx.requests)
     assert words in ended.stderr
-    assert "nothing was started, and nothing was canceled" in ended.stderr.splitlines()[-1]
+    last = ended.stderr.splitlines()[-1]
+    assert "nothing was started, and nothing was canceled. Whatever was created before " in last
 
 
 def test_a_key_that_is_revoked_disarms(okx: Sandbox, tmp_path: Path) -> None:
@@ -259,10 +261,16 @@ def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert ("ended", "Over.", 0, "true") == tuple(status[name] for name in ("state", "message", "code", "command"))
 
 
-def test_a_system_without_systemd_is_told_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a socket nor a file that cannot be written stops anything."""
+def test_a_system_without_systemd_is_told_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Neither a socket nor a file that cannot be written stops anything; of the file it is said, once."""
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "none"))
-    reports = Reports(str(tmp_path / "no" / "folder"))
-    reports.state("armed", "Armed.")
+    for path, reason in ((tmp_path / "no" / "folder", "No such file or directory"), (tmp_path, "Is a directory")):
+        reports = Reports(str(path))
+        reports.state("armed", "Armed.")
+        reports.state("ended", "Over.")
 
-    assert float("inf") == reports.beat_every
+        assert float("inf") == reports.beat_every
+        assert f"The status file {path} cannot be written: {reason}." == capfd.readouterr().err.strip()[9:]
+    assert [tmp_path.name] == [each.name for each in tmp_path.parent.iterdir() if each.name.startswith(tmp_path.name)]
