@@ -147,6 +147,8 @@ class Ended(NamedTuple):
     @property
     def is_true(self) -> bool:
         """Whether the book is empty, and no process left; or words and code say that it may be otherwise."""
+        if self.code < 0 and not self.status:  # before there was a guard at all: Python itself was still starting
+            return self.created == 0 and not self.left
         if "Traceback" in self.said or self.left:
             return False
         code = self.code if self.code >= 0 else self.status.get("code")
