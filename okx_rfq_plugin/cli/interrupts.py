@@ -38,6 +38,11 @@ def until_the_end() -> None:
     _final = True
 
 
+def is_the_end() -> bool:
+    """Return whether this process ends with what the command returns."""
+    return _final
+
+
 def was_called() -> bool:
     """Return whether a cancel of this process may have begun."""
     return _called

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -126,6 +128,27 @@ def test_who_declines_cancels_for_no_account(
 
 
 # Endings
+
+
+_LATE = """
+import os, signal
+from okx_rfq_plugin.cli import interrupts
+from okx_rfq_plugin.cli.child import ENDING, handled
+
+interrupts.until_the_end()
+with handled({signum: lambda *_: None for signum in ENDING}):
+    pass
+for signum in ENDING:
+    os.kill(os.getpid(), signum)
+print("over")
+"""
+
+
+def test_no_signal_changes_the_code_of_a_guard_that_is_over() -> None:
+    """On its last instructions, where it would be taken for one that came before anything was started."""
+    ended = subprocess.run([sys.executable, "-c", _LATE], capture_output=True, text=True, timeout=60.0, check=False)
+
+    assert (0, "over\n", "") == (ended.returncode, ended.stdout, ended.stderr)
 
 
 def test_what_could_not_be_ended_leaves_it_open(okx: Sandbox, clock: VirtualClock) -> None:
