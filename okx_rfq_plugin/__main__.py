@@ -96,7 +96,9 @@ def _usage(verb: str, error: Any) -> int:
     with suppress(OSError, ValueError):
         error.show(file=sys.stderr)
     if verb == "guard":
-        return _say("okx-rfq guard: nothing was started, and nothing was canceled.", _NOT_STARTED)
+        from okx_rfq_plugin.cli.outcomes import bound
+
+        return _say(f"okx-rfq guard: nothing was started, and nothing was canceled. {bound()}", _NOT_STARTED)
     return int(error.exit_code)
 
 

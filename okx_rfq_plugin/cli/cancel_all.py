@@ -8,7 +8,7 @@ import click
 
 from okx_rfq_plugin.cli.accounts import Account, accounts_options
 from okx_rfq_plugin.cli.destinations import Destination, destination_options
-from okx_rfq_plugin.cli.options import asks, json_option, seconds_option, yes_option
+from okx_rfq_plugin.cli.options import asks, json_option, log_options, seconds_option, yes_option
 from okx_rfq_plugin.cli.terminal import log_file
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Show what would be canceled, and cancel nothing.")
 @yes_option
 @json_option("one JSON object per account")
-@click.option("-q", "--quiet", is_flag=True, help="Show the outcome only, and no attempts.")
-@click.option("-v", "--verbose", is_flag=True, help="Show everything that happens, on stderr.")
-@click.option("--log-file", metavar="FILE", help="Append everything that happens to FILE.")
+@log_options
 @click.pass_context
 def cancel_all(
     context: click.Context,

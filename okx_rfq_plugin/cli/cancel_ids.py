@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import click
 
 from okx_rfq_plugin.cli.accounts import Account, accounts_options
 from okx_rfq_plugin.cli.destinations import Destination, connected, destination_options
+from okx_rfq_plugin.cli.identity import identity_of, read_uid
 from okx_rfq_plugin.cli.interrupts import Interrupts
-from okx_rfq_plugin.cli.options import asks, json_option, seconds_option, yes_option
-from okx_rfq_plugin.cli.outcomes import OK, bound, exit_code, facts_of, named, plain, reason_of
+from okx_rfq_plugin.cli.options import asks, json_option, log_options, seconds_option, yes_option
+from okx_rfq_plugin.cli.outcomes import OK, bound, exit_code, facts_of, named, plain
 from okx_rfq_plugin.cli.question import ask
-from okx_rfq_plugin.cli.terminal import attempts_shown, once_done, say, say_json
+from okx_rfq_plugin.cli.terminal import attempts_shown, last_words, log_file, once_done, say, say_json
 
-_AT_ONCE = 100  # ids that OKX takes in one request
+_TAKEN = "OKX has accepted the cancel, and its list, which shows what came of it, could not be read."
 
 
 @click.command("cancel")
 @destination_options
 @accounts_options
 @seconds_option("--deadline", 30.0, "What is left is not asked for again after that.")
+@seconds_option("--timeout", None, "The command has ended by then, whatever happens.")
 @yes_option
 @json_option("one JSON object")
+@log_options
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @click.pass_context
 def cancel(
@@ -32,40 +34,56 @@ def cancel(
     destination: Destination | None,
     accounts: list[Account] | None,
     deadline: float,
+    timeout: float | None,
     yes: bool,
     as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    log_file: str | None,
     ids: Sequence[str],
 ) -> None:
     """Cancel the RFQs with these ids, and leave the others alone.
 
-    IDs are OKX's, as `list` shows them. Afterwards the list is read: an RFQ that is no longer active was canceled, was
-    filled, or has expired.
+    IDs are OKX's, as `list` shows them. What fails is repeated as by `cancel-all`. Afterwards the list is read: an RFQ
+    that is no longer active was canceled, was filled, or has expired.
 
-    Exit codes: 0 none of them is active any more; 2 wrong usage, nothing was sent; 3 one or more are certainly active;
-    4 not known.
+    Exit codes: 0 none of them is active any more; 2 wrong usage, nothing was sent; 3 one or more are certainly active,
+    or nothing was canceled; 4 not known.
 
     Example: okx-rfq cancel --env live 1234567890123456789
     """
-    credentials = None
+    credentials, name = None, ""
     if accounts is not None:
         destination, credentials = _place_of(accounts)
+        name = accounts[0].name
     assert destination is not None  # noqa: S101 - destination_options sees to it
     if unlike := [each for each in ids if not each.isdigit()]:
         raise click.UsageError(
             f"Nothing was sent: {unlike[0]!r} is not an id of OKX's: those are numbers, as `list` shows them."
         )
     asked = asks([destination], yes=yes)
-    ids = list(dict.fromkeys(ids))
-    with Interrupts() as interrupts:
-        facts = _outcome(destination, credentials, deadline, ids, asks=asked, interrupts=interrupts)
+    some = Some(destination, credentials, list(dict.fromkeys(ids)), name)
+
+    def force(reason: str, speaks: bool) -> int:
+        facts = some.unfinished(reason)
+        if speaks:
+            last_words(some.words(facts), [facts] if as_json else [])
+        return exit_code(facts)
+
+    with _logged(log_file), Interrupts(timeout, force) as interrupts:
+        with attempts_shown(quiet=quiet, verbose=verbose):
+            some.run(deadline, asks=asked, reads_uid=as_json, interrupts=interrupts)
         interrupts.over()
-        code = exit_code(facts)
+        code = exit_code(some.facts)
         with once_done():
             if as_json:
-                say_json({"account": destination.env, "environment": destination.env, **facts})
+                say_json(some.facts)
             else:
-                say(_words(facts, ids), good=code == OK, err=code != OK)
+                say(some.words(some.facts), good=code == OK, err=code != OK)
     context.exit(code)
+
+
+_logged = log_file
 
 
 def _place_of(accounts: list[Account]) -> tuple[Destination, dict[str, str]]:
@@ -76,49 +94,105 @@ def _place_of(accounts: list[Account]) -> tuple[Destination, dict[str, str]]:
     return accounts[0].destination, accounts[0].credentials
 
 
-def _outcome(
-    destination: Destination,
-    credentials: dict[str, str] | None,
-    deadline: float,
-    ids: list[str],
-    *,
-    asks: bool,
-    interrupts: Interrupts,
-) -> dict[str, Any]:
-    called = False
-    try:
-        with connected(destination, deadline=deadline, credentials=credentials) as place:
-            if asks:
-                ask(f"these, {named(ids)}, of {place.exchange.hostname}", partial(len, ids))
-            interrupts.agreed()
-            wrong = ""
-            for start in range(0, len(ids), _AT_ONCE):
-                called = True
-                try:
-                    batch = {"rfqIds": ids[start : start + _AT_ONCE], "maxRetriesOnFailure": 0}
-                    place.exchange.private_post_rfq_cancel_batch_rfqs(batch)
-                except Exception as error:  # the list below says what has become of them
-                    wrong = plain(str(error)) + (f" ({reason_of(error)})" if reason_of(error) else "")
-            with attempts_shown():
-                rfqs = place.exchange.fetch_open_rfqs()
-    except click.ClickException:
-        raise
-    except BaseException as error:
-        facts = facts_of(error, called=called, reason=interrupts.reason)
-        return {**facts, "may_be_canceled": called, "left": None}
-    left = [rfq["id"] for rfq in rfqs if rfq["id"] in ids and rfq["status"] == "active"]
-    filling = [rfq["id"] for rfq in rfqs if rfq["id"] in ids and rfq["status"] != "active"]
-    status = "failed" if left else "canceled"
-    return {"status": status, "left": left, "filling": filling, "may_be_canceled": False, "message": wrong or None}
+class Some:
+    """The cancel of some RFQs: what is known of it so far, at whatever line it is interrupted.
+
+    Args:
+        destination: where they are.
+        credentials: in ccxt's terms; None for those of the environment.
+        ids: OKX's.
+        name: of the account, if it is one of a file.
+    """
+
+    def __init__(
+        self, destination: Destination, credentials: dict[str, str] | None, ids: list[str], name: str = ""
+    ) -> None:
+        self._destination = destination
+        self._credentials = credentials
+        self._ids = ids
+        self._whose: dict[str, Any] = {
+            "account": name or destination.env,
+            **{"environment": destination.env, "host": None, "uid": None, "key": None},
+        }
+        self._called = False
+        self._acted = False  # whether OKX may have canceled some of them, as far as that is known
+        self._wrong = ""
+        self._unknown: list[str] = []
+        self.facts: dict[str, Any] = {}
+
+    def run(self, deadline: float, *, asks: bool, reads_uid: bool, interrupts: Interrupts) -> None:
+        """Cancel, and read in OKX's list what came of it."""
+        try:
+            with connected(self._destination, deadline=deadline, credentials=self._credentials) as place:
+                self._whose |= identity_of(self._destination, place.exchange)
+                if asks:
+                    host, key = self._whose["host"], self._whose["key"]
+                    ask(f"{_counted(self._ids)} of the live account behind key {key} on {host}")
+                interrupts.agreed()
+                self._judge(self._cancel(place.exchange, deadline))
+                interrupts.over()
+                if reads_uid:
+                    self._whose["uid"] = read_uid(place.exchange)
+        except click.ClickException:
+            raise
+        except BaseException as error:
+            self.facts = self.facts or self._failed(error, interrupts.reason)
+        self.facts = {**self._whose, **self.facts}
+
+    def unfinished(self, reason: str) -> dict[str, Any]:
+        """Return the facts of a cancel that hangs and cannot be waited for."""
+        return {**self._whose, **(self.facts or self._failed(KeyboardInterrupt(), reason))}
+
+    def words(self, facts: dict[str, Any]) -> str:
+        """Return what is true now, in words."""
+        if facts["left"] is None:
+            return f"{plain(str(facts['message']))} {bound()}"
+        if facts["left"]:
+            why = f" {plain(facts['message'])}" if facts["message"] else ""
+            return f"STILL ACTIVE: {len(facts['left'])} of {len(self._ids)}: {named(facts['left'])}.{why} {bound()}"
+        if len(self._ids) == 1:
+            words = f"{self._ids[0]} is not active{' any more' * (not facts['unknown'])}."
+        else:
+            words = f"None of these is active any more: {named(self._ids)}."
+        if facts["filling"]:
+            words += f" Being executed, and no longer possible to cancel: {named(facts['filling'])}."
+        if facts["unknown"]:
+            words += f" OKX knows no RFQ of this account by {named(facts['unknown'])}: look at `okx-rfq list`."
+        return words
+
+    def _cancel(self, exchange: Any, deadline: float) -> list[Any]:
+        from okx_rfq_plugin import RetryPolicy, install
+        from okx_rfq_plugin.cli.by_name import cancel_named
+
+        self._called = True
+        self._acted, self._wrong, took, self._unknown = cancel_named(exchange, self._ids)
+        self._called = False
+        install(exchange, policy=RetryPolicy(deadline=max(0.0, deadline - took)))
+        rfqs: list[Any] = exchange.fetch_open_rfqs()
+        return rfqs
+
+    def _judge(self, rfqs: list[Any]) -> None:
+        named_ones = [rfq for rfq in rfqs if rfq["id"] in self._ids]
+        left = [rfq["id"] for rfq in named_ones if rfq["status"] == "active"]
+        self.facts = {
+            "status": "failed" if left else "canceled",
+            "left": left,
+            "filling": [rfq["id"] for rfq in named_ones if rfq["status"] != "active"],
+            "unknown": [each for each in self._ids if each in self._unknown],
+            "may_be_canceled": False,
+            "message": self._wrong or None,
+        }
+
+    def _failed(self, error: BaseException, reason: str) -> dict[str, Any]:
+        """Return the facts where OKX's list has not shown what came of it."""
+        facts = facts_of(error, called=self._called, reason=reason)
+        if self._acted:
+            facts["message"] = f"RFQs MAY STILL BE ACTIVE: {self._wrong or _TAKEN}"
+        elif self._wrong:
+            facts["message"] = f"NOTHING WAS CANCELED: {self._wrong}"
+        facts["may_be_canceled"] = self._acted or (not self._wrong and facts["may_be_canceled"])
+        return {**facts, "left": None}
 
 
-def _words(facts: dict[str, Any], ids: list[str]) -> str:
-    if facts["left"] is None:
-        return f"{plain(str(facts['message']))} {bound()}"
-    if facts["left"]:
-        why = f" {facts['message']}." if facts["message"] else ""
-        return f"STILL ACTIVE: {len(facts['left'])} of {len(ids)}: {named(facts['left'])}.{why} {bound()}"
-    words = f"{ids[0]} is not active any more." if len(ids) == 1 else f"None of these is active any more: {named(ids)}."
-    if facts["filling"]:
-        words += f" Being executed, and no longer possible to cancel: {named(facts['filling'])}."
-    return words
+def _counted(ids: list[str]) -> str:
+    return f"RFQ {ids[0]}" if len(ids) == 1 else f"{len(ids)} RFQs ({named(ids)})"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,22 +14,15 @@ from okx_rfq_plugin._core.endpoints import MAINTENANCE
 from okx_rfq_plugin.cli.accounts import Account
 from okx_rfq_plugin.cli.clock import pause
 from okx_rfq_plugin.cli.destinations import Destination, Place, connected
-from okx_rfq_plugin.cli.identity import (
-    WINDOW,
-    canceled_in,
-    config_request,
-    identity_of,
-    list_request,
-    needs_list,
-    uid_in,
-)
+from okx_rfq_plugin.cli.identity import canceled_in, identity_of, list_request, needs_list, read_uid, until_list
 from okx_rfq_plugin.cli.interrupts import Interrupts
 from okx_rfq_plugin.cli.maintenance import notice_in, status_request
 from okx_rfq_plugin.cli.outcomes import OK, exit_code, facts_of, sentence, summary
 from okx_rfq_plugin.cli.question import DeclinedError, ask
 from okx_rfq_plugin.cli.terminal import (
+    Aside,
     attempts_shown,
-    json_aside,
+    last_words,
     now,
     once_done,
     progress,
@@ -46,6 +37,7 @@ from okx_rfq_plugin.cli.terminal import (
 
 # What no repetition mends: OKX has said no to the key or the account.
 _FINAL = ("AuthenticationError", "PermissionDenied", "AccountSuspended", "NotSupported", "BadRequest", None)
+_AGAIN = 2.0  # seconds before it is started again (--until-clear)
 _ASIDE = 1.0  # seconds for each thing that is good to know
 
 
@@ -118,7 +110,7 @@ class One:
                 break
             if not options.quiet:
                 say_if_heard(f"{now()} {sentence(self.facts)} Starting again (--until-clear).")
-            pause(WINDOW)
+            pause(_AGAIN)
         if interrupts.reason:
             return
         if options.quotes:
@@ -139,9 +131,8 @@ class One:
         """Read which RFQs were canceled, and whose they were; what cannot be read within a moment is not known."""
         facts, exchange.timeout = self.facts, int(_ASIDE * 1000)
         exchange.enableRateLimit = False
-        with suppress(Exception):
-            if self._options.as_json:
-                self._identity["uid"] = uid_in(exchange.private_get_account_config(config_request()))
+        if self._options.as_json:
+            self._identity["uid"] = read_uid(exchange)
         if facts["status"] == "failed":
             if facts["code"] in MAINTENANCE:
                 reply = exchange.public_get_system_status(status_request())
@@ -152,7 +143,7 @@ class One:
         if needs_list(facts):
             if not self._options.quiet:
                 tell(f"{now()} Canceled, as OKX says. Reading which RFQs they were.")
-            pause(WINDOW)
+            pause(until_list(exchange))
             facts["canceled"] = canceled_in(exchange.private_get_rfq_rfqs(list_request()), facts, exchange.nonce())
 
     def _fail(self, error: BaseException, interrupts: Interrupts) -> None:
@@ -161,7 +152,7 @@ class One:
             self.facts = facts_of(error, called=self._called, reason=reason)
 
     def _described(self, exchange: Any) -> str:
-        return f"the live account behind key {self._identity['key']} on {exchange.hostname} ({exchange.id})"
+        return f"ALL RFQs of the live account behind key {self._identity['key']} on {exchange.hostname} ({exchange.id})"
 
     def _show(self, place: Place, title: str) -> None:
         if place.sandbox is None or self._options.as_json:
@@ -176,9 +167,10 @@ def cancel_one(destination: Destination, options: Options, *, asks: bool) -> int
     """Cancel for one account, print the outcome, and return the exit code."""
     one = One(destination, options)
 
-    def force(reason: str) -> int:
+    def force(reason: str, speaks: bool) -> int:
         facts = one.unfinished(reason)
-        _last_words(facts, as_json=options.as_json)
+        if speaks:
+            last_words(sentence(facts), [facts] if options.as_json else [])
         return worst(facts)
 
     with Interrupts(options.timeout, force) as interrupts:
@@ -214,40 +206,42 @@ def _countdown(facts: dict[str, Any]) -> str:
     return "OKX's countdown is set" + (f" as of {at}." if at else ".")
 
 
-def _last_words(facts: dict[str, Any], *, as_json: bool) -> None:
-    """Say how it ended, on a thread, while the main thread hangs."""
-    say_if_heard(sentence(facts))
-    if as_json:
-        with suppress(OSError):
-            os.write(1, f"{json.dumps(facts)}\n".encode())
-
-
 def cancel_many(accounts: list[Account], options: Options, *, asks: bool) -> int:
     """Cancel for many accounts, print the outcomes, and return the highest exit code."""
     outcomes: dict[str, dict[str, Any]] = {}
+    by_name = {each.name: each for each in accounts}
+    shown: dict[str, str] = {}  # which thread shows an account's object: the first to ask, and only that one
     called = False
 
     def missing(reason: str, error: BaseException) -> dict[str, dict[str, Any]]:
         left = [account for account in accounts if account.name not in outcomes]
         return {each.name: facts_of(error, called=called and not each.wrong, reason=reason) for each in left}
 
-    def force(reason: str) -> int:
-        facts = {**missing(reason, KeyboardInterrupt()), **outcomes}
-        say_if_heard(summary(facts))
+    def force(reason: str, speaks: bool) -> int:
+        never = missing(reason, KeyboardInterrupt())
+        facts = {**never, **outcomes}
+        if speaks:
+            say_if_heard(summary(facts))
+            for name, each in facts.items():
+                show(by_name[name], each, "watcher")
+            aside.flush()
         return max(map(worst, facts.values()))
+
+    def show(account: Account, facts: dict[str, Any], who: str) -> None:
+        if options.as_json and shown.setdefault(account.name, who) == who:
+            known = {"environment": account.destination.env, "host": None, "uid": None, "key": None}
+            aside.say({"account": account.name, **known, **facts})
 
     title = "Canceling"
     with (
         Interrupts(options.timeout, force) as interrupts,
-        json_aside() as say_aside,
+        Aside() as aside,
         progress(title, len(accounts), quiet=options.as_json or options.quiet) as step,
     ):
 
         def told(account: Account, facts: dict[str, Any]) -> None:
             outcomes[account.name] = facts
-            if options.as_json:
-                known = {"environment": account.destination.env, "host": None, "uid": None, "key": None}
-                say_aside({"account": account.name, **known, **facts})
+            show(account, facts, "main")
             step()
 
         try:
@@ -273,12 +267,13 @@ def cancel_many(accounts: list[Account], options: Options, *, asks: bool) -> int
                     left = [each for each in accounts if _again(outcomes.get(each.name), options)]
                     if not left or interrupts.reason:
                         break
-                    pause(WINDOW)
+                    for each in left:
+                        shown.pop(each.name, None)
+                    pause(_AGAIN)
                     if interrupts.reason:
                         break
         except BaseException as error:
             declined = isinstance(error, DeclinedError)
-            by_name = {each.name: each for each in accounts}
             for name, facts in missing("" if declined else interrupts.reason, error).items():
                 told(by_name[name], facts)
             if declined and not options.as_json:
@@ -305,7 +300,7 @@ def _ask_about(accounts: list[Account]) -> None:
 
     live = [account for account in accounts if account.destination.env == "live" and not account.wrong]
     names = ", ".join(account.name for account in live)
-    ask(f"{len(live)} live accounts: {names}", partial(count_rfqs, live))
+    ask(f"ALL RFQs of {len(live)} live accounts: {names}", partial(count_rfqs, live))
 
 
 def _count(destination: Destination) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 
 from okx_rfq_plugin._core.clock import SYSTEM, Clock
 from okx_rfq_plugin.cli.family import Family
+from okx_rfq_plugin.cli.interrupts import is_the_end
 from okx_rfq_plugin.cli.processes import MARK, Process
 
 Handler = Any  # as the typing of signal.signal has it: a callable, a number or None
@@ -231,7 +232,8 @@ def handled(handlers: Mapping[int, Handler]) -> Iterator[tuple[int, Callable[[],
         yield reader, wake
     finally:
         for signum, handler in before.items():
-            signal.signal(signum, handler)
+            # The outcome is known: no signal may change code and words on the last instructions of the process.
+            signal.signal(signum, signal.SIG_IGN if is_the_end() and signum in ENDING else handler)
         signal.set_wakeup_fd(wakeup_before)
         os.close(reader)
         os.close(writer)

@@ -6,18 +6,26 @@ import time
 from typing import Any
 
 
+def the_clock() -> Any:
+    """Return the clock."""
+    from okx_rfq_plugin import get_plugin_manager
+
+    plugin: Any = get_plugin_manager().get_plugin("okx")
+    return plugin.clock
+
+
 def pause(seconds: float) -> None:
     """Wait, holding this thread."""
     from okx_rfq_plugin._core.clock import Waker
 
-    _clock().sleep(seconds, Waker())
+    the_clock().sleep(seconds, Waker())
 
 
 async def async_pause(seconds: float) -> None:
     """Async version of `pause`."""
     from okx_rfq_plugin._core.clock import AsyncWaker
 
-    await _clock().asleep(seconds, AsyncWaker())
+    await the_clock().asleep(seconds, AsyncWaker())
 
 
 def ahead_of(asked: float, at: Any) -> float:
@@ -28,10 +36,3 @@ def ahead_of(asked: float, at: Any) -> float:
         at: what `fetch_time` has returned just now.
     """
     return (asked + time.time()) / 2 - at / 1000 if isinstance(at, int) else 0.0
-
-
-def _clock() -> Any:
-    from okx_rfq_plugin import get_plugin_manager
-
-    plugin: Any = get_plugin_manager().get_plugin("okx")
-    return plugin.clock

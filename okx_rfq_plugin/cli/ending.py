@@ -49,7 +49,7 @@ class Ending:
         self._on_cancel = on_cancel
         self.codes: list[int] = []  # of every cancel, those beside the grace too
         self._beside = 0  # cancels that have begun beside the grace, and not ended
-        self.message = ""
+        self.message = ""  # the last word
 
     def early(self, deadline: float) -> None:
         """Cancel once, while the command is still there."""
@@ -57,7 +57,8 @@ class Ending:
         facts = self._canceler.cancel(deadline)
         self.codes.append(exit_code(facts))
         self._beside -= 1
-        self._say(f"At the signal: {facts['sentence']}")
+        if not self.message:  # the last word is said already, and may be of what this has overtaken
+            self._say(f"At the signal: {facts['sentence']}")
 
     def run(self, survivors: Collection[Process] = ()) -> int:
         """Cancel until OKX has said twice, two seconds apart, that nothing is active; return 0, 203 or 204.

@@ -120,5 +120,5 @@ def _file_of(context: click.Context) -> str:
 def _not_found(name: str) -> str:
     path = name if os.path.dirname(name) else shutil.which(name, mode=os.F_OK)
     if path is None or not os.path.exists(path):
-        return f"there is no command {name}."
+        return f"there is no command {name}." if name else "the command's name is empty."
     return f"{path} is not a program: it is a folder." if os.path.isdir(path) else f"{path} may not be executed."

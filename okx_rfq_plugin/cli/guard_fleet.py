@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 import click
 
+from okx_rfq_plugin.autoinstall import VARIABLE as AUTOINSTALL
 from okx_rfq_plugin.cli.network import without_password
 
 _PATIENCE = 1.0  # seconds for the store
@@ -14,6 +15,9 @@ _PATIENCE = 1.0  # seconds for the store
 
 def environment_for(url: str) -> dict[str, str]:
     """Return the environment with which a command, and whatever it starts, joins the fleet of this store.
+
+    Python puts the package on ccxt's classes there, unless `OKX_RFQ_AUTOINSTALL` says otherwise: a strategy that has
+    never heard of the package is fenced, too.
 
     Raises:
         click.UsageError: redis is not installed, or the URL is none of a store's.
@@ -27,7 +31,7 @@ def environment_for(url: str) -> dict[str, str]:
         Store(url, timeout=_PATIENCE).close()
     except ValueError as error:
         raise click.UsageError(f"--fleet is the URL of a store, such as rediss://host:6379/0: {error}.") from None
-    return guarded_environment(url)
+    return {AUTOINSTALL: "1", **guarded_environment(url)}
 
 
 def state_of(url: str) -> str:

@@ -94,13 +94,8 @@ class Guard:
     def _prepare(self, *, adopts: bool) -> None:
         if is_supported():
             self._child.family.others |= {each.pid for each in below((os.getpid(),), table())}
-        if self._twin is not None:
-            try:
-                self._twin.start()
-                self._child.family.others.add(self._twin.pid)
-            except OSError as error:
-                say(f"There is no twin ({error.strerror}): a kill -9 of this process would leave the RFQs active.")
-                self._twin = None
+        if self._twin is not None and not self._start_twin(self._twin):
+            self._twin = None
         findings = self._canceler.look()
         for finding in findings:
             say(f"{finding.words.rstrip('.')}.")
@@ -109,13 +104,30 @@ class Guard:
         if not adopts:  # pragma: no cover - systems other than Linux
             say("On this system only the command's process group can be seen: what leaves it is not ended.")
         if self._twin is not None:
-            if not self._twin.wait():
-                say("The twin did not start: a kill -9 of this process would leave the RFQs active.")
-            self._twin.command_starts()
+            self._await_twin(self._twin)
         facts = {"pid": os.getpid(), "twin": self._twin.pid if self._twin else None}
         self._reports.state("armed", "Armed: a cancel would get through.", **facts)
         if self._look_every:
             threading.Thread(target=self._look, daemon=True).start()
+
+    def _start_twin(self, twin: Twin) -> bool:
+        try:
+            twin.start()
+        except OSError as error:
+            say(f"There is no twin ({error.strerror}): a kill -9 of this process would leave the RFQs active.")
+            return False
+        self._child.family.others.add(twin.pid)
+        return True
+
+    def _await_twin(self, twin: Twin) -> None:
+        """Have a twin with an understudy before there is a command; one that was killed meanwhile is replaced."""
+        while not (twin.wait() and twin.command_starts()):
+            self._twins += 1
+            if not twin.has_ended or self._twins > _TWINS:
+                say("The twin did not start: a kill -9 of this process would leave the RFQs active.")
+                return
+            if not self._start_twin(twin):
+                return
 
     def _not_started(self, error: BaseException) -> int:
         if self._twin is not None:
@@ -181,12 +193,8 @@ class Guard:
             say("The twin was ended again and again: a kill -9 of this process would leave the RFQs active.")
             return
         say("The twin has ended: a new one is started.")
-        try:
-            self._twin.start()
-            self._child.family.others.add(self._twin.pid)
+        if self._start_twin(self._twin):
             self._reports.facts["twin"] = self._twin.pid
-        except OSError as error:
-            say(f"There is no twin ({error.strerror}): a kill -9 of this process would leave the RFQs active.")
 
     def _on_look(self) -> float:
         while self._looked:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+from okx_rfq_plugin.cli.clock import the_clock
 from okx_rfq_plugin.cli.destinations import Destination, address_of
 
-WINDOW = 2.0  # seconds in which OKX takes two lists; a cancel that confirms has asked for two
+_ASIDE = 1.0  # seconds for what is good to know
 _PAGE = 100  # rows that OKX lists at most
 _NO_RETRY = {"maxRetriesOnFailure": 0}
 
@@ -38,10 +40,29 @@ def uid_in(reply: Any) -> str | None:
     return uid if isinstance(uid, str) and uid else None
 
 
+def read_uid(exchange: Any) -> str | None:
+    """Ask for the User ID; None where OKX does not give it within a second."""
+    exchange.timeout, exchange.enableRateLimit = int(_ASIDE * 1000), False
+    with suppress(Exception):
+        return uid_in(exchange.private_get_account_config(config_request()))
+    return None
+
+
 def needs_list(receipt: Mapping[str, Any]) -> bool:
     """Return whether OKX's list can say which RFQs a cancel has ended: one that confirmed, and found some."""
     found = receipt["status"] == "canceled" or receipt["attempts"] > 1
     return bool(receipt.get("confirmed")) and found and receipt["status"] != "failed"
+
+
+def until_list(exchange: Any) -> float:
+    """Return the seconds until OKX takes another list: it takes two in two, and a cancel that confirms has read two."""
+    from okx_rfq_plugin._core.endpoints import RFQS
+    from okx_rfq_plugin._core.identity import key_of
+    from okx_rfq_plugin._core.rate_limit import RateLimiter
+
+    clock = the_clock()
+    now: float = clock.now()
+    return max(0.0, RateLimiter.of(clock, RFQS, key_of(exchange)).available_at(now) - now)
 
 
 def list_request() -> dict[str, Any]:

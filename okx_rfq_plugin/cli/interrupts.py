@@ -12,6 +12,8 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
+from okx_rfq_plugin.cli.outcomes import MAY_BE_CANCELED
+
 # Whatever would end this process by itself, with a code that says nothing about the RFQs.
 _NAMES = (
     "SIGINT SIGTERM SIGHUP SIGQUIT SIGBREAK SIGALRM SIGUSR1 SIGUSR2 SIGVTALRM SIGPROF SIGXCPU SIGIO SIGPWR SIGSTKFLT"
@@ -19,6 +21,8 @@ _NAMES = (
 ENDING: tuple[signal.Signals, ...] = tuple(getattr(signal, name) for name in _NAMES.split() if hasattr(signal, name))
 _HANGUP = getattr(signal, "SIGHUP", None)
 _FORCED = 2.0  # seconds to unwind; a name that is being resolved holds the main thread for as long as it likes
+
+_MAIN, _WATCHER = "main", "watcher"
 
 _final = False
 _called = False
@@ -34,6 +38,11 @@ def until_the_end() -> None:
     _final = True
 
 
+def is_the_end() -> bool:
+    """Return whether this process ends with what the command returns."""
+    return _final
+
+
 def was_called() -> bool:
     """Return whether a cancel of this process may have begun."""
     return _called
@@ -46,16 +55,18 @@ class Interrupts:
 
     Args:
         timeout: seconds from `agreed()` on after which what runs is interrupted; None for no limit.
-        force: called on a thread of its own where the main thread has not noticed an interruption in time. It says
-            what is true and returns the exit code, with which the process ends at once.
+        force: called on a thread of its own where the main thread has not noticed an interruption in time, or hangs
+            beyond the limit. It gets what has interrupted, and whether it is to say what is true, and returns the exit
+            code, with which the process ends at once.
     """
 
-    def __init__(self, timeout: float | None = None, force: Callable[[str], int] | None = None) -> None:
+    def __init__(self, timeout: float | None = None, force: Callable[[str, bool], int] | None = None) -> None:
         self.reason = ""  # what has interrupted, in words
         self._timeout = timeout
         self._force = force
         self._agreed = False
         self._over = False
+        self._last_word: dict[str, str] = {}  # whose it is: the first to ask has it, and nobody speaks after it
         self._stop: Callable[[], object] | None = None
         self._before: dict[int, Any] = {}
 
@@ -90,8 +101,13 @@ class Interrupts:
         self._stop = stop
 
     def over(self) -> None:
-        """Know the outcome: nothing interrupts any more."""
+        """Know the outcome: nothing interrupts any more. Where the other thread is saying it, that ends the process."""
         self._over = True
+        while not self._has_last_word(_MAIN):
+            time.sleep(_FORCED)
+
+    def _has_last_word(self, who: str) -> bool:
+        return self._last_word.setdefault("of", who) == who
 
     def _hear(self, signum: int, frame: FrameType | None) -> None:
         if self._over or self.reason or (signum == _HANGUP and self._agreed) or not self._is_meant(signum):
@@ -112,6 +128,13 @@ class Interrupts:
     def _wake(self, byte: bytes) -> None:
         os.write(self._writer, byte)
 
+    def _end(self, force: Callable[[str, bool], int], *, speaks: bool) -> None:
+        code = MAY_BE_CANCELED
+        try:
+            code = force(self.reason or "it was interrupted", speaks)
+        finally:
+            os._exit(code)
+
     def _watch(self) -> None:
         """Begin to count at the first signal, or send one at the time limit."""
         limit_at = end_at = math.inf
@@ -129,8 +152,11 @@ class Interrupts:
                     end_at = min(end_at, time.monotonic() + _FORCED)
             elif time.monotonic() >= end_at:
                 end_at = math.inf
-                if self._force is not None and (limited or not self._over):
-                    os._exit(self._force(self.reason or "it was interrupted"))
+                if self._force is not None:
+                    if self._has_last_word(_WATCHER):
+                        self._end(self._force, speaks=True)
+                    elif limited:
+                        self._end(self._force, speaks=False)
             elif time.monotonic() >= limit_at:
                 limit_at, limited = math.inf, True
                 end_at = min(end_at, time.monotonic() + _FORCED)

@@ -12,6 +12,7 @@ from okx_rfq_plugin._core.endpoints import MAINTENANCE
 from okx_rfq_plugin.cli.accounts import Account, accounts_options
 from okx_rfq_plugin.cli.clock import ahead_of, pause
 from okx_rfq_plugin.cli.destinations import Destination, connected, destination_options
+from okx_rfq_plugin.cli.identity import identity_of, read_uid
 from okx_rfq_plugin.cli.interrupts import Interrupts
 from okx_rfq_plugin.cli.options import json_option, seconds_option
 from okx_rfq_plugin.cli.outcomes import plain, reason_of
@@ -47,7 +48,7 @@ def list_rfqs(
     Example: okx-rfq list --env live
     """
     ok = False
-    with Interrupts(force=lambda reason: 0 if ok else 1) as interrupts:
+    with Interrupts(force=lambda reason, speaks: 0 if ok else 1) as interrupts:
         try:
             ok = show_rfqs(destination, accounts, as_json=as_json, deadline=deadline)
             # Not by the exception alone: a finalizer that runs just then, of a connection for example, swallows it.
@@ -69,11 +70,11 @@ def show_rfqs(
 ) -> bool:
     """Print the open RFQs of an account or of many; return whether all could be read."""
     ok, off = True, 0.0
-    for name, where, rfqs, ahead in _read(destination, accounts, deadline, quiet=as_json):
+    for name, where, rfqs, ahead, whose in _read(destination, accounts, deadline, as_json=as_json):
         if isinstance(rfqs, Exception):
             ok = False
-            whose = f" of {name}" if name else ""
-            words = f"The RFQs{whose} could not be read: {_why(rfqs)}"
+            owner = f" of {name}" if name else ""
+            words = f"The RFQs{owner} could not be read: {_why(rfqs)}"
             code = getattr(getattr(rfqs, "cancel_failure", None), "code", None)
             notice = announced(where) if code in MAINTENANCE else None
             say(f"{words} {notice}" if notice else words, good=False, err=True)
@@ -81,7 +82,7 @@ def show_rfqs(
         now = time.time() - ahead
         if as_json:
             for rfq in rfqs:
-                account = {"account": name} if name else {}
+                account = {"account": name or where.env, **whose}
                 say_json({**account, **rfq, "age": _age(rfq, now), "left": _left(rfq, now)})
             continue
         if rfqs:
@@ -97,29 +98,31 @@ def show_rfqs(
 
 
 def _read(
-    destination: Destination | None, accounts: Sequence[Account] | None, deadline: float, *, quiet: bool
-) -> Iterator[tuple[str, Destination, Any, float]]:
-    """Read each account's RFQs: its name, where it is, its RFQs or an exception, seconds that this clock is ahead."""
+    destination: Destination | None, accounts: Sequence[Account] | None, deadline: float, *, as_json: bool
+) -> Iterator[tuple[str, Destination, Any, float, Mapping[str, Any]]]:
+    """Read of each account: its name, its place, its RFQs or an exception, how far this clock is ahead, whose it is."""
     if accounts is not None:
         from okx_rfq_plugin.cli.many import read_rfqs
 
-        with waiting_shown("Asking OKX", quiet=quiet):
-            read = read_rfqs(accounts, deadline=deadline)
+        with waiting_shown("Asking OKX", quiet=as_json):
+            read = read_rfqs(accounts, deadline=deadline, uids=as_json)
         for account in accounts:
             yield account.name, account.destination, *read[account.name]
         return
     assert destination is not None  # noqa: S101 - destination_options sees to it
     with connected(destination, deadline=deadline) as place:
         try:
-            with waiting_shown("Asking OKX", quiet=quiet), attempts_shown(quiet=quiet):
+            with waiting_shown("Asking OKX", quiet=as_json), attempts_shown(quiet=as_json):
                 rfqs: Any = place.exchange.fetch_open_rfqs()
         except Exception as error:
             rfqs = error
-        ahead = 0.0
+        ahead, whose = 0.0, identity_of(destination, place.exchange)
         if not isinstance(rfqs, Exception) and rfqs:
-            with waiting_shown("Asking OKX for the time", quiet=quiet):
+            with waiting_shown("Asking OKX for the time", quiet=as_json):
                 ahead = _ahead(place.exchange)
-    yield "", destination, rfqs, ahead
+            if as_json:
+                whose["uid"] = read_uid(place.exchange)
+    yield "", destination, rfqs, ahead, whose
 
 
 def _why(error: Exception) -> str:

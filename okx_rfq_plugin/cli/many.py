@@ -7,8 +7,9 @@ import copy
 import gc
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aiohttp
@@ -20,13 +21,13 @@ from okx_rfq_plugin.cli.accounts import Account
 from okx_rfq_plugin.cli.clock import ahead_of, async_pause
 from okx_rfq_plugin.cli.destinations import Destination
 from okx_rfq_plugin.cli.identity import (
-    WINDOW,
     canceled_in,
     config_request,
     identity_of,
     list_request,
     needs_list,
     uid_in,
+    until_list,
 )
 from okx_rfq_plugin.cli.maintenance import notice_in, status_request
 from okx_rfq_plugin.cli.network import NothingSentError, Route, for_aiohttp, ssl_context
@@ -133,14 +134,21 @@ def cancel_accounts(
 
 
 class Reading(NamedTuple):
-    """An account's open RFQs, or the exception; and the seconds that this clock is ahead of OKX's, where it has any."""
+    """An account's open RFQs, or the exception; the seconds that this clock is ahead of OKX's; and whose they are."""
 
     rfqs: Any
     ahead: float = 0.0
+    whose: Mapping[str, Any] = MappingProxyType({})
 
 
-def read_rfqs(accounts: Sequence[Account], *, deadline: float = 0.0) -> dict[str, Reading]:
-    """Read the open RFQs of all accounts, and OKX's time once a destination. Without a deadline it asks once."""
+def read_rfqs(accounts: Sequence[Account], *, deadline: float = 0.0, uids: bool = False) -> dict[str, Reading]:
+    """Read the open RFQs of all accounts, and OKX's time once a destination. Without a deadline it asks once.
+
+    Args:
+        accounts: whose.
+        deadline: seconds after which OKX is not asked again.
+        uids: whether to ask for the User ID of those that have any.
+    """
     read = {account.name: Reading(NothingSentError(account.wrong)) for account in accounts if account.wrong}
     clocks: dict[Destination, asyncio.Task[float]] = {}
 
@@ -152,7 +160,10 @@ def read_rfqs(accounts: Sequence[Account], *, deadline: float = 0.0) -> dict[str
             return
         if rfqs and account.destination not in clocks:
             clocks[account.destination] = asyncio.create_task(_ahead(exchange))
-        read[account.name] = Reading(rfqs, await clocks[account.destination] if rfqs else 0.0)
+        whose = identity_of(account.destination, exchange)
+        if rfqs and uids:
+            whose["uid"] = await _read_uid(exchange)
+        read[account.name] = Reading(rfqs, await clocks[account.destination] if rfqs else 0.0, whose)
 
     def refused(account: Account, reason: str) -> None:
         read[account.name] = Reading(NothingSentError(reason))
@@ -207,16 +218,20 @@ async def _announced(exchange: Any, env: str) -> str | None:
     return None
 
 
-async def _read_details(exchange: Any, facts: dict[str, Any]) -> None:
-    exchange.timeout = int(_ASIDE * 1000)
-    exchange.enableRateLimit = False
+async def _read_uid(exchange: Any) -> str | None:
+    exchange.timeout, exchange.enableRateLimit = int(_ASIDE * 1000), False
     with suppress(Exception):
-        facts["uid"] = uid_in(await exchange.private_get_account_config(config_request()))
+        return uid_in(await exchange.private_get_account_config(config_request()))
+    return None
+
+
+async def _read_details(exchange: Any, facts: dict[str, Any]) -> None:
+    facts["uid"] = await _read_uid(exchange)
     if facts["status"] == "failed":
         return
     facts["canceled"] = None if needs_list(facts) or not facts.get("confirmed") else []
     if needs_list(facts):
-        await async_pause(WINDOW)
+        await async_pause(until_list(exchange))
         reply = await exchange.private_get_rfq_rfqs(list_request())
         facts["canceled"] = canceled_in(reply, facts, exchange.nonce())
 

@@ -38,6 +38,17 @@ def json_option(what: str) -> Option:
     return click.option("--json", "as_json", is_flag=True, help=f"Print {what}, and nothing else.")
 
 
+def log_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `-q`, `-v` and `--log-file`, which a verb gets as `quiet`, `verbose` and `log_file`."""
+    for option in (
+        click.option("--log-file", metavar="FILE", help="Append everything that happens to FILE."),
+        click.option("-v", "--verbose", is_flag=True, help="Show everything that happens, on stderr."),
+        click.option("-q", "--quiet", is_flag=True, help="Show the outcome only, and no attempts."),
+    ):
+        function = option(function)
+    return function
+
+
 yes_option = click.option(
     "--yes", is_flag=True, help="Do not ask before a live cancel; required where there is no terminal."
 )

@@ -16,6 +16,12 @@ _NAMED = 10  # ids that a sentence names
 _METHOD = re.compile(r"^\w+ \w+\(\): ")
 _KINDS = "Error|Timeout|Available|Exception|Exceeded|Response|Nonce|Denied|Suspended|Maintenance|Protection"
 _CLASS = rf"(?:[A-Z][A-Za-z]+)+(?:{_KINDS})"
+# The core's words for a programmer, and those for an operator.
+_FOR_OPERATORS = (
+    ("Call again, and check the", "Run it again, and check the"),
+    ("check params, proxy and the exchange object's settings", "check the proxy, and the account's settings at OKX"),
+    ("interrupted by MemoryError", "out of memory"),
+)
 _REFUSED = ("Connection refused", "the connection was refused")  # the system's words, and the core's
 
 
@@ -125,7 +131,8 @@ def plain(words: str) -> str:
     words = _METHOD.sub("", words)
     words = re.sub(rf" \({_CLASS}(?: from \w+)?\)", "", words)
     words = re.sub(rf"\({_CLASS}: (.*?)\)", r"(\1)", words)
-    words = words.replace("interrupted by MemoryError", "out of memory")
+    for said, meant in _FOR_OPERATORS:
+        words = words.replace(said, meant)
     words = re.sub(r"interrupted by \w+ before", "interrupted before", words)
     return " ".join(words.split())
 
@@ -134,7 +141,8 @@ def _words(error: BaseException, *, called: bool, reason: str) -> str:
     words = getattr(error, "__notes__", [str(error)])[-1]  # a note, where the error is none of ccxt's
     if hasattr(error, "cancel_failure"):
         said = reason or reason_of(error)
-        known = not said or said in words or (said == _REFUSED[0] and _REFUSED[1] in words)
+        said_already = not said or said.removeprefix("it was ") in words
+        known = said_already or (said == _REFUSED[0] and _REFUSED[1] in words)
         return words if known else f"{words} The reason: {said}."
     if isinstance(error, MemoryError):
         words = "out of memory"

@@ -25,6 +25,7 @@ _SPOT = "1"
 _OF_THE_KEY = ("environment", "permission", "IP list", "account mode", "block trading")
 _NOT_ACCEPTED = "not checked, because the key was not accepted"
 _NOT_JUDGED = "not checked, because nothing is known of the key"
+_SHORTEST_SECRET = 4  # characters: OKX gives no shorter one, and to mask a letter or two would spoil the words
 _STATUS_LIMIT = 5.0  # seconds: OKX takes one system/status in five
 
 
@@ -263,7 +264,7 @@ class Probe:
 
     def _masked(self, words: str) -> str:
         for name in KEYS:
-            if value := getattr(self.exchange, name):
+            if len(value := getattr(self.exchange, name) or "") >= _SHORTEST_SECRET:
                 words = words.replace(value, "***")
         return words
 

@@ -19,16 +19,25 @@ class DeclinedError(Exception):
     """The answer was not yes."""
 
 
-def ask(whose: str, count: Callable[[], int]) -> None:
+def ask(what: str, count: Callable[[], int] | None = None) -> None:
     """Have a person at the terminal agree; the default is no.
 
     Args:
-        whose: whose RFQs, in words.
+        what: which RFQs are to be canceled, and whose, in words.
         count: reads how many there are; where that takes long, or fails, the question is asked all the same.
 
     Raises:
         DeclinedError: the answer was anything but yes.
     """
+    known = "" if count is None else f" ({_counted(count)})"
+    _forget_what_was_typed()
+    click.echo(f"Cancel {what}{known}? [y/N] ", err=True, nl=False)
+    # Not by click's own prompt: readline, which it uses, does not hear of a Ctrl+C that comes while it sets itself up.
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise DeclinedError("the answer was not yes")
+
+
+def _counted(count: Callable[[], int]) -> str:
     counted: list[int] = []
     wrong: list[str] = []
 
@@ -43,14 +52,8 @@ def ask(whose: str, count: Callable[[], int]) -> None:
     thread.start()
     thread.join(_PATIENCE)
     if counted:
-        known = f"{counted[0]} active"
-    else:
-        known = f"how many are active could not be read: {wrong[0] if wrong else 'no answer within a second'}"
-    _forget_what_was_typed()
-    click.echo(f"Cancel ALL RFQs of {whose} ({known})? [y/N] ", err=True, nl=False)
-    # Not by click's own prompt: readline, which it uses, does not hear of a Ctrl+C that comes while it sets itself up.
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise DeclinedError("the answer was not yes")
+        return f"{counted[0]} active"
+    return f"how many are active could not be read: {wrong[0] if wrong else 'no answer within a second'}"
 
 
 def _cause(error: Exception) -> str:

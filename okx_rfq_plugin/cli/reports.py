@@ -10,9 +10,13 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from okx_rfq_plugin.cli.terminal import now, say_if_heard
+
 
 class Reports:
     """Tells systemd and a file what state a guard is in; neither holds it up, and nothing that fails there stops it.
+
+    A file that cannot be written is said, once.
 
     Args:
         path: of the file, which is replaced as a whole at each change; None for no file.
@@ -24,6 +28,7 @@ class Reports:
         self.facts: dict[str, Any] = {"state": "starting", "message": "", **facts}
         self._socket = os.environ.get("NOTIFY_SOCKET", "")
         self._ready = False
+        self._is_told = False  # that the file cannot be written
 
     @property
     def beat_every(self) -> float:
@@ -61,8 +66,14 @@ class Reports:
             return
         self.facts["updated"] = round(time.time(), 3)
         beside = f"{self._path}.{os.getpid()}"
-        with suppress(OSError):
+        try:
             with open(beside, "w", encoding="utf-8") as file:
                 json.dump(self.facts, file)
                 file.write("\n")
             os.replace(beside, self._path)
+        except OSError as error:
+            with suppress(OSError):
+                os.unlink(beside)
+            if not self._is_told:
+                self._is_told = True
+                say_if_heard(f"{now()} The status file {self._path} cannot be written: {error.strerror}.")

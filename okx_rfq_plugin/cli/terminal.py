@@ -37,23 +37,38 @@ def say_json(facts: Mapping[str, Any]) -> None:
     sys.stdout.flush()
 
 
-@contextmanager
-def json_aside() -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Give what prints objects, on a thread of its own: a slow reader holds nothing up. Wait for the last."""
-    line: queue.SimpleQueue[Mapping[str, Any] | None] = queue.SimpleQueue()
+class Aside:
+    """Prints objects on a thread of its own: a slow reader holds nothing up."""
 
-    def run() -> None:
-        while (facts := line.get()) is not None:
+    def __init__(self) -> None:
+        self._line: queue.SimpleQueue[Mapping[str, Any] | threading.Event | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Aside:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self._line.put(None)
+        self._thread.join()
+
+    def say(self, facts: Mapping[str, Any]) -> None:
+        """Have an object printed."""
+        self._line.put(facts)
+
+    def flush(self) -> None:
+        """Wait until all are printed, for a moment."""
+        printed = threading.Event()
+        self._line.put(printed)
+        printed.wait(_SILENCE)
+
+    def _run(self) -> None:
+        while (facts := self._line.get()) is not None:
+            if isinstance(facts, threading.Event):
+                facts.set()
+                continue
             with once_done():
                 say_json(facts)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    try:
-        yield line.put
-    finally:
-        line.put(None)
-        thread.join()
 
 
 def show_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], *, err: bool = False) -> None:
@@ -163,6 +178,14 @@ def say_if_heard(words: str) -> None:
         if select.select((), (stderr,), (), _PATIENCE)[1]:
             # Past Python's buffer, in whose middle a signal handler may come to say something too.
             os.write(stderr, f"{words}\n".encode(sys.stderr.encoding or "ascii", "backslashreplace"))
+
+
+def last_words(words: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Say on stderr and in objects on stdout how it ended, while the main thread hangs."""
+    say_if_heard(words)
+    for row in rows:
+        with suppress(OSError):
+            os.write(1, f"{json.dumps(row)}\n".encode())
 
 
 def now() -> str:

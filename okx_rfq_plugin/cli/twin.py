@@ -10,13 +10,14 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from okx_rfq_plugin.cli.family import Family
 from okx_rfq_plugin.cli.processes import TWIN, Process, call_this
 
 DONE, STARTED = b"done\n", b"started\n"
-_READY = b"ready\n"
+_READY, _COVERED = b"ready\n", b"covered\n"  # it has what it needs; it has an understudy
 _LOOK = 0.2  # seconds between two looks at what the command has started, at least
 _SHARE = 0.02  # of a processor that they may take
 _PATIENCE = 60.0  # seconds for a new twin to be ready, on a machine that is busy
@@ -35,7 +36,9 @@ class Twin:
         self._config = config
         self._writers: list[int] = []  # of those too that were killed: an understudy may be left that listens
         self._reader = -1
+        self._heard = b""
         self._started = False
+        self.has_ended = False
         self.pid = 0
 
     def start(self) -> None:
@@ -49,17 +52,19 @@ class Twin:
         near, writer = os.pipe()
         self._writers.append(writer)
         self._reader, far = os.pipe()
+        self._heard, self.has_ended = b"", False
         # By the very path that this process imports from, wherever it was started.
         code = f"import sys; sys.path[:] = {sys.path!r}; from okx_rfq_plugin.cli.twin import main; main()"
         command = [sys.executable, "-c", code]
         streams = ((os.POSIX_SPAWN_DUP2, near, 0), (os.POSIX_SPAWN_DUP2, far, 1))
+        spawn = partial(os.posix_spawn, command[0], command, os.environ, file_actions=streams, setsigmask=_signals())
         try:
             try:
-                self.pid = os.posix_spawn(command[0], command, os.environ, file_actions=streams, setsid=True)
+                self.pid = spawn(setsid=True)
             except (
                 NotImplementedError
             ):  # pragma: no cover - systems whose posix_spawn knows no setsid: it does so itself
-                self.pid = os.posix_spawn(command[0], command, os.environ, file_actions=streams)
+                self.pid = spawn()
         finally:
             os.close(near)
             os.close(far)
@@ -69,29 +74,40 @@ class Twin:
 
     def wait(self, seconds: float = _PATIENCE) -> bool:
         """Return whether it is ready, as soon as it is, or has ended."""
-        ready, _, _ = select.select((self._reader,), (), (), seconds)
-        return bool(ready) and os.read(self._reader, len(_READY)) == _READY
+        return self._hears(_READY, seconds)
 
     def settle(self) -> bool:
-        """Send away the understudy of one that was killed, as soon as the new one is ready; return whether it is."""
-        if len(self._writers) > 1 and self.wait(0.0):
+        """Send away the understudy of one that was killed, once the new one has its own; return whether it has."""
+        if len(self._writers) > 1 and self._hears(_COVERED, 0.0):
             for writer in self._writers[:-1]:
                 _tell(writer, DONE)
                 os.close(writer)
             del self._writers[:-1]
         return len(self._writers) <= 1
 
-    def command_starts(self) -> None:
-        """Tell it that from now on there is something to end."""
-        self._started = True
-        self._write(STARTED)
+    def command_starts(self) -> bool:
+        """Tell it that from now on there is something to end; return whether it has an understudy, once it has."""
+        if not self._started:
+            self._started = True
+            self._write(STARTED)
+        return self._hears(_COVERED, _PATIENCE)
+
+    def _hears(self, word: bytes, seconds: float) -> bool:
+        until = time.monotonic() + seconds
+        while word not in self._heard and not self.has_ended:
+            if not select.select((self._reader,), (), (), max(0.0, until - time.monotonic()))[0]:
+                return False
+            read = os.read(self._reader, 64)
+            self._heard += read
+            self.has_ended = not read
+        return word in self._heard
 
     def dismiss(self) -> None:
         """Tell it that all is done, and wait a moment until it has gone."""
         self._write(DONE)
         if self.pid:
             with suppress(OSError):
-                select.select((self._reader,), (), (), 2.0)
+                self._hears(DONE, 2.0)  # which it never says: it ends
             with suppress(ChildProcessError):
                 os.waitpid(self.pid, os.WNOHANG)
         self._close()
@@ -109,12 +125,23 @@ class Twin:
 
 
 def main() -> None:
-    """Be the twin: wait for the guard's word, or for its disappearance."""
+    """Be the twin; what goes wrong in it is said in a line, and not as a traceback."""
+    try:
+        _be_the_twin()
+    except Exception as error:
+        words = str(error) or type(error).__name__
+        with suppress(OSError, UnicodeError):
+            os.write(2, f"{_PREFIX}it has ended: {words}.\n".encode())
+
+
+def _be_the_twin() -> None:
+    """Wait for the guard's word, or for its disappearance."""
     call_this(TWIN)  # first of all: other twins know it by that name
     with suppress(OSError):
         os.setsid()
-    for name in _IGNORED:
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for signum in _signals():
+        signal.signal(signum, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _signals())  # blocked since it was started: what came is forgotten
     line = b""
     while not line.endswith(b"\n"):
         read = os.read(0, 1)
@@ -123,13 +150,17 @@ def main() -> None:
         line += read
     config = json.loads(line)
     _import_all(config)
-    os.write(1, _READY)
+    _tell(1, _READY)
     family = Family(config["guard"], config["mark"], [*config["others"], os.getpid()])
     spare = _stand_by(family)
     if spare is not None:
         family.is_orphaned()
         _act(config, family)
         _tell(spare, DONE)
+
+
+def _signals() -> list[int]:
+    return [getattr(signal, name) for name in _IGNORED]
 
 
 def _import_all(config: dict[str, Any]) -> None:
@@ -160,6 +191,7 @@ def _stand_by(family: Family) -> int | None:
         if started and spare < 0:
             spare, pid = _understudy(family)
             told = set()
+            _tell(1, _COVERED)
             continue
         for known in family.known - told:
             _tell(spare, f"{known[0]} {known[1]}\n".encode())
@@ -212,7 +244,7 @@ def _standing_by(reader: int, writer: int, family: Family) -> tuple[int, int]:
 
 
 def _tell(writer: int, words: bytes) -> None:
-    with suppress(OSError):  # it was killed, or has been told much already
+    with suppress(OSError):  # who should hear it was killed, or has been told much already
         os.write(writer, words)
 
 

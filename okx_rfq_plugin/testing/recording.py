@@ -14,7 +14,7 @@ import ccxt
 
 from okx_rfq_plugin._core.clock import SYSTEM, Waker
 from okx_rfq_plugin._core.policy import RetryPolicy
-from okx_rfq_plugin.credentials import KEYS
+from okx_rfq_plugin.credentials import KEYS, value_of
 from okx_rfq_plugin.installer import install
 from okx_rfq_plugin.sandbox import Fault, Sandbox
 from okx_rfq_plugin.testing.clocks import VirtualClock
@@ -128,13 +128,17 @@ def record(situation: Situation, exchange: Any, path: Path, stage: Stage, answer
 
 
 def missing_keys() -> list[str]:
-    """Return the environment variables of the demo key that are not set."""
-    return [variable for variable in KEYS.values() if not os.environ.get(variable)]
+    """Return the environment variables of the demo key that are not set, nor a file for them."""
+    return [variable for variable, value in _found().items() if not value]
 
 
 def demo_credentials() -> dict[str, str]:
-    """Return the demo key from the environment, in ccxt's terms."""
-    return {name: os.environ[variable] for name, variable in KEYS.items()}
+    """Return the demo key, in ccxt's terms, from where the command `okx-rfq` has it."""
+    return {name: _found()[variable] or "" for name, variable in KEYS.items()}
+
+
+def _found() -> dict[str, str | None]:
+    return {variable: value_of(variable) for variable in KEYS.values()}
 
 
 @contextmanager
@@ -158,7 +162,9 @@ def _sandbox_exchange(situation: Situation) -> Iterator[tuple[Any, Stage]]:
 
 @contextmanager
 def _demo_exchange(situation: Situation) -> Iterator[tuple[Any, Stage]]:
-    exchange = getattr(ccxt, os.environ.get("OKX_EXCHANGE") or "okx")(demo_credentials())
+    # Proxies and CA bundles of the environment, as for the command; ccxt leaves them alone by itself.
+    config = {**demo_credentials(), "requests_trust_env": True}
+    exchange = getattr(ccxt, os.environ.get("OKX_EXCHANGE") or "okx")(config)
     exchange.set_sandbox_mode(True)
     if host := os.environ.get("OKX_HOST"):
         exchange.hostname = host
@@ -176,8 +182,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--env", choices=("sandbox", "demo"), default="sandbox", help="who answers (default: sandbox)")
     parser.add_argument("--into", type=Path, default=Path("cassettes"), help="the folder (default: cassettes)")
     options = parser.parse_args(arguments)
-    if options.env == "demo" and missing_keys():
-        parser.error(f"--env demo needs a demo key of yours in {', '.join(missing_keys())}")
+    try:
+        missing = missing_keys() if options.env == "demo" else []
+    except (OSError, ValueError) as error:
+        parser.error(f"the file of a key cannot be read: {error}")
+    if missing:
+        parser.error(f"--env demo needs a demo key of yours in {', '.join(missing)}")
     options.into.mkdir(parents=True, exist_ok=True)
     make, answered_by = (_sandbox_exchange, "sandbox") if options.env == "sandbox" else (_demo_exchange, "okx-demo")
     for situation in SITUATIONS:

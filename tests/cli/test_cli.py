@@ -261,7 +261,7 @@ USAGE = {
     "accounts that are named without a file": (["list", "--env", "demo", "--only", "a"], "go with --accounts FILE"),
     "quotes after a moment": (["cancel-all", "--env", "demo", "--quotes-after", "5"], "10 to 120 seconds, or 0"),
     "id that is none": (["cancel", "--env", "demo", "x"], "is not an id of OKX's"),
-    "drill in earnest": (["drill", "--env", "live"], "runs with --env sandbox or --env demo"),
+    "drill in earnest": (["drill", "--env", "live"], "It runs with --env sandbox or --env demo"),
     "key as an argument": (["cancel-all", "--env", "demo", "--api-key", "x"], "No such option"),
     "fault without a step": (["sandbox", "--fault", "rfq/rfqs"], "is not like"),
     "fault with a wrong step": (["sandbox", "--fault", "rfq/rfqs=soon"], "'soon' is no step"),

@@ -104,6 +104,42 @@ def test_a_signal_after_the_outcome_changes_neither_code_nor_words(number: signa
     assert [] == okx.rfqs("active")
 
 
+# A main thread that is slow to unwind, on a machine that is busy, and a watcher that is slow to say so.
+_BOTH = """
+import os, signal, threading
+from okx_rfq_plugin.cli import interrupts
+
+interrupts._FORCED = 0.01
+forced, known = threading.Event(), threading.Event()
+
+def force(reason, speaks):
+    forced.set()
+    known.wait()
+    threading.Event().wait(0.1)
+    print("the watcher", speaks, flush=True)
+    return 4
+
+with interrupts.Interrupts(None, force) as heard:
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        forced.wait()
+    except KeyboardInterrupt:
+        forced.wait()
+    known.set()
+    heard.over()
+    print("the main thread", flush=True)
+"""
+
+
+def test_one_thread_has_the_last_word() -> None:
+    """Where the main thread ends while the watcher says how it ended: no words are added, and the code is its own."""
+    ended = subprocess.run(
+        [sys.executable, "-c", _BOTH], env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+
+    assert (4, "the watcher True\n", "") == (ended.returncode, ended.stdout, ended.stderr)
+
+
 def test_the_time_limit_ends_whatever_hangs(okx: Sandbox) -> None:
     """--timeout is when it has ended: in doubt, since a request was on its way."""
     okx.fault(CANCEL, *[PATIENCE] * 9)
@@ -112,6 +148,55 @@ def test_the_time_limit_ends_whatever_hangs(okx: Sandbox) -> None:
 
     assert (4, True) == (ended.returncode, line["may_be_canceled"])
     assert "it did not end in 0.5 s (--timeout)" in line["message"]
+
+
+def test_the_time_limit_ends_a_cancel_by_id(okx: Sandbox, tmp_path: Path) -> None:
+    """In doubt, and the log has what happened; what hangs beyond the limit is ended from outside."""
+    (mine,) = okx.rfqs("active")
+    okx.fault("rfq/cancel-batch-rfqs", *[PATIENCE] * 9)
+    cancel = ("cancel", "--env", "sandbox", "--url", okx.url, "--timeout", "0.5", "--json", "-q")
+    ended = okx_rfq(*cancel, "--log-file", str(tmp_path / "log"), mine["rfqId"], env=keys(okx.credentials))
+    (line,) = map(json.loads, ended.stdout.splitlines())
+
+    assert (4, True, None, "") == (ended.returncode, line["may_be_canceled"], line["left"], ended.stderr)
+    assert "it did not end in 0.5 s (--timeout)" in line["message"]
+    assert "RFQs MAY STILL BE ACTIVE" in (tmp_path / "log").read_text()
+
+
+# A name that is being resolved holds the main thread for as long as it likes, past any signal.
+_HANGS = """
+import os, runpy, signal, socket, sys, threading
+
+def getaddrinfo(*args, **kwargs):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        threading.Event().wait()
+
+socket.getaddrinfo = getaddrinfo
+sys.argv[0] = "okx-rfq"
+runpy.run_module("okx_rfq_plugin", run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("verb", [("cancel-all",), ("cancel", "12")], ids=["all", "by id"])
+def test_what_hears_no_signal_is_ended_all_the_same(verb: tuple[str, ...]) -> None:
+    """Two seconds after Ctrl+C, with one object, one line, and a documented code."""
+    dummies = dict.fromkeys(("OKX_API_KEY", "OKX_API_SECRET", "OKX_PASSPHRASE"), "dummy")
+    ended = subprocess.run(
+        [sys.executable, "-c", _HANGS, *verb, "--env", "demo", "--json"],
+        env=environment(**dummies),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    (line,) = map(json.loads, ended.stdout.splitlines())
+
+    assert ended.returncode == (4 if line["may_be_canceled"] else 3), ended
+    assert line["message"].startswith("RFQs MAY STILL BE ACTIVE: it is not known how far the cancel came")
+    assert 1 == ended.stderr.count("RFQs MAY STILL BE ACTIVE")
 
 
 @pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])

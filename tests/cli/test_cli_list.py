@@ -55,8 +55,11 @@ def test_mine_are_listed_with_age_and_time_left(okx: Sandbox) -> None:
     assert shown.endswith(f"1 active RFQ ({place(okx)}).\n")
 
 
+WHOSE = ("account", "environment", "host", "uid", "key")
+
+
 def test_json_is_one_rfq_a_line_beyond_a_page(okx: Sandbox) -> None:
-    """101 RFQs are 101 objects, with ccxt's keys and two in seconds."""
+    """101 RFQs are 101 objects, with ccxt's keys, two in seconds, and whose they are."""
     for _ in range(101):
         okx.create_rfq(legs=[OPTION])
     code, shown, _ = listed(okx, "--json")
@@ -74,7 +77,11 @@ def test_json_is_one_rfq_a_line_beyond_a_page(okx: Sandbox) -> None:
         "info",
         "age",
         "left",
+        *WHOSE,
     } == set(rfqs[0])
+    assert ["sandbox", "sandbox", okx.url.removeprefix("http://"), "100001", "..."] == [
+        rfqs[0][name][:3] if name == "key" else rfqs[0][name] for name in WHOSE
+    ]
     assert 590 < rfqs[0]["age"] + rfqs[0]["left"] <= 601
 
 
@@ -148,6 +155,7 @@ def test_the_ages_of_many_accounts_are_by_okxs_clock(monkeypatch: pytest.MonkeyP
 
     assert (0, 0) == (as_json.exit_code, shown.exit_code)
     assert ["a", "b"] == [rfq["account"] for rfq in rfqs]
+    assert all(rfq["uid"] for rfq in rfqs)
     assert all(0 <= rfq["age"] < 60 and 540 < rfq["left"] <= 601 for rfq in rfqs)
     assert 1 == shown.stderr.count("s behind OKX's; ages and time left are by OKX's.")
 
@@ -195,7 +203,7 @@ def answered(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
 def test_yes_is_yes(answer: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """It goes on, and has said how many are active, on stderr."""
     answered(monkeypatch, answer)
-    ask("somebody", lambda: 3)
+    ask("ALL RFQs of somebody", lambda: 3)
 
     assert ("", "Cancel ALL RFQs of somebody (3 active)? [y/N] ") == capsys.readouterr()
 
@@ -206,7 +214,7 @@ def test_anything_else_is_no(answer: str, monkeypatch: pytest.MonkeyPatch) -> No
     answered(monkeypatch, answer)
 
     with pytest.raises(DeclinedError):
-        ask("somebody", lambda: 3)
+        ask("ALL RFQs of somebody", lambda: 3)
 
 
 def test_who_cannot_count_asks_all_the_same(
@@ -217,7 +225,7 @@ def test_who_cannot_count_asks_all_the_same(
     for_ever = threading.Event()
     for count in (lambda: 1 // 0, lambda: int(for_ever.wait())):
         answered(monkeypatch, "y\n")
-        ask("somebody", count)
+        ask("ALL RFQs of somebody", count)
     for_ever.set()
 
     said = capsys.readouterr().err

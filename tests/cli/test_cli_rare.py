@@ -13,14 +13,15 @@ from typing import Any
 import ccxt
 import click
 import pytest
-from support.command import VARIABLES, invoke, plain
+from support.command import VARIABLES, invoke, keys, plain
 
 from okx_rfq_plugin.__main__ import main
 from okx_rfq_plugin.cli.accounts import read_accounts
 from okx_rfq_plugin.cli.network import NothingSentError, Route, route_to, ssl_context
 from okx_rfq_plugin.cli.outcomes import facts_of, sentence
+from okx_rfq_plugin.cli.outcomes import plain as plain_words
 from okx_rfq_plugin.cli.processes import Process
-from okx_rfq_plugin.sandbox import Sandbox
+from okx_rfq_plugin.sandbox import DROP, Sandbox
 
 pytestmark = pytest.mark.usefixtures("bare")
 
@@ -90,12 +91,55 @@ def test_a_cancel_by_id_without_keys_is_wrong_usage() -> None:
 def test_what_is_still_active_is_named(okx: Sandbox) -> None:
     """Where OKX refuses the batch, the ids and its reason are said, and the code is 3."""
     rfq_id = okx.create_rfq()["rfqId"]
-    okx.fault("rfq/cancel-batch-rfqs", "50001")
+    okx.fault("rfq/cancel-batch-rfqs", "50120")
 
     result = invoke("cancel", *there(okx), rfq_id)
 
     assert 3 == result.exit_code
-    assert f"STILL ACTIVE: 1 of 1: {rfq_id}." in plain(result.stderr)
+    assert f"STILL ACTIVE: 1 of 1: {rfq_id}. OKX answered 50120 (HTTP 401)" in plain(result.stderr)
+
+
+@pytest.mark.parametrize("steps", [("50011",), ("50013", 502), (DROP, "50011"), ("50102",)], ids=str)
+def test_a_cancel_by_id_is_repeated_as_every_cancel_is(steps: tuple[Any, ...], okx: Sandbox) -> None:
+    """Too many requests, no answer, a wrong clock: within the deadline, and each attempt has its line."""
+    rfq_id, other = okx.create_rfq()["rfqId"], okx.create_rfq()["rfqId"]
+    okx.fault("rfq/cancel-batch-rfqs", *steps)
+
+    result = invoke("cancel", *there(okx), rfq_id)
+
+    assert (0, [other]) == (result.exit_code, [rfq["rfqId"] for rfq in okx.rfqs("active")])
+    sent = [request for request in okx.requests if request.path.endswith("cancel-batch-rfqs")]
+    assert len(steps) + 1 == len(sent)
+    assert f"{rfq_id} is not active any more." in result.stdout
+
+
+def test_an_id_that_okx_does_not_know_is_named(okx: Sandbox) -> None:
+    """It is not active, and perhaps it was mistyped."""
+    result = invoke("cancel", *there(okx), "99")
+
+    assert 0 == result.exit_code
+    assert "99 is not active. OKX knows no RFQ of this account by 99: look at `okx-rfq list`.\n" == result.stdout
+
+
+def test_more_ids_than_a_batch_takes_keep_okxs_limit(okx: Sandbox) -> None:
+    """Three batches: the third waits for OKX's window, and an RFQ of the last is canceled."""
+    rfq_id = okx.create_rfq()["rfqId"]
+
+    result = invoke("cancel", *there(okx), *map(str, range(1, 221)), rfq_id)
+
+    assert (0, []) == (result.exit_code, okx.rfqs("active"))
+    assert 3 == sum(request.path.endswith("cancel-batch-rfqs") for request in okx.requests)
+
+
+def test_a_refused_connection_has_canceled_nothing(bare: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing left this machine: 3, and not 4."""
+    for name, value in keys(dict.fromkeys(VARIABLES, "dummy")).items():
+        monkeypatch.setenv(name, value)
+
+    result = invoke("cancel", "--env", "sandbox", "--url", "http://127.0.0.1:1", "--deadline", "0", "12")
+
+    assert 3 == result.exit_code
+    assert "NOTHING WAS CANCELED: nothing was sent: the connection was refused." in plain(result.stderr)
 
 
 def test_a_list_that_cannot_be_read_leaves_it_open(okx: Sandbox) -> None:
@@ -121,9 +165,11 @@ class Terminal(io.StringIO):
         raise OSError("none")
 
 
-def test_ids_are_canceled_where_the_answer_is_yes(monkeypatch: pytest.MonkeyPatch, okx: Sandbox) -> None:
+def test_ids_are_canceled_where_the_answer_is_yes(
+    monkeypatch: pytest.MonkeyPatch, okx: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The question names the ids; anything but yes sends nothing."""
-    from okx_rfq_plugin.cli import cancel_ids
+    from okx_rfq_plugin.cli.cancel_ids import Some
     from okx_rfq_plugin.cli.destinations import Destination
     from okx_rfq_plugin.cli.interrupts import Interrupts
 
@@ -132,14 +178,15 @@ def test_ids_are_canceled_where_the_answer_is_yes(monkeypatch: pytest.MonkeyPatc
     asked: list[dict[str, Any]] = []
     for _ in range(2):
         with Interrupts() as interrupts:
-            place = Destination("sandbox", "okx", okx.url)
-            asked.append(
-                cancel_ids._outcome(place, dict(okx.credentials), 5.0, [rfq_id], asks=True, interrupts=interrupts)
-            )
+            some = Some(Destination("sandbox", "okx", okx.url), dict(okx.credentials), [rfq_id])
+            some.run(5.0, asks=True, reads_uid=True, interrupts=interrupts)
+            asked.append(some.facts)
             interrupts.over()
 
     assert (False, None) == (asked[0]["may_be_canceled"], asked[0]["left"])
-    assert ("canceled", []) == (asked[1]["status"], asked[1]["left"])
+    assert ("canceled", [], "100001") == tuple(asked[1][name] for name in ("status", "left", "uid"))
+    question = f"Cancel RFQ {rfq_id} of the live account behind key "
+    assert 2 == capsys.readouterr().err.count(question)
     assert [] == okx.rfqs("active")
 
 
@@ -306,6 +353,13 @@ def _raising(error: Exception) -> Callable[..., Any]:
         raise error
 
     return main
+
+
+def test_an_operator_is_told_nothing_of_calls_and_params() -> None:
+    """The core's advice is for a programmer."""
+    said = plain_words("Call again, and check the RFQs. check params, proxy and the exchange object's settings.")
+
+    assert "Run it again, and check the RFQs. check the proxy, and the account's settings at OKX." == said
 
 
 def test_out_of_memory_is_said() -> None:

@@ -15,39 +15,12 @@ from typing import Any
 
 import pytest
 from support.command import COMMAND, PATIENCE, environment, keys
+from support.endings import STRATEGY, WRAPPERS
 from support.waiting import eventually, is_gone
 
 from okx_rfq_plugin.cli import processes
 from okx_rfq_plugin.cli.reports import Reports
 from okx_rfq_plugin.sandbox import Sandbox
-
-# Creates RFQs until it is killed, and hears no other signal where it is told so.
-STRATEGY = """
-import contextlib, os, signal, sys
-import ccxt
-
-if "deaf" in sys.argv:
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
-        signal.signal(number, signal.SIG_IGN)
-okx = ccxt.okx({"apiKey": os.environ["OKX_API_KEY"], "secret": os.environ["OKX_API_SECRET"],
-                "password": os.environ["OKX_PASSPHRASE"], "rateLimit": 450})
-okx.set_sandbox_mode(True)
-okx.urls["api"]["rest"] = sys.argv[1]
-legs = [{"instId": "BTC-USDT", "side": "buy", "sz": "1"}]
-while True:
-    okx.private_post_rfq_create_rfq({"counterparties": ["WAGMI"], "legs": legs})
-    with contextlib.suppress(OSError):  # read once, and no more
-        print(os.getpid(), flush=True)
-"""
-# How a desk starts its strategy, and where that is out of the process group.
-WRAPPERS = {
-    "alone": "exec {}",
-    "in a shell": "{}; exit 7",
-    "by timeout": "timeout 8h {}",
-    "in a session of its own": "setsid {}; exit 7",
-    "as a daemon": "(setsid sh -c '({} &)' &); sleep 1000",
-    "behind": "nohup {} & wait",
-}
 
 
 @pytest.fixture
@@ -100,12 +73,13 @@ pytestmark = pytest.mark.skipif(not processes.is_supported(), reason="elsewhere 
 
 
 # By a group, by a session, by an orphan; the rest is in one of these cases for the guard.
+_SIX = list(WRAPPERS)[:6]  # the others have their endings in test_guard_endings
 _TELLING = ("in a shell", "in a session of its own", "as a daemon")
 
 
 @pytest.mark.parametrize(
     "wrapper",
-    [pytest.param(name, marks=() if name in _TELLING else pytest.mark.exhaustive) for name in WRAPPERS],
+    [pytest.param(name, marks=() if name in _TELLING else pytest.mark.exhaustive) for name in _SIX],
 )
 def test_whatever_the_command_has_started_is_ended(wrapper: str, okx: Sandbox, tmp_path: Path) -> None:
     """After SIGTERM nothing that could create RFQs is left, wherever it has gone."""
@@ -232,6 +206,7 @@ def test_what_still_creates_is_said(okx: Sandbox, tmp_path: Path) -> None:
         (("no-such-command-anywhere",), "there is no command no-such-command-anywhere"),
         (("/etc/passwd",), "/etc/passwd may not be executed"),
         (("/",), "/ is not a program: it is a folder"),
+        (("",), "the command's name is empty"),
     ],
 )
 def test_a_command_that_cannot_be_run_is_known_before(command: tuple[str, ...], words: str, okx: Sandbox) -> None:
@@ -248,7 +223,8 @@ def test_a_command_that_cannot_be_run_is_known_before(command: tuple[str, ...], 
 
     assert (203, 1, []) == (ended.returncode, len(okx.rfqs("active")), okx.requests)
     assert words in ended.stderr
-    assert "nothing was started, and nothing was canceled" in ended.stderr.splitlines()[-1]
+    last = ended.stderr.splitlines()[-1]
+    assert "nothing was started, and nothing was canceled. Whatever was created before " in last
 
 
 def test_a_key_that_is_revoked_disarms(okx: Sandbox, tmp_path: Path) -> None:
@@ -285,10 +261,16 @@ def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert ("ended", "Over.", 0, "true") == tuple(status[name] for name in ("state", "message", "code", "command"))
 
 
-def test_a_system_without_systemd_is_told_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a socket nor a file that cannot be written stops anything."""
+def test_a_system_without_systemd_is_told_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Neither a socket nor a file that cannot be written stops anything; of the file it is said, once."""
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "none"))
-    reports = Reports(str(tmp_path / "no" / "folder"))
-    reports.state("armed", "Armed.")
+    for path, reason in ((tmp_path / "no" / "folder", "No such file or directory"), (tmp_path, "Is a directory")):
+        reports = Reports(str(path))
+        reports.state("armed", "Armed.")
+        reports.state("ended", "Over.")
 
-    assert float("inf") == reports.beat_every
+        assert float("inf") == reports.beat_every
+        assert f"The status file {path} cannot be written: {reason}." == capfd.readouterr().err.strip()[9:]
+    assert [tmp_path.name] == [each.name for each in tmp_path.parent.iterdir() if each.name.startswith(tmp_path.name)]

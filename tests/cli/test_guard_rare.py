@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+import subprocess
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +130,27 @@ def test_who_declines_cancels_for_no_account(
 # Endings
 
 
+_LATE = """
+import os, signal
+from okx_rfq_plugin.cli import interrupts
+from okx_rfq_plugin.cli.child import ENDING, handled
+
+interrupts.until_the_end()
+with handled({signum: lambda *_: None for signum in ENDING}):
+    pass
+for signum in ENDING:
+    os.kill(os.getpid(), signum)
+print("over")
+"""
+
+
+def test_no_signal_changes_the_code_of_a_guard_that_is_over() -> None:
+    """On its last instructions, where it would be taken for one that came before anything was started."""
+    ended = subprocess.run([sys.executable, "-c", _LATE], capture_output=True, text=True, timeout=60.0, check=False)
+
+    assert (0, "over\n", "") == (ended.returncode, ended.stdout, ended.stderr)
+
+
 def test_what_could_not_be_ended_leaves_it_open(okx: Sandbox, clock: VirtualClock) -> None:
     """The book was empty twice, and a process that is left may create more."""
     said: list[str] = []
@@ -136,6 +161,28 @@ def test_what_could_not_be_ended_leaves_it_open(okx: Sandbox, clock: VirtualCloc
 
     assert 204 == code or 4 == code
     assert "process 7 (sleep) could not be ended, and may create more." in ending.message
+
+
+def test_nothing_is_said_after_the_last_word(okx: Sandbox, clock: VirtualClock) -> None:
+    """The cancel beside the grace comes back when all was given up: its success would be read as the outcome."""
+    said: list[str] = []
+    over = threading.Event()
+
+    class Late(OneCanceler):
+        def cancel(self, deadline: float) -> dict[str, Any]:
+            """Cancel when all is over."""
+            over.wait()
+            return super().cancel(deadline)
+
+    canceler = Late(Destination("sandbox", "okx", okx.url), okx.exchange(ccxt.okx))
+    ending = Ending(canceler, said.append, 10.0, clock)
+    beside = threading.Thread(target=ending.early, args=(5.0,))
+    beside.start()
+    ending.given_up("By SIGQUIT.")
+    over.set()
+    beside.join()
+
+    assert [True] == ["MAY STILL BE ACTIVE" in words for words in said], said
 
 
 def test_survivors_are_suspected_of_what_comes_to_life(okx: Sandbox, clock: VirtualClock) -> None:
@@ -169,6 +216,25 @@ def test_a_twin_that_cannot_cancel_says_so(accounts: str | None) -> None:
 
     assert 203 == code
     assert "NOTHING WAS CANCELED by the twin" in message
+
+
+_CONFIG = {"guard": os.getpid(), "mark": "none", "others": [], "accounts": None, "destination": ["demo", "okx", None]}
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [(_CONFIG, ""), ({}, "okx-rfq guard (twin): it has ended: 'accounts'.\n")],
+    ids=["in time", "with words that it cannot use"],
+)
+def test_a_twin_whose_guard_has_left_ends(config: dict[str, Any], said: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """Before it was ready, and without a traceback, whatever goes wrong in it."""
+    started = twin.Twin(config)
+    started.start()
+    os.kill(started.pid, signal.SIGINT)  # which its Python would hear before any line of it could ignore it
+    started._close()
+
+    assert (started.pid, 0) == os.waitpid(started.pid, 0)
+    assert ("", said) == capfd.readouterr()
 
 
 def test_the_file_of_a_credential_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

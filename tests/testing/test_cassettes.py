@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import socketserver
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +231,49 @@ def test_demo_recording_asks_only_what_okx_can_answer(
     assert len(possible) == out.count("recorded from okx-demo")
     assert len(NAMES) - len(possible) == out.count("OKX cannot be asked to answer so")
     assert reading.read(tmp_path / "canceled.yaml").head["answered_by"] == "okx-demo"
+
+
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
+def test_demo_recording_goes_by_the_environments_proxy(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_pause: None
+) -> None:
+    """As every verb of the command does; the key may come from files, too. A proxy that refuses ends it."""
+    for name in ("https_proxy", "all_proxy", "no_proxy", "OKX_EXCHANGE", "OKX_HOST", *KEYS.values()):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    (tmp_path / "key").write_text("dummy-key\n")
+    for name in KEYS.values():
+        monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "key"))
+    asked = []
+
+    class Refuses(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            """Note what is asked for, and refuse it."""
+            asked.append(self.rfile.readline().decode().rsplit(" ", 1)[0])
+            self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Refuses) as proxy:
+        threading.Thread(target=proxy.handle_request).start()
+        monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy.server_address[1]}")
+
+        with pytest.raises(ccxt.NetworkError):
+            recording.main(["--env", "demo", "--into", str(tmp_path / "made")])
+
+    assert ["CONNECT www.okx.com:443"] == asked
+
+
+def test_a_file_of_a_demo_key_that_is_not_there_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is wrong usage, and no traceback."""
+    for name in KEYS.values():
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "none"))
+
+    with pytest.raises(SystemExit):
+        recording.main(["--env", "demo"])
+
+    assert str(tmp_path / "none") in capsys.readouterr().err
 
 
 def test_the_recorder_is_a_command() -> None:

@@ -1,0 +1,69 @@
+"""Canceling the RFQs that are named, by the rules of every cancel: limit, clock, repetitions, deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from okx_rfq_plugin._core.call import Call, attach
+from okx_rfq_plugin._core.effects import Steps, drive
+from okx_rfq_plugin._core.endpoints import CANCEL_BATCH_RFQS
+from okx_rfq_plugin._core.outcome import Outcome
+from okx_rfq_plugin._core.steps import ask
+from okx_rfq_plugin._core.verdict import Meaning, rows_of
+from okx_rfq_plugin._core.wording import CANCEL_RFQS
+from okx_rfq_plugin.cli.clock import the_clock
+
+_AT_ONCE = 100  # ids that OKX takes in one request
+_NO_SUCH = CANCEL_BATCH_RFQS.gone[0]  # the code of a row: there is no such RFQ
+
+
+class ByName(NamedTuple):
+    """What came of it.
+
+    `acted` says whether OKX may have canceled some, `wrong` what went wrong, if anything did, `took` is in seconds, and
+    `unknown` has the ids of which OKX says that it knows no such RFQ.
+    """
+
+    acted: bool
+    wrong: str
+    took: float
+    unknown: list[str]
+
+
+def cancel_named(exchange: Any, ids: Sequence[str]) -> ByName:
+    """Cancel these RFQs, a hundred at a time; a batch that fails keeps no other from being sent.
+
+    Args:
+        exchange: a sync object with the plugin on it; the deadline is that of its policy.
+        ids: OKX's.
+    """
+    call = None
+    try:
+        call = Call(exchange, the_clock(), CANCEL_RFQS, lambda *report: None)  # observers hear of none by name
+        failed = drive(_batches(call, ids))
+        wrong = f"{call.reason(failed)}." if failed else ""
+        return ByName(call.facts().may_be_canceled, wrong, call.elapsed, list(_unknown(call)))
+    except BaseException as error:
+        attach(call, error)
+        raise
+
+
+def _unknown(call: Call) -> Iterator[str]:
+    for outcome in call.outcomes:
+        for row in (rows_of(outcome.reply) or []) if outcome.reply else []:
+            if isinstance(row, dict) and row.get("sCode") == _NO_SUCH:
+                yield str(row.get("rfqId"))
+
+
+def _batches(call: Call, ids: Sequence[str]) -> Steps[Outcome | None]:
+    """Return the first outcome that was no success."""
+    failed = None
+    for start in range(0, len(ids), _AT_ONCE):
+        batch = list(ids[start : start + _AT_ONCE])
+        outcome = yield from ask(call, CANCEL_BATCH_RFQS, {"rfqIds": batch})
+        if outcome.verdict.meaning is not Meaning.DONE:
+            failed = failed or outcome
+        if call.late:
+            break
+    return failed
