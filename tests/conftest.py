@@ -32,6 +32,20 @@ for _signum in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(_signum, signal.default_int_handler if _signum == signal.SIGINT else signal.SIG_DFL)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by -m
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give `matrix` to each second case of a test that is `thinned`: of the twins one, in turn."""
+    numbers: dict[str, dict[Any, int]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("thinned"):
+            params = dict(item.callspec.params)
+            twin = params.pop("twin", None) == "async"
+            cases = numbers.setdefault(item.nodeid.partition("[")[0], {})
+            number = cases.setdefault(tuple(map(id, params.values())), len(cases))
+            if (number + twin) % 2:
+                item.add_marker("matrix")
+
+
 @pytest.fixture(params=["sync", "async"])
 def twin(request: pytest.FixtureRequest) -> Twin:
     return Twin(ccxt, True) if request.param == "sync" else Twin(ccxt.async_support, False)

@@ -337,6 +337,7 @@ def test_policy_is_frozen_and_keyword_only() -> None:
 
 @pytest.mark.parametrize("off", list(permutations(("class", "subclass", "object"))), ids="-".join)
 @pytest.mark.parametrize("on", list(permutations(("class", "subclass", "object"))), ids="-".join)
+@pytest.mark.thinned
 def test_class_subclass_and_object_are_independent(on: tuple[str, ...], off: tuple[str, ...], twin: Any) -> None:
     """Put on a class, its subclass and an object in any order and taken off in any other, each stands by itself."""
     cls = twin.module.okx
@@ -588,6 +589,7 @@ COPIES: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("how", ["copy", "deepcopy", f"pickle{pickle.HIGHEST_PROTOCOL}"])
 @pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.thinned
 def test_copy_cancels_with_its_own_key(level: str, how: str, twin: Any, sandbox: Sandbox, waits: Any) -> None:
     """A copy cancels with the key that it has, not the original's, and goes by the same policy."""
     cls = twin.module.myokx if level == "base" else twin.module.okx
@@ -609,6 +611,7 @@ def test_copy_cancels_with_its_own_key(level: str, how: str, twin: Any, sandbox:
 
 @pytest.mark.parametrize("how", COPIES)
 @pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.thinned
 def test_copy_holds_what_a_bare_copy_would_hold(level: str, how: str, twin: Any, sandbox: Sandbox) -> None:
     """Copying drops nothing and adds nothing: the copy is installed as the original is, and uninstalls the same way."""
     cls = twin.module.myokx if level == "base" else twin.module.okx

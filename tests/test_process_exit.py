@@ -79,6 +79,7 @@ ENDS = {
 @pytest.mark.skipif(sys.platform == "win32", reason="the signals are POSIX's")
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.thinned
 def test_whatever_ends_the_process(real: Sandbox, kind: str, end: str) -> None:
     """Each end, on each kind of exchange, after the loop is over and the exchange closed; the exit code stays."""
     script, code = ENDS[end]

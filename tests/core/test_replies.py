@@ -45,9 +45,10 @@ from support.standin import Standin, Step, cut, redirect, reply, reset
 
 
 def answers(*among: list[Answer], meanings: tuple[str, ...] = (*SUCCEEDS, *RETRIED, REJECTED)) -> Any:
-    """Parametrize over answers, by name."""
+    """Parametrize over answers, by name; a change tries each on one of the twins."""
     chosen = [answer for answers in among for answer in answers if answer.meaning in meanings]
-    return pytest.mark.parametrize("answer", chosen, ids=[answer.name for answer in chosen])
+    parametrized = pytest.mark.parametrize("answer", chosen, ids=[answer.name for answer in chosen])
+    return lambda test: pytest.mark.thinned(parametrized(test))
 
 
 @pytest.fixture

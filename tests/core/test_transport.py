@@ -40,7 +40,12 @@ only_sync = pytest.mark.parametrize("twin", ["sync"], indirect=True)
 only_async = pytest.mark.parametrize("twin", ["async"], indirect=True)
 # Nothing that is not sent waits for OKX's limit: at 0, 0.3, 0.9, 2.1 and 4.5 s.
 UNSENT_UNTIL_DEADLINE = 5
-every_fault = pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
+_faults = pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
+
+
+def every_fault(test: Any) -> Any:
+    """Parametrize over the faults; a change tries each on one of the twins."""
+    return pytest.mark.thinned(_faults(test))
 
 
 @pytest.fixture
@@ -611,6 +616,7 @@ def all_words(error: BaseException, caplog: pytest.LogCaptureFixture) -> str:
     [(all_headers, PLAIN), (signature, PLAIN), (passphrase_of, PLAIN), (passphrase_of, AWKWARD)],
 )
 @pytest.mark.parametrize(("status", "content_type", "body"), ECHOES.values(), ids=ECHOES)
+@pytest.mark.thinned
 def test_no_secret_is_told_though_the_server_does(
     status: int,
     content_type: str,
