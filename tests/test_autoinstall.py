@@ -38,11 +38,13 @@ class Interpreter:
 
     def reset(self) -> None:
         shutil.copy(ONLY_OKX, self.site_packages)
-        (self.site_packages / "found.pth").write_text("\n".join([*self.found, "import only_okx"]))
+        # Coverage's own .pth file is in another site-packages, where Python runs none.
+        measured = 'import os; os.environ.get("COVERAGE_PROCESS_CONFIG") and __import__("coverage").process_startup()'
+        (self.site_packages / "found.pth").write_text("\n".join([*self.found, "import only_okx", measured]))
         (self.site_packages / PTH).write_bytes((PACKAGE.parent / PTH).read_bytes())
 
     def run(self, script: str, *flags: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        left_out = ("PYTHONPATH", "PYTHONSAFEPATH", "COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START", VARIABLE)
+        left_out = ("PYTHONPATH", "PYTHONSAFEPATH", VARIABLE)
         environment = {name: value for name, value in os.environ.items() if name not in left_out}
         return subprocess.run(
             [str(self.python), *flags, "-c", textwrap.dedent(script)],

@@ -233,7 +233,7 @@ def test_a_watchdog_of_another_process_is_none(okx: Sandbox, tmp_path: Path) -> 
         watched = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"}
         ended = okx_rfq("guard", *there(okx), "--no-twin", "--", "true", env={**keys(okx.credentials), **watched})
         systemd.setblocking(False)
-        heard = []
+        heard: list[str] = []
         while not heard or "No RFQ is active" not in heard[-1]:
             heard.append(systemd.recv(4096).decode())
 
