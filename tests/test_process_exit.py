@@ -183,6 +183,34 @@ def test_taken_off_again(real: Sandbox) -> None:
     assert 0 == cancels(real)
 
 
+def test_one_taken_off_leaves_the_others(real: Sandbox) -> None:
+    """Their cancels run all the same, and SIGTERM still ends the process by way of them."""
+    script = """
+        take_off = at_exit(exchange)
+        at_exit(make(type(exchange), told["other"]))
+        take_off()
+        print(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
+    """
+    done = run(real, "ccxt", script)
+
+    assert ("False\n", "") == (done.stdout, done.stderr)
+    assert 1 == cancels(real)
+    assert ["active"] == [rfq["state"] for rfq in real.rfqs()]
+
+
+def test_a_host_that_cannot_be_looked_up_is_said(real: Sandbox) -> None:
+    """At this point a lookup runs where it was asked for, and its error is shown as any other."""
+    script = """
+        exchange.urls["api"]["rest"] = f"http://{'a' * 64}.localhost"  # longer than a label of a name may be
+        at_exit(exchange)
+    """
+    done = run(real, "ccxt.async_support", script)
+
+    assert 0 == done.returncode
+    assert "NOTHING WAS CANCELED" in done.stderr
+    assert 0 == cancels(real)
+
+
 def test_on_another_thread(real: Sandbox) -> None:
     """A host may call a strategy there: the end of the process cancels, and no handler is set."""
     script = """

@@ -142,7 +142,8 @@ def test_no_answer_in_time_is_asked_again(twin: Any, exchange: Any, standin: Sta
 
     receipt = twin.cancel(exchange)
 
-    assert ("nothing_active", 2) == (receipt["status"], receipt["attempts"])
+    assert "nothing_active" == receipt["status"]
+    assert 2 <= receipt["attempts"]  # more on a machine on which 50 ms are too short to connect
 
 
 def test_a_closed_port_leaves_no_doubt(twin: Any, standin: Standin, clock: Any) -> None:

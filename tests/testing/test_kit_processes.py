@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import multiprocessing
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -18,8 +19,10 @@ import aiohttp
 import ccxt
 import ccxt.async_support
 import ccxt.pro
+import httpx
 import pytest
 from ccxt.base.errors import ExchangeClosedByUser
+from support.inner import run
 
 from okx_rfq_plugin._core.clock import Waker
 from okx_rfq_plugin.testing import quiet
@@ -30,7 +33,9 @@ from okx_rfq_plugin.testing.reading import read
 from okx_rfq_plugin.testing.scrub import Scrubber
 from okx_rfq_plugin.testing.serving import release
 from okx_rfq_plugin.testing.sleeping import patch_sleep
-from okx_rfq_plugin.testing.stage import Stage, opened
+from okx_rfq_plugin.testing.stage import Refused, Stage, opened
+
+pytest_plugins = ["pytester"]
 
 
 @pytest.fixture
@@ -140,6 +145,48 @@ def test_a_strategys_own_proxy_on_this_machine_is_reached() -> None:
                 await session.get("http://127.0.0.1:1/", proxy="http://127.0.0.1:1")
 
     asyncio.run(ask())
+
+
+@pytest.mark.usefixtures("stage")
+def test_another_client_reaches_this_machine() -> None:
+    """httpx, below which the guard looks at each host: a closed port says so, and no guard."""
+    with pytest.raises(httpx.ConnectError):
+        httpx.get("http://127.0.0.1:1/")
+
+
+def test_a_websocket_of_this_machine_is_a_strategys_own_matter(stage: Stage) -> None:
+    """It may have a server of its own; one beyond the machine is refused, and another exchange's is none of ours."""
+    stage.refuse_socket(ccxt.pro.okx(), "ws://127.0.0.1:1/ws")
+    with pytest.raises(Refused, match=re.escape("WebSocket wss://ws.okx.com:8443/ws")):
+        stage.refuse_socket(ccxt.pro.okx(), "wss://ws.okx.com:8443/ws")
+
+    async def other() -> Any:
+        kraken = ccxt.pro.kraken()
+        try:
+            return kraken.client("ws://127.0.0.1:1/ws").url
+        finally:
+            await kraken.close()
+
+    assert "ws://127.0.0.1:1/ws" == asyncio.run(other())
+
+
+def test_sleeps_are_patched_once_and_quotes_can_be_looked_at(pytester: pytest.Pytester) -> None:
+    """Twice is the same as once."""
+    run(
+        pytester,
+        """
+        import time
+
+        def test_it(okx_rfq_clock, okx_rfq_sandbox):
+            okx_rfq_clock.patch_sleep()
+            okx_rfq_clock.patch_sleep()
+            before = okx_rfq_clock.now
+            time.sleep(1000)
+            assert 1000 <= okx_rfq_clock.now - before
+            assert [] == okx_rfq_sandbox.quotes()
+        """,
+        passed=1,
+    )
 
 
 # Recordings
