@@ -699,6 +699,7 @@ def in_a_fresh_process(script: str, tmp_path: Path, *args: str) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_pickle_still_cancels_where_nothing_was_installed(twin: Any, sandbox: Sandbox, tmp_path: Path) -> None:
     """Unpickled in a process where nobody called `install`, it cancels with its own key and leaves the class alone."""
     pickles, users = [], []

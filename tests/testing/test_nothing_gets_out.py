@@ -300,7 +300,7 @@ MATRIX = pytest.mark.matrix  # the same guard, hundreds of ways out each
         pytest.param("pytestmark = pytest.mark.usefixtures('okx_rfq_sandbox')", (), id="sandbox", marks=MATRIX),
         pytest.param("pytestmark = pytest.mark.usefixtures('okx_rfq_waits')", (), id="waits", marks=MATRIX),
         pytest.param("pytestmark = pytest.mark.okx_rfq_guard", (), id="marker", marks=MATRIX),
-        pytest.param("", ("-o", "okx_rfq_guard=true"), id="ini"),
+        pytest.param("", ("-o", "okx_rfq_guard=true"), id="ini", marks=MATRIX),
     ],
 )
 def test_nothing_gets_out(
