@@ -6,6 +6,8 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +111,27 @@ def test_a_guard_says_that_maintenance_may_explain_a_failure(okx: Sandbox) -> No
 
     assert 204 == ended.returncode, ended.stderr
     assert "OKX has announced maintenance of block trading until" in plain(ended.stderr)
+
+
+TWIN = (sys.executable, "-c", "from okx_rfq_plugin.cli.twin import main; main()")
+
+
+def test_a_twin_whose_guard_has_gone_before_it_said_a_word_ends() -> None:
+    """There is nothing to end, and nothing to cancel."""
+    ended = subprocess.run(
+        TWIN, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+
+    assert (0, "", "") == (ended.returncode, ended.stdout, ended.stderr)
+
+
+def test_a_twin_that_is_told_that_all_is_done_ends(tmp_path: Path) -> None:
+    """It was ready, for the accounts of a file, and reads none of them before it has to."""
+    config = {"guard": os.getpid(), "mark": "none", "others": [], "accounts": str(tmp_path / "none.toml")}
+    words = json.dumps(config) + "\ndone\n"
+    ended = subprocess.run(TWIN, input=words, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+    assert (0, "ready\n", "") == (ended.returncode, ended.stdout, ended.stderr)
 
 
 # Accounts of a file
