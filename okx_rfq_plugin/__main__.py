@@ -46,8 +46,8 @@ def _leave(code: int) -> NoReturn:
     _flush()
     with suppress(BaseException):
         atexit._run_exitfuncs()  # observers have their time, as ever
-    _flush()
-    os._exit(code)
+    _flush()  # pragma: no cover - coverage itself has ended by then
+    os._exit(code)  # pragma: no cover - the same
 
 
 def _handle(names: Sequence[str], handler: Any) -> None:

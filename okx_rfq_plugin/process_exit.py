@@ -110,8 +110,9 @@ def _set_handler(old: Any, new: Any) -> None:
 def _on_sigterm(signum: int, frame: FrameType | None) -> None:
     if _registered:
         raise SystemExit(128 + signum)
-    signal.signal(signum, signal.SIG_DFL)  # a forked process ends as ever
-    signal.raise_signal(signum)
+    # A forked process ends as ever.
+    signal.signal(signum, signal.SIG_DFL)  # pragma: no cover - what has been measured is lost with the process
+    signal.raise_signal(signum)  # pragma: no cover - the same
 
 
 getattr(os, "register_at_fork", dict)(after_in_child=_registered.clear)  # Windows has no fork

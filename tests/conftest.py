@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,6 +33,27 @@ for _signum in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(_signum, signal.default_int_handler if _signum == signal.SIGINT else signal.SIG_DFL)
 
 
+def pytest_unconfigure() -> None:
+    """Write what was measured: xdist gives a worker ten seconds to end, which may be too few for its last breath."""
+    measured = getattr(sys.modules.get("coverage"), "Coverage", None)
+    if measured is not None and (current := measured.current()) is not None:
+        current.save()
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by -m
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give `matrix` to each second case of a test that is `thinned`: of the twins one, in turn."""
+    numbers: dict[str, dict[Any, int]] = {}
+    for item in items:
+        if isinstance(item, pytest.Function) and item.get_closest_marker("thinned"):
+            params = dict(item.callspec.params)
+            twin = params.pop("twin", None) == "async"
+            cases = numbers.setdefault(item.nodeid.partition("[")[0], {})
+            number = cases.setdefault(tuple(map(id, params.values())), len(cases))
+            if (number + twin) % 2:
+                item.add_marker("matrix")
+
+
 @pytest.fixture(params=["sync", "async"])
 def twin(request: pytest.FixtureRequest) -> Twin:
     return Twin(ccxt, True) if request.param == "sync" else Twin(ccxt.async_support, False)
@@ -42,6 +64,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualClock:
     virtual = VirtualClock()
     monkeypatch.setattr(okx_rfq_plugin.get_plugin_manager().get_plugin("okx"), "clock", virtual)
     return virtual
+
+
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes without coverage, which start twice as fast: for tests that run no line that others do not run."""
+    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
 
 
 @pytest.fixture

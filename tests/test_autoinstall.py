@@ -10,6 +10,7 @@ import site
 import subprocess
 import textwrap
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ ONLY_OKX = Path(__file__).parent / "support" / "only_okx.py"  # not imported: he
 VARIABLE = "OKX_RFQ_AUTOINSTALL"
 HAS_METHOD = "import ccxt; print(hasattr(ccxt.okx, 'cancel_all_rfqs'))"
 FINDERS = "import sys; print(sum(type(each).__module__ == 'okx_rfq_plugin.autoinstall' for each in sys.meta_path))"
+# Coverage's own .pth file is in another site-packages, where Python runs none.
+MEASURED = 'import os; os.environ.get("COVERAGE_PROCESS_CONFIG") and __import__("coverage").process_startup()'
 IS_LOADED = "import sys; print('okx_rfq_plugin' in sys.modules)"
 
 
@@ -38,11 +41,11 @@ class Interpreter:
 
     def reset(self) -> None:
         shutil.copy(ONLY_OKX, self.site_packages)
-        (self.site_packages / "found.pth").write_text("\n".join([*self.found, "import only_okx"]))
+        (self.site_packages / "found.pth").write_text("\n".join([*self.found, "import only_okx", MEASURED]))
         (self.site_packages / PTH).write_bytes((PACKAGE.parent / PTH).read_bytes())
 
     def run(self, script: str, *flags: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        left_out = ("PYTHONPATH", "PYTHONSAFEPATH", "COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START", VARIABLE)
+        left_out = ("PYTHONPATH", "PYTHONSAFEPATH", VARIABLE)
         environment = {name: value for name, value in os.environ.items() if name not in left_out}
         return subprocess.run(
             [str(self.python), *flags, "-c", textwrap.dedent(script)],
@@ -156,7 +159,7 @@ def broken(interpreter: Interpreter, name: str, text: str) -> None:
     for each in first.glob("*.py"):
         each.unlink()
     (first / f"{name}.py").write_text(text)
-    lines = (str(first), *interpreter.found, "import only_okx")
+    lines = (str(first), *interpreter.found, "import only_okx", MEASURED)
     (interpreter.site_packages / "found.pth").write_text("\n".join(lines))
 
 
@@ -188,6 +191,77 @@ def test_an_error_of_ccxts_own_is_the_importers(interpreter: Interpreter) -> Non
     script = "\ntry:\n    import ccxt\nexcept RuntimeError as error:\n    print(error)\n"
 
     assert "ccxt cannot\nccxt cannot" == interpreter.output(script * 2, OKX_RFQ_AUTOINSTALL="1")
+
+
+@pytest.mark.parametrize(
+    ("loader", "words"),
+    [
+        (
+            "class Loader:\n    def load_module(self, name): return types.ModuleType(name)",
+            "has no exec_module",
+        ),
+        (
+            "class Loader:\n    __slots__ = ()\n    def create_module(self, spec): return None\n"
+            "    def exec_module(self, module): pass",
+            "AttributeError: ",
+        ),
+    ],
+    ids=["of the old kind", "that takes no attribute"],
+)
+def test_a_loader_that_cannot_be_followed_is_said(interpreter: Interpreter, loader: str, words: str) -> None:
+    """An import hook of somebody else's, such as an obfuscator's, brings ccxt as ever."""
+    script = f"""
+import importlib.machinery, sys, types, warnings
+from okx_rfq_plugin import autoinstall
+
+warnings.simplefilter("ignore")
+{loader}
+
+class Hook:
+    def find_spec(self, name, path=None, target=None):
+        return importlib.machinery.ModuleSpec(name, Loader()) if name == "ccxt" else None
+
+sys.meta_path.insert(1, Hook())
+import ccxt
+print(ccxt.__spec__.loader.__class__.__name__)
+"""
+    done = interpreter.run(script, OKX_RFQ_AUTOINSTALL="1")
+
+    assert done.stderr.startswith(
+        "okx_rfq_plugin: OKX_RFQ_AUTOINSTALL is set, and the okx class of ccxt has no cancel_"
+    )
+    assert words in done.stderr
+
+
+def test_another_module_of_the_same_zip_file_is_none_of_ours(interpreter: Interpreter) -> None:
+    """Its loader is ccxt's as well; one line is said, of ccxt, and none of what lies beside it."""
+    archive = interpreter.site_packages.parent / "all.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("ccxt.py", "import beside")
+        file.writestr("beside.py", "")
+    script = f"import sys; sys.path.insert(0, {str(archive)!r}); import ccxt; print(ccxt.beside.__name__)"
+    done = interpreter.run(script, OKX_RFQ_AUTOINSTALL="1")
+
+    assert (0, "beside\n") == (done.returncode, done.stdout)
+    assert 1 == len(done.stderr.splitlines()), done.stderr
+
+
+def test_where_ccxt_was_imported_before_it_is_put_on_at_once(interpreter: Interpreter) -> None:
+    """A host that imports the module by hand."""
+    script = """
+        import ccxt
+        before = hasattr(ccxt.okx, "cancel_all_rfqs")
+        import os
+        os.environ["OKX_RFQ_AUTOINSTALL"] = "1"
+        import okx_rfq_plugin.autoinstall
+        try:
+            import okx.ccxt  # of another distribution, which is not there
+        except ImportError:
+            pass
+        print(before, hasattr(ccxt.okx, "cancel_all_rfqs"))
+    """
+
+    assert "False True" == interpreter.output(script)
 
 
 def test_a_closed_stderr_does_no_harm(interpreter: Interpreter) -> None:

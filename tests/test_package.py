@@ -40,6 +40,7 @@ def run(tmp_path: Path, script: str, *args: str) -> subprocess.CompletedProcess[
 
 
 @pytest.mark.parametrize("name", ["okx_rfq_plugin", "okx_rfq_plugin.sandbox"])
+@pytest.mark.usefixtures("unmeasured")
 def test_import_loads_nothing_heavy(name: str, tmp_path: Path) -> None:
     """Importing the package, as pytest does at each start, loads nothing of what others have made."""
     done = run(
@@ -142,6 +143,7 @@ def test_okx_codes_are_known_to_two_files(name: str) -> None:
 # Logging
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_logger_is_silent_by_default(tmp_path: Path) -> None:
     """A cancel that is retried and fails prints nothing where the user has not asked for logs."""
     done = run(

@@ -79,6 +79,7 @@ ENDS = {
 @pytest.mark.skipif(sys.platform == "win32", reason="the signals are POSIX's")
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.thinned
 def test_whatever_ends_the_process(real: Sandbox, kind: str, end: str) -> None:
     """Each end, on each kind of exchange, after the loop is over and the exchange closed; the exit code stays."""
     script, code = ENDS[end]
@@ -179,6 +180,34 @@ def test_taken_off_again(real: Sandbox) -> None:
     done = run(real, "ccxt", script)
 
     assert ("True\n", "") == (done.stdout, done.stderr)
+    assert 0 == cancels(real)
+
+
+def test_one_taken_off_leaves_the_others(real: Sandbox) -> None:
+    """Their cancels run all the same, and SIGTERM still ends the process by way of them."""
+    script = """
+        take_off = at_exit(exchange)
+        at_exit(make(type(exchange), told["other"]))
+        take_off()
+        print(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
+    """
+    done = run(real, "ccxt", script)
+
+    assert ("False\n", "") == (done.stdout, done.stderr)
+    assert 1 == cancels(real)
+    assert ["active"] == [rfq["state"] for rfq in real.rfqs()]
+
+
+def test_a_host_that_cannot_be_looked_up_is_said(real: Sandbox) -> None:
+    """At this point a lookup runs where it was asked for, and its error is shown as any other."""
+    script = """
+        exchange.urls["api"]["rest"] = f"http://{'a' * 64}.localhost"  # longer than a label of a name may be
+        at_exit(exchange)
+    """
+    done = run(real, "ccxt.async_support", script)
+
+    assert 0 == done.returncode
+    assert "NOTHING WAS CANCELED" in done.stderr
     assert 0 == cancels(real)
 
 

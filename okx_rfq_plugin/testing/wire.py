@@ -49,7 +49,7 @@ def _after_fork() -> None:
     _lock = threading.Lock()  # a thread of the parent may have held it
 
 
-if hasattr(os, "register_at_fork"):
+if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
     os.register_at_fork(after_in_child=_after_fork)
 
 

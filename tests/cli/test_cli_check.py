@@ -323,6 +323,7 @@ def test_maintenance_that_goes_on_is_wrong_and_one_to_come_a_warning(
 
 @pytest.mark.parametrize(("fault", "code"), [("50001", 4), ("70208", 3)])
 @pytest.mark.parametrize("form", ["one", "json", "accounts", "list"])
+@pytest.mark.thinned
 def test_an_error_that_maintenance_may_explain_says_until_when(
     form: str, fault: str, code: int, okx: Sandbox, tmp_path: Path
 ) -> None:

@@ -75,12 +75,17 @@ pytestmark = pytest.mark.skipif(not processes.is_supported(), reason="elsewhere 
 # By a group, by a session, by an orphan; the rest is in one of these cases for the guard.
 _SIX = list(WRAPPERS)[:6]  # the others have their endings in test_guard_endings
 _TELLING = ("in a shell", "in a session of its own", "as a daemon")
+_FIRST = "as a daemon"
 
 
-@pytest.mark.parametrize(
-    "wrapper",
-    [pytest.param(name, marks=() if name in _TELLING else pytest.mark.exhaustive) for name in _SIX],
-)
+def _moved(name: str) -> Any:
+    """Return where a wrapper is tried besides by the exhaustive tests."""
+    if name == _FIRST:
+        return ()
+    return pytest.mark.matrix if name in _TELLING else pytest.mark.exhaustive
+
+
+@pytest.mark.parametrize("wrapper", [pytest.param(name, marks=_moved(name)) for name in _SIX])
 def test_whatever_the_command_has_started_is_ended(wrapper: str, okx: Sandbox, tmp_path: Path) -> None:
     """After SIGTERM nothing that could create RFQs is left, wherever it has gone."""
     guarded = Guarded(okx, tmp_path, wrapper, "--grace", "1", deaf=wrapper == "as a daemon")

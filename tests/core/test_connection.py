@@ -364,14 +364,14 @@ def test_timeout_of_others_is_their_own_while_a_cancel_runs(standin: Standin, cl
     seen = []
 
     def look() -> None:
-        seen.append((exchange.timeout, exchange.session is own, exchange.enableRateLimit))
+        seen.append((exchange.timeout, exchange.session, exchange.enableRateLimit))
 
     standin.script(OK.while_on_the_wire(look))
     exchange = aimed(Twin(ccxt, True), standin, clock, attempt_timeout=1.0)
     own = exchange.session
     exchange.cancel_all_rfqs()
 
-    assert [(10000, True, True)] == seen
+    assert [(10000, own, True)] == seen
 
 
 @pytest.mark.parametrize("method", ["cancel_all_rfqs", "fetch_open_rfqs"])

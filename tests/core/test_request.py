@@ -389,6 +389,7 @@ OUTCOMES = [
 
 @pytest.mark.parametrize("place", ["on the object", "on its class", "on ccxt's class"])
 @pytest.mark.parametrize(("steps", "expected"), OUTCOMES, ids=lambda value: str(value))
+@pytest.mark.thinned
 def test_subclass_that_overrides_everything_gets_the_right_verdict(
     steps: Any, expected: Any, place: str, twin: Any, sandbox: Sandbox, clock: Any
 ) -> None:
@@ -826,6 +827,7 @@ def wrapped(name: str, exchange: Any) -> list[str]:
 @pytest.mark.parametrize("first", ["wrapped", "installed"])
 @pytest.mark.parametrize("name", ["fetch", "fetch2", "request", "sign", "handle_errors", "check_proxy_url_settings"])
 @pytest.mark.parametrize(("steps", "expected"), OUTCOMES, ids=lambda value: str(value))
+@pytest.mark.thinned
 def test_wrapper_around_a_bound_method_changes_no_verdict(
     steps: Any, expected: Any, name: str, first: str, twin: Any, sandbox: Sandbox, clock: Any
 ) -> None:

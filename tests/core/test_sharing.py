@@ -129,7 +129,7 @@ def test_first_attempt_leaves_after_one_window_though_both_slots_hang() -> None:
     async def story(world: World) -> Any:
         hanging = venue(attempt_timeout=LONGEST, deadline=0)
         tasks = [started(hanging, {"tag": "a"}), started(hanging, {"tag": "b"})]
-        await asyncio.sleep(0.5)
+        await world.passes(0.5)
         receipt = await venue(deadline=0).cancel_all_rfqs()
         return receipt, await settled(*tasks)
 
@@ -156,7 +156,7 @@ def test_no_attempt_starts_after_the_deadline_that_ends_while_it_waits_for_a_slo
     async def story(world: World) -> Any:
         exchange = venue(deadline=1.0)
         first = started(exchange)
-        await asyncio.sleep(0.06)
+        await world.passes(0.06)
         await exchange.cancel_all_rfqs({"tag": "b"})
         return (await settled(first)), world.time.now
 
@@ -173,7 +173,7 @@ def test_after_a_rejection_by_the_limit_the_other_slot_waits_too() -> None:
     async def story(world: World) -> Any:
         exchange = venue(deadline=0)
         error = await settled(started(exchange))
-        await asyncio.sleep(0.5)
+        await world.passes(0.5)
         return error, await exchange.cancel_all_rfqs()
 
     _, world = played(story, Fate("50011", status=429))
@@ -204,7 +204,7 @@ def test_a_wrong_clock_is_corrected_at_once_for_all_who_share() -> None:
         exchange = venue()
         await exchange.cancel_all_rfqs({"tag": "a"})
         await exchange.cancel_all_rfqs({"tag": "b"})  # free at 2.05 and 2.1
-        await asyncio.sleep(0.1)
+        await world.passes(0.1)
         return await settled(started(exchange), started(exchange), started(exchange))
 
     receipts, world = played(story, Fate(), Fate(), Fate("50102"))
@@ -262,7 +262,7 @@ def test_nobody_is_served_by_a_request_that_was_on_the_wire_when_it_called() -> 
     async def story(world: World) -> Any:
         exchange = venue()
         first = started(exchange)
-        await asyncio.sleep(0.1)
+        await world.passes(0.1)
         return await settled(first, started(exchange))
 
     receipts, world = played(story, Fate(latency=1.0))
@@ -404,7 +404,7 @@ def test_a_caller_that_is_cancelled_while_it_waits_disturbs_nobody(leaver: int) 
         exchange = venue()
         await full_window(exchange)
         tasks = [started(exchange) for _ in range(3)]
-        await asyncio.sleep(1.0)
+        await world.passes(1.0)
         tasks[leaver].cancel()
         return await settled(*tasks)
 
@@ -422,7 +422,7 @@ def test_a_caller_whose_deadline_ends_first_disturbs_nobody() -> None:
     async def story(world: World) -> Any:
         short, long = venue(deadline=1.0), venue()
         tasks = [started(short), started(long)]
-        await asyncio.sleep(0.06)
+        await world.passes(0.06)
         await full_window(venue())
         return await settled(*tasks)
 
@@ -439,7 +439,7 @@ def test_a_request_that_was_interrupted_counts() -> None:
     async def story(world: World) -> Any:
         exchange = venue()
         tasks = [started(exchange, {"tag": "a"}), started(exchange, {"tag": "b"})]
-        await asyncio.sleep(0.02)
+        await world.passes(0.02)
         for task in tasks:
             task.cancel()
         await settled(*tasks)
@@ -457,7 +457,7 @@ def interrupted(*fates: Fate) -> tuple[list[Any], World]:
         exchange = venue()
         await full_window(exchange)
         tasks = [started(exchange), started(exchange)]
-        await asyncio.sleep(2.5)
+        await world.passes(2.5)
         tasks[0].cancel()
         return await settled(*tasks)
 
@@ -530,7 +530,7 @@ def test_a_second_request_with_the_clock_corrected_waits_as_any_other() -> None:
     async def story(world: World) -> Any:
         exchange = venue()
         hung = started(exchange, {"tag": "a"})
-        await asyncio.sleep(0.01)
+        await world.passes(0.01)
         receipt = await exchange.cancel_all_rfqs()
         hung.cancel()
         await settled(hung)
@@ -590,7 +590,7 @@ def orphaned(*fates: Fate, **policy: Any) -> tuple[Any, World]:
 
         async def sent() -> None:
             while len(world.sent) < 3:
-                await asyncio.sleep(0.001)
+                await world.passes(0.001)
             asyncio.get_running_loop().stop()
 
         _keep.append(dying.create_task(sent()))
@@ -816,7 +816,7 @@ def test_sync_call_on_a_running_loops_thread_does_not_wait_for_its_tasks() -> No
         exchange, other = venue(), sync_venue()
         await full_window(exchange)
         task = started(exchange)
-        await asyncio.sleep(0.1)
+        await world.passes(0.1)
         receipt = other.cancel_all_rfqs()
         return receipt, await task, other.world
 

@@ -64,7 +64,7 @@ def play(objects: Objects, callers: list[Caller], fates: list[Fate]) -> tuple[Wo
 
     async def call(caller: Caller) -> Call:
         exchange, deadline = objects[caller.object]
-        await asyncio.sleep(caller.comes)
+        await world.passes(caller.comes)
         mine = Call(exchange.apiKey, world.number(), world.time.now, deadline)
         try:
             mine.receipt = await exchange.cancel_all_rfqs({"tag": "x"} if caller.params else {})

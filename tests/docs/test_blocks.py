@@ -13,7 +13,7 @@ from support.blocks import NOT_RUN, ROOT, Block, Place, alike, blocks, pages
 from support.manual import commands
 
 # What a newcomer tries first is tried at each change; the rest, some sixty processes, on the oldest and newest Python.
-FIRST = (ROOT / "README.md", ROOT / "docs" / "index.md")
+FIRST = (ROOT / "README.md",)
 ELSEWHERE = (ROOT / "docs" / "pytest.md",)  # tests/testing/test_pytest_docs.py runs its code
 PAGES = [
     pytest.param(page, marks=() if page in FIRST else pytest.mark.exhaustive, id=page.relative_to(ROOT).as_posix())
@@ -34,6 +34,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 
 @pytest.mark.parametrize("page", PAGES)
+@pytest.mark.usefixtures("unmeasured")
 def test_the_blocks_of_a_page_run(page: Path, place: Place) -> None:
     """In order, in one folder; what a block prints is what the page shows, but for numbers."""
     seen = ""

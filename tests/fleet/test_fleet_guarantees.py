@@ -149,9 +149,10 @@ class Desk(RuleBasedStateMachine):
 SETTINGS: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
 
-def test_no_interleaving_breaks_a_guarantee() -> None:
+@pytest.mark.parametrize("examples", [6, pytest.param(40, marks=pytest.mark.matrix)])
+def test_no_interleaving_breaks_a_guarantee(examples: int) -> None:
     """No order of renewals, pauses, faults, halts and resumes breaks what the page promises."""
-    run_state_machine_as_test(Desk, settings=settings(max_examples=40, stateful_step_count=40, **SETTINGS))
+    run_state_machine_as_test(Desk, settings=settings(max_examples=examples, stateful_step_count=40, **SETTINGS))
 
 
 @pytest.mark.exhaustive

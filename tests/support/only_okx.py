@@ -6,15 +6,15 @@ tox does so where a test run must be quick. The environments of `tox -m matrix` 
 
 from __future__ import annotations
 
-import importlib.machinery
-import shutil
+import os
 import sys
-import sysconfig
-from collections.abc import Sequence
-from importlib.abc import Loader, MetaPathFinder
-from pathlib import Path
+from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+
+TYPE_CHECKING = False  # `typing` and `pathlib` would take longer than all the rest of this
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
 PACKAGES = ("ccxt", "ccxt.async_support", "ccxt.pro")
 KEPT = ("okx", "okxus", "myokx", "kraken")  # the last one is what tests call an exchange of another venue
@@ -31,20 +31,21 @@ class Absent(ModuleType):
         return made
 
 
-class Finder(MetaPathFinder, Loader):
+class Finder:
     """Finds an `Absent` module for each file of one of PACKAGES that is not KEPT; ccxt's folders are left alone."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
+    ) -> ModuleSpec | None:
         """Return a spec for what is left out, None for anything else."""
         package, _, name = fullname.rpartition(".")
         left_out = package in PACKAGES and name not in KEPT
-        if left_out and any((Path(folder) / f"{name}.py").is_file() for folder in path or ()):
-            return importlib.machinery.ModuleSpec(fullname, self)
+        if left_out and any(os.path.isfile(os.path.join(folder, f"{name}.py")) for folder in path or ()):
+            loader: Any = self
+            return ModuleSpec(fullname, loader)
         return None
 
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Return the module, which needs no execution."""
         return Absent(spec.name)
 
@@ -54,6 +55,10 @@ class Finder(MetaPathFinder, Loader):
 
 def main() -> None:
     """Install this file into the running environment, with a .pth file that imports it at each start of Python."""
+    import shutil
+    import sysconfig
+    from pathlib import Path
+
     packages = Path(sysconfig.get_path("purelib"))
     shutil.copy(__file__, packages / "only_okx.py")
     (packages / "only_okx.pth").write_text("import only_okx\n", encoding="utf-8")

@@ -110,6 +110,10 @@ class World:
         self.happened += 1
         return self.happened
 
+    async def passes(self, seconds: float) -> None:
+        """Let virtual time pass: the loop jumps over it as soon as nothing else is to be done."""
+        await asyncio.sleep(seconds)
+
 
 class Venue(ccxt.async_support.okx):
     """ccxt's okx, whose network is a `World`."""

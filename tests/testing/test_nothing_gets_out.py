@@ -290,16 +290,18 @@ def check(result: pytest.RunResult, lookups: list[object]) -> None:
     result.stdout.no_fnmatch_line("*RFQs MAY STILL BE ACTIVE: whether*Nothing was sent*")
 
 
+MATRIX = pytest.mark.matrix  # the same guard, hundreds of ways out each
+
+
 @pytest.mark.parametrize(
     ("marks", "arguments"),
     [
-        ("pytestmark = pytest.mark.usefixtures('okx_rfq_exchange')", ()),
-        ("pytestmark = pytest.mark.usefixtures('okx_rfq_sandbox')", ()),
-        ("pytestmark = pytest.mark.usefixtures('okx_rfq_waits')", ()),
-        ("pytestmark = pytest.mark.okx_rfq_guard", ()),
-        ("", ("-o", "okx_rfq_guard=true")),
+        pytest.param("pytestmark = pytest.mark.usefixtures('okx_rfq_exchange')", (), id="exchange"),
+        pytest.param("pytestmark = pytest.mark.usefixtures('okx_rfq_sandbox')", (), id="sandbox", marks=MATRIX),
+        pytest.param("pytestmark = pytest.mark.usefixtures('okx_rfq_waits')", (), id="waits", marks=MATRIX),
+        pytest.param("pytestmark = pytest.mark.okx_rfq_guard", (), id="marker", marks=MATRIX),
+        pytest.param("", ("-o", "okx_rfq_guard=true"), id="ini", marks=MATRIX),
     ],
-    ids=["exchange", "sandbox", "waits", "marker", "ini"],
 )
 def test_nothing_gets_out(
     pytester: pytest.Pytester, lookups: list[object], marks: str, arguments: tuple[str, ...]
