@@ -14,8 +14,9 @@ from typing import Any
 from ccxt.base.errors import OperationRejected
 
 from okx_rfq_plugin.fleet import clocks, tickets
-from okx_rfq_plugin.fleet.accounts import Identity, account_of, ahead_of, identity_of, sync_twin
+from okx_rfq_plugin.fleet.accounts import Identity, account_of, identity_of, sync_twin
 from okx_rfq_plugin.fleet.membership import Membership
+from okx_rfq_plugin.fleet.okx_clock import clock_of
 from okx_rfq_plugin.fleet.yielding import at_limit, at_limit_async
 from okx_rfq_plugin.hookspecs import hookimpl
 from okx_rfq_plugin.plugins import get_plugin_manager
@@ -87,7 +88,7 @@ class FleetPlugin:
                 with self._joining:
                     if not joined.membership.is_here:
                         joined.again()
-            reason = joined.membership.refusal()
+            reason = joined.membership.refusal(exchange)
             if reason is not None:
                 raise _refused(exchange, path, reason)
 
@@ -120,7 +121,9 @@ class FleetPlugin:
     def _join_by_environment(self, exchange: Any, path: str, url: str) -> Joined:
         try:
             twin = sync_twin(exchange)
-            membership = Membership(url, account_of(twin), name=_name(), lease=LEASE, ahead=ahead_of(twin))
+            account, okx = account_of(twin), clock_of(twin)
+            ahead = None if okx is None else okx.ahead(exchange)
+            membership = Membership(url, account, name=_name(), lease=LEASE, okx=okx, ahead=ahead)
         except Exception as error:
             reason = f"{VARIABLE} is set, and the fleet could not be joined ({type(error).__name__})"
             raise _refused(exchange, path, reason) from error
