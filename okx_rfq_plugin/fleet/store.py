@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import select
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -78,6 +79,15 @@ class Store:
             self.ping()
         finally:
             self.close()
+
+    def has_answered(self) -> bool:
+        """Whether an answer is here that the thread which asked has not read yet; for any thread."""
+        try:
+            # redis-py has no public name for it: where it is another one day, the answer is "no".
+            (connection,) = self._client.connection_pool._in_use_connections
+            return bool(select.select([connection._sock], [], [], 0)[0])
+        except (AttributeError, RuntimeError, TypeError, ValueError, OSError):
+            return False
 
     def close(self) -> None:
         """Close the connection; the next call opens another."""

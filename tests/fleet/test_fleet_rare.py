@@ -23,12 +23,12 @@ from support.waiting import eventually
 from okx_rfq_plugin import install
 from okx_rfq_plugin.cli import fleet as verbs
 from okx_rfq_plugin.fleet import clocks, server
-from okx_rfq_plugin.fleet.accounts import ahead_of, ahead_of_async
 from okx_rfq_plugin.fleet.cancels import Cancels, Outcome
 from okx_rfq_plugin.fleet.clocks import Reading
 from okx_rfq_plugin.fleet.halt import HaltRun
 from okx_rfq_plugin.fleet.halting import Halting
 from okx_rfq_plugin.fleet.membership import Membership
+from okx_rfq_plugin.fleet.okx_clock import clock_of, clock_of_async
 from okx_rfq_plugin.fleet.plugin import FleetPlugin
 from okx_rfq_plugin.fleet.records import Beat, Latch, Member, View
 from okx_rfq_plugin.fleet.server import EmbeddedServer, ServerMissing
@@ -122,11 +122,11 @@ def test_a_clock_that_cannot_be_read_is_not_known(sandbox: Sandbox) -> None:
         exchange = sandbox.exchange(ccxt.async_support.okx)
         exchange.timeout_on_exit = 0
         try:
-            return await ahead_of_async(exchange)
+            return await clock_of_async(exchange)
         finally:
             await exchange.close()
 
-    assert None is ahead_of(sandbox.exchange(ccxt.okx))
+    assert None is clock_of(sandbox.exchange(ccxt.okx))
     assert None is asyncio.run(asked())
 
 
@@ -200,7 +200,7 @@ def test_a_store_that_returns_no_latch_is_in_error(here: Store, monkeypatch: pyt
 
 def test_a_cancel_long_after_the_create_makes_it_owe_nothing() -> None:
     """What was signed before may come alive for half a minute; after that a clean cancel is certain."""
-    member = Membership("redis://127.0.0.1:1/0", "demo:1", name="alpha", lease=3.0, ahead=lambda: 1 / 0)
+    member = Membership("redis://127.0.0.1:1/0", "demo:1", name="alpha", lease=3.0)
     now = clocks.read()
     member.fence.renewed(now, None)
     assert None is member.refusal()
@@ -211,7 +211,6 @@ def test_a_cancel_long_after_the_create_makes_it_owe_nothing() -> None:
     member.canceled(Reading(*(moment + 60 for moment in now)))
 
     assert not member.owes
-    assert None is member._how_far_ahead()
 
 
 # Halts
