@@ -145,7 +145,7 @@ class Membership:
             self._count += 1
             try:
                 record = self.record
-                latch = self._store.renew(record, Beat(self._count, known))
+                latch = self._store.renew(record, Beat(self._count, known, record.ahead))
                 lost = self.fence.renewed(sent, latch, record.ahead)
                 self._ready.set()
                 if lost is not None:

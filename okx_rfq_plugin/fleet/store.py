@@ -8,6 +8,7 @@ import select
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -117,7 +118,9 @@ class Store:
                 texts = self._client.hmget(_MEMBERS, unknown)
             members = [from_text(Member, text or "") for text in texts]
             self._known |= {member.id: member for member in members if member is not None}
-        self._known = {member_id: self._known[member_id] for member_id in beats if member_id in self._known}
+        self._known = {
+            member_id: _as_of(self._known[member_id], beat) for member_id, beat in beats.items() if member_id in self._known
+        }
         return View(epoch, from_text(Latch, latch), beats, dict(self._known))
 
     def set_latch(self, *, halted: bool, reason: str, by: str, floor: int = 0) -> Latch:
@@ -230,6 +233,10 @@ class Latches:
         """Listen no longer."""
         with suppress(Exception):
             self._pubsub.close()
+
+
+def _as_of(member: Member, beat: Beat | None) -> Member:
+    return member if beat is None or beat.ahead == member.ahead else replace(member, ahead=beat.ahead)
 
 
 def without_password(words: str, url: str) -> str:
