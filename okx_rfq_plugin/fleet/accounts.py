@@ -45,7 +45,15 @@ async def account_of_async(exchange: Any) -> str:
 
 
 def _account(exchange: Any, reply: Any) -> str:
-    return f"{environment_of(exchange)}:{reply['data'][0]['uid']}"
+    try:
+        uid = str(reply["data"][0]["uid"])
+    except (LookupError, TypeError):
+        uid = ""
+    if not uid.isdigit():  # "" would be all such accounts at once
+        from ccxt.base.errors import BadResponse
+
+        raise BadResponse(f"{exchange.id} account/config: OKX did not say which User ID the key belongs to")
+    return f"{environment_of(exchange)}:{uid}"
 
 
 def sync_twin(exchange: Any) -> Any:

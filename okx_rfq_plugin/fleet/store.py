@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -38,6 +38,10 @@ _WATCHERS, _CANCELS = PREFIX + "watchers", PREFIX + "cancels"
 _BEAT = PREFIX + "beat:"
 _SETTING_OUT = 300  # milliseconds after OKX's window has opened, in which the one who waits for it sets out, or another
 _LEAST, _MOST = 50, 250  # milliseconds between two looks at another's cancel
+_NO_URL = (
+    "a store is named as redis://user:password@host:6379/0, rediss://... for TLS, or unix:///path; what a URL gives a"
+    " meaning is written as %23, %2F and so on in a password"
+)
 _KEPT = 10_000  # milliseconds that the outcome of a shared cancel is kept
 
 
@@ -59,14 +63,18 @@ class Store:
     def __init__(self, url: str, *, timeout: float) -> None:
         self.url = url
         # Never again by itself: who calls decides, and what a lost connection means is not for a library to hide.
-        self._client: Any = redis.Redis.from_url(
-            url,
-            decode_responses=True,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            retry=Retry(NoBackoff(), 0),
-            retry_on_timeout=False,
-        )
+        options = {
+            "decode_responses": True,
+            "socket_timeout": timeout,
+            "socket_connect_timeout": timeout,
+            "retry": Retry(NoBackoff(), 0),
+            "retry_on_timeout": False,
+        }
+        try:
+            self._client: Any = redis.Redis.from_url(url, **options)
+        except (ValueError, TypeError, AttributeError):
+            raise ValueError(_NO_URL) from None  # its words may quote the password
+        self._client.connection_pool.connection_kwargs |= options  # what the URL says otherwise does not count
         self._known: dict[str, Member] = {}
 
     def ping(self) -> None:
@@ -118,9 +126,8 @@ class Store:
                 texts = self._client.hmget(_MEMBERS, unknown)
             members = [from_text(Member, text or "") for text in texts]
             self._known |= {member.id: member for member in members if member is not None}
-        self._known = {
-            member_id: _as_of(self._known[member_id], beat) for member_id, beat in beats.items() if member_id in self._known
-        }
+        known = self._known
+        self._known = {each: _as_of(known[each], beat) for each, beat in beats.items() if each in known}
         return View(epoch, from_text(Latch, latch), beats, dict(self._known))
 
     def set_latch(self, *, halted: bool, reason: str, by: str, floor: int = 0) -> Latch:
@@ -240,9 +247,13 @@ def _as_of(member: Member, beat: Beat | None) -> Member:
 
 
 def without_password(words: str, url: str) -> str:
-    """Take a URL's password out of a text."""
-    password = urlsplit(url).password
-    return words.replace(password, "***") if password else words
+    """Take the passwords that a URL holds out of a text, as they are written and as they are meant."""
+    parts = urlsplit(url)
+    hidden = {parts.password, *(value for name, value in parse_qsl(parts.query) if "password" in name)}
+    for password in hidden - {None, ""}:
+        for text in {str(password), unquote(str(password))}:
+            words = words.replace(text, "***")
+    return words
 
 
 def _ticket_keys(group: str) -> tuple[str, str, str, str]:

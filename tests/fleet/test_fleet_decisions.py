@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -46,6 +47,7 @@ def view(*beats: tuple[Member, Beat | None], epoch: str = "1", latch: Latch | No
     [
         (Reading(2.0, 2.0, 2.0), 2.0),
         (Reading(0.0, 60.0, 60.0), 60.0),  # suspended
+        (Reading(0.0, 60.0, 0.0), 60.0),  # and the wall clock was not set when it went on
         (Reading(0.0, 0.0, 60.0), 60.0),  # a virtual machine was paused
         (Reading(2.0, 2.0, -3600.0), math.inf),  # the wall clock was set back, and tells of no pause
         (Reading(2.0, 2.0, 1.4), math.inf),
@@ -56,6 +58,20 @@ def view(*beats: tuple[Member, Beat | None], epoch: str = "1", latch: Latch | No
 def test_the_clock_that_moved_most_counts(later: Reading, seconds: float) -> None:
     """A lease is as old as the clock that moved most says."""
     assert seconds == later.most_since(at(0.0))
+
+
+def test_the_time_that_has_passed_for_certain_is_monotonic() -> None:
+    """Neither a suspension nor a clock that is set brings a cancel forward."""
+    assert 2.0 == Reading(2.0, 60.0, 3600.0).least_since(at(0.0))
+
+
+def test_each_clock_is_the_one_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CLOCK_BOOTTIME is not the monotonic clock under another name."""
+    monkeypatch.setattr("time.monotonic", lambda: 1.0)
+    monkeypatch.setattr("time.clock_gettime", {time.CLOCK_BOOTTIME: 2.0}.__getitem__)
+    monkeypatch.setattr("time.time", lambda: 3.0)
+
+    assert Reading(1.0, 2.0, 3.0) == read()
 
 
 def test_clocks_of_this_machine_go_on() -> None:

@@ -388,6 +388,23 @@ def test_a_halt_is_obeyed_by_who_has_seen_a_later_resume(fault: str) -> None:
     assert world.halted_for_certain
 
 
+def test_a_resume_reaches_who_was_cut_off() -> None:
+    """With its next renewal."""
+    world = World()
+    host = world.start("demo:1")
+    ticks(world, 5.0)
+    world.halt(wait=False)
+    ticks(world, 10.0)
+    host.connected, world.only_the_store_failed = False, False
+    world.resume()
+    ticks(world, 5.0)
+
+    host.connected = True
+    ticks(world, 2.0)
+
+    assert host.refusal() is None
+
+
 def test_a_halt_that_someone_lifts_is_not_clean() -> None:
     """Who halts is told that it was resumed meanwhile."""
     world = World()

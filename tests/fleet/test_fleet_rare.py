@@ -18,6 +18,7 @@ import ccxt.async_support
 import pytest
 from rich.console import Console
 from support.command import VARIABLES, invoke, plain
+from support.fleet_world import Proxy
 from support.waiting import eventually
 
 from okx_rfq_plugin import install
@@ -87,18 +88,18 @@ def test_the_first_create_joins(store: EmbeddedServer, sandbox: Sandbox, here: S
     monkeypatch.setenv("OKX_RFQ_FLEET", store.url)
     monkeypatch.setenv("OKX_RFQ_FLEET_NAME", "gamma")
     left: list[Any] = []
-    monkeypatch.setattr("atexit.register", lambda *call: left.append(call))
+    monkeypatch.setattr("atexit.register", left.append)
     plugin, exchange = FleetPlugin(), sandbox.exchange(ccxt.okx)
 
     for _ in range(2):
         plugin.rfq_creating(exchange, CREATE)
 
     assert ["gamma"] == [member.name for member in here.look().members.values()]
-    ((end, membership),) = left
-    assert membership.owes
-    end(membership)
-    assert eventually(lambda: here.look().members), "it has not signed off"
     (joined,) = plugin.members_of(exchange)
+    assert joined.membership.owes
+    (end,) = left
+    end()
+    assert eventually(lambda: here.look().members), "it has not signed off"
     plugin.remove(joined)
 
 
@@ -211,6 +212,18 @@ def test_a_cancel_long_after_the_create_makes_it_owe_nothing() -> None:
     member.canceled(Reading(*(moment + 60 for moment in now)))
 
     assert not member.owes
+
+
+def test_a_lease_counts_from_before_the_renewal_was_sent(proxy: Proxy) -> None:
+    """The store takes half a second to answer: of six seconds no more than five and a half are left then."""
+    proxy.delay = 0.5
+    member = Membership(proxy.url, "demo:1", name="alpha", lease=6.0)
+    member.start(60.0)
+    left = member.fence.left(clocks.read())
+    proxy.delay = 0.0
+    member.leave(sign_off=False)
+
+    assert left <= 5.5
 
 
 # Halts

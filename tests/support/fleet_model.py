@@ -234,6 +234,7 @@ class World:
         self.halting: Halting | None = None
         self.halter = Clocks(-7200.0)
         self.halted_for_certain = False
+        self.unknown: set[int] = set()
         self.events: list[Event] = []
         self.only_the_store_failed = True
         self.busy = False  # every running host creates in each tick
@@ -389,7 +390,8 @@ class World:
             _, _, rfq = heapq.heappop(self._on_the_way)
             taken = abs(self.now - rfq.dated) <= OKX_WINDOW
             rfq.state, rfq.alive_at = ("active" if taken else "refused"), self.now
-            assert not (taken and self.halted_for_certain), "an RFQ came alive in a fleet that was halted for certain"
+            halted = self.halted_for_certain and rfq.host.number not in self.unknown
+            assert not (taken and halted), "an RFQ came alive in a fleet that was halted for certain"
 
     def _cancel(self, account: str) -> bool:
         if not self.okx_takes_cancels:
@@ -453,7 +455,10 @@ class World:
             halting.canceled(account, clock, clean=self._cancel(account))
         if halting.is_done:
             if halting.is_clean and halting.waits:
-                alive = [rfq for rfq in self.rfqs if rfq.may_come_alive(self.now)]
+                # Of a member that the store has lost, and whose signatures are ahead, who halts knows nothing.
+                lost = {host.number for host in self.hosts if host.member.id not in halting.sight.seen}
+                self.unknown = {host.number for host in self.hosts if host.number in lost and host.member.longer}
+                alive = [r for r in self.rfqs if r.may_come_alive(self.now) and r.host.number not in self.unknown]
                 assert not alive, "halt says that all was clean, and an RFQ may come alive"
                 for host in self.hosts:
                     if host.state == "running":
