@@ -70,10 +70,11 @@ class Store:
             "retry": Retry(NoBackoff(), 0),
             "retry_on_timeout": False,
         }
-        try:
-            self._client: Any = redis.Redis.from_url(url, **options)
-        except (ValueError, TypeError, AttributeError):
-            raise ValueError(_NO_URL) from None  # its words may quote the password
+        self._client: Any = None
+        with suppress(ValueError, TypeError, AttributeError):  # their words may quote the password
+            self._client = redis.Redis.from_url(url, **options)
+        if self._client is None:
+            raise ValueError(_NO_URL)
         self._client.connection_pool.connection_kwargs |= options  # what the URL says otherwise does not count
         self._known: dict[str, Member] = {}
 

@@ -249,6 +249,23 @@ def test_a_break_gives_everyone_the_whole_lease_again(broken: str) -> None:
     assert [] == sight.lapsed(at(5.0))
 
 
+def test_what_a_member_tells_later_counts() -> None:
+    """Such as that its signatures are ahead by now."""
+    sight = Sight()
+    sight.look(view((MEMBER, Beat(1, 0))), at(0.0))
+
+    sight.look(view((replace(MEMBER, ahead=20.0), Beat(2, 0, 20.0))), at(0.25))
+
+    assert 20.0 == sight.seen["m1"].member.ahead
+
+
+@pytest.mark.parametrize(("text", "beat"), [("[3, 7]", Beat(3, 7)), ("[3, 7, 1.5]", Beat(3, 7, 1.5))])
+def test_heartbeats_of_an_earlier_version_are_read(text: str, beat: Beat) -> None:
+    """They do not say how far ahead signatures are: then 30 s are added."""
+    assert beat == beat_from_text(text)
+    assert beat == beat_from_text(to_text(beat))
+
+
 def test_nothing_has_lapsed_while_the_store_is_silent() -> None:
     """Not even one that would have."""
     sight = Sight()

@@ -183,7 +183,7 @@ def test_no_interleaving_breaks_a_guarantee() -> None:
 
 @pytest.mark.exhaustive
 def test_no_interleaving_of_very_many_breaks_a_guarantee() -> None:
-    """The same, longer and more often."""
+    """The same, longer and more often: half a minute of a core."""
     run_state_machine_as_test(Desk, settings=settings(max_examples=400, stateful_step_count=60, **SETTINGS))
 
 

@@ -208,6 +208,7 @@ def test_an_answer_that_is_not_read_yet_is_seen(
 ) -> None:
     """A busy machine does not count against the store; a silent store does."""
     reads, read_response = threading.Event(), redis.connection.Connection.read_response
+
     def read(connection: Any, *args: Any, **kwargs: Any) -> Any:
         reads.wait(PATIENCE)
         return read_response(connection, *args, **kwargs)

@@ -360,7 +360,8 @@ class World:
             seen = 0 if host.fence.latch is None else host.fence.latch.version
             beat = Beat(next(host.beats), seen)
             sent = host.clock()
-            renewal = Renewal(sent, host.member, self.now, beat, *(self.now + host.latency * n / 2 for n in (1, 2)))
+            reaches, answered = self.now + host.latency / 2, self.now + host.latency
+            renewal = Renewal(sent, host.member, self.now, beat, reaches, answered)
             host.renewal, host.due = renewal, self.now + LEASE / 3
             self._execute(host, renewal)
 
