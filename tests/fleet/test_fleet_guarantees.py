@@ -473,3 +473,33 @@ def test_a_cancel_that_fails_is_repeated_until_it_is_true() -> None:
 
     assert {} == world.store.members
     assert not any(rfq.may_come_alive(world.now) for rfq in world.rfqs)
+
+
+def test_a_halt_is_clean_only_if_the_store_says_so_at_its_end() -> None:
+    """Someone may have resumed while it did not answer."""
+    world = World()
+    world.start("demo:1")
+    ticks(world, 5.0)
+    world.halt(wait=True)
+    halting = world.halting
+    ticks(world, 5.0)
+
+    world.store.up = False
+    ticks(world, 60.0)
+
+    assert halting is not None
+    assert (True, False) == (halting.is_done, halting.is_clean)
+
+
+def test_a_halt_waits_for_signatures_that_are_ahead() -> None:
+    """What was signed 25 s ahead of OKX's clock may come alive for as much longer."""
+    world = World()
+    host = world.start("demo:1", 25.0)
+    ticks(world, 5.0)
+    world.sign(host, 50.0)
+    world.check(host)
+
+    world.halt(wait=True)
+    ticks(world, 75.0)
+
+    assert world.halted_for_certain
