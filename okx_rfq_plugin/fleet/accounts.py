@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from typing import Any
-
-from okx_rfq_plugin.fleet import clocks
 
 # What decides by which way a request travels, beside address and key.
 _WAY = (
@@ -48,7 +45,15 @@ async def account_of_async(exchange: Any) -> str:
 
 
 def _account(exchange: Any, reply: Any) -> str:
-    return f"{environment_of(exchange)}:{reply['data'][0]['uid']}"
+    try:
+        uid = str(reply["data"][0]["uid"])
+    except (LookupError, TypeError):
+        uid = ""
+    if not uid.isdigit():  # "" would be all such accounts at once
+        from ccxt.base.errors import BadResponse
+
+        raise BadResponse(f"{exchange.id} account/config: OKX did not say which User ID the key belongs to")
+    return f"{environment_of(exchange)}:{uid}"
 
 
 def sync_twin(exchange: Any) -> Any:
@@ -62,48 +67,3 @@ def sync_twin(exchange: Any) -> Any:
         if hasattr(exchange, name):
             setattr(twin, name, copy.copy(getattr(exchange, name)))
     return twin
-
-
-class Ahead:
-    """How far the signatures of an exchange object are ahead of OKX's clock, now.
-
-    A signature that is dated 20 s ahead is good for 50 s. ccxt signs with the wall clock less its own
-    `timeDifference`; OKX's clock is known from one reply, and goes on with CLOCK_BOOTTIME.
-
-    Args:
-        exchange: whose signatures.
-        ts: OKX's time, Unix milliseconds.
-        at: the clocks when its reply was there, so that OKX's clock is not thought later than it is.
-        read: reads the clocks.
-    """
-
-    def __init__(
-        self, exchange: Any, ts: int, at: clocks.Reading, read: Callable[[], clocks.Reading] = clocks.read
-    ) -> None:
-        self._exchange, self._read = exchange, read
-        self._behind = ts / 1000 - at.boot
-
-    def __call__(self) -> float:
-        """Return it in seconds, negative where they are behind."""
-        return float(self._exchange.nonce()) / 1000 - (self._behind + self._read().boot)
-
-
-def ahead_of(exchange: Any) -> Ahead | None:
-    """Ask OKX for its time; None where it would not say.
-
-    Source: okx.com/docs-v5/en/#public-data-rest-api-get-system-time
-    """
-    try:
-        ts = int(exchange.public_get_public_time()["data"][0]["ts"])
-    except Exception:  # then the longest time is assumed
-        return None
-    return Ahead(exchange, ts, clocks.read())
-
-
-async def ahead_of_async(exchange: Any) -> Ahead | None:
-    """Async version of `ahead_of`."""
-    try:
-        ts = int((await exchange.public_get_public_time())["data"][0]["ts"])
-    except Exception:  # as above
-        return None
-    return Ahead(exchange, ts, clocks.read())

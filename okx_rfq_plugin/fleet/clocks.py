@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import NamedTuple
 
 _BOOT = getattr(time, "CLOCK_BOOTTIME", None)  # Linux; elsewhere the monotonic clock stands in for it
+_SLEWED = 0.5  # seconds that the wall clock may fall behind by without having been set: more than any lease's slewing
 
 
 class Reading(NamedTuple):
@@ -20,7 +22,12 @@ class Reading(NamedTuple):
     wall: float
 
     def most_since(self, earlier: Reading) -> float:
-        """Return the seconds since an earlier reading by the clock that moved most: how old a lease may be."""
+        """Return the seconds since an earlier reading by the clock that moved most: how old a lease may be.
+
+        Infinite where the wall clock was set back since: of a pause in between it may tell nothing.
+        """
+        if self.wall - earlier.wall < self.monotonic - earlier.monotonic - _SLEWED:
+            return math.inf
         return max(now - then for now, then in zip(self, earlier, strict=True))
 
     def least_since(self, earlier: Reading) -> float:

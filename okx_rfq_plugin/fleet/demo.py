@@ -84,7 +84,8 @@ def _strategies(
                 "OKX_RFQ_FLEET_NAME": name,
                 **{KEYS[key]: credentials[key] for key in KEYS},
             }
-            guard = ("guard", "--env", "sandbox", "--url", sandbox.url, "--")
+            # A guard's twin would die with its host, too, and importing ccxt once more takes two seconds of a core.
+            guard = ("guard", "--no-twin", "--env", "sandbox", "--url", sandbox.url, "--")
             command = (*_COMMAND, *guard, sys.executable, "-c", _STRATEGY, sandbox.url)
             guards.append(_start(command, environment, stderr=subprocess.DEVNULL))
         for (name, credentials), each in zip(users.items(), guards, strict=True):

@@ -6,7 +6,9 @@ import math
 from datetime import datetime, timezone
 
 from okx_rfq_plugin.fleet.clocks import Reading
-from okx_rfq_plugin.fleet.records import Latch, newest
+from okx_rfq_plugin.fleet.records import OKX_WINDOW, Latch, newest
+
+_TOLD_WITHIN = 0.5  # seconds, within the one that the last cancel has to spare
 
 
 class Fence:
@@ -26,8 +28,9 @@ class Fence:
         self.latch: Latch | None = None
         self.trouble = "it was not renewed yet"
         self._sent: Reading | None = None
+        self._told = 0.0
 
-    def renewed(self, sent: Reading, latch: Latch | None) -> Latch | None:
+    def renewed(self, sent: Reading, latch: Latch | None, ahead: float | None = None) -> Latch | None:
         """Take in the store's answer to a renewal.
 
         The latch first: no moment lies between at which the new lease counts and the halt does not.
@@ -35,13 +38,16 @@ class Fence:
         Args:
             sent: the clocks before the renewal was sent.
             latch: the store's latch, which every answer carries.
+            ahead: as the store was told, the seconds that signatures are ahead of OKX's clock.
 
         Returns:
-            The latch to put back where the store has lost it. A halt is put back, a resume is not: in doubt the fleet
-            stays halted.
+            The latch to put back where the store has lost it. A halt is put back, and obeyed even where a later resume
+            is known, which the store has lost then; a resume is not: in doubt the fleet stays halted.
         """
+        if latch is not None and latch.halted and not (self.latch is not None and self.latch.halted):
+            self.latch = latch
         self.heard(latch)
-        self._sent = sent
+        self._sent, self._told = sent, max(0.0, ahead or 0.0)
         known = self.latch
         if known is not None and known.halted and (latch is None or latch.version < known.version):
             return known
@@ -60,13 +66,23 @@ class Fence:
         sent = self._sent
         return -math.inf if sent is None else self.lease - now.most_since(sent)
 
-    def refusal(self, now: Reading) -> str | None:
-        """Return why nothing may be created now; None where it may."""
+    def refusal(self, now: Reading, ahead: float | None = None) -> str | None:
+        """Return why nothing may be created now; None where it may.
+
+        Args:
+            now: the clocks.
+            ahead: seconds that the signature is ahead of OKX's clock; None where not known, or nothing is signed. The
+                last cancel for a dead member comes later by what the store was told of it, and by 30 s at most.
+        """
         latch = self.latch
         if latch is not None and latch.halted:
             return f"the fleet is halted since {_iso(latch.since)} by {latch.by}: {latch.reason}"
         if self.left(now) <= 0:
             return f"the lease of {self.lease:g} s in the fleet has lapsed ({self.trouble})"
+        if ahead is not None and ahead > OKX_WINDOW:
+            return f"it is dated {ahead:.0f} s ahead of OKX's clock, which takes {OKX_WINDOW:.0f} s"
+        if ahead is not None and ahead > self._told + _TOLD_WITHIN:
+            return f"it is dated {ahead:.1f} s ahead of OKX's clock, which the fleet is told with the next renewal"
         return None
 
 

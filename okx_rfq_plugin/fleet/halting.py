@@ -29,6 +29,8 @@ class Halting:
         self.resumed: Latch | None = None  # set by someone else since: the fleet is not halted any more
         self.certain = False  # every member obeys or has lapsed
         self.gave_up = False
+        self._confirmed = False  # the latch was seen after the last cancel
+        self._finished: Reading | None = None  # when it was looked for first
         self.sight = Sight()
         self.plans = {account: Plan(now, last=False) for account in accounts}
         self.waits = wait
@@ -50,6 +52,8 @@ class Halting:
             self._settle(now, certain=True)
         elif not self.certain and not self.gave_up and now.least_since(self._begun) > self._patience:
             self._settle(now, certain=False)
+        elif self.certain and self._has_canceled:
+            self._confirm(view, now)
         return missing
 
     def waiting(self, now: Reading) -> list[Member]:
@@ -77,8 +81,8 @@ class Halting:
     @property
     def is_done(self) -> bool:
         """Whether nothing is left to be done, well or not."""
-        settled = self.certain or self.gave_up
-        return self.resumed is not None or (settled and all(plan.is_done for plan in self.plans.values()))
+        settled = self._confirmed if self.certain else self.gave_up
+        return self.resumed is not None or (settled and self._has_canceled)
 
     @property
     def is_clean(self) -> bool:
@@ -116,8 +120,20 @@ class Halting:
         """The greatest version that any member has seen: a latch that is set again must be later."""
         return max((seen.beat.seen for seen in self.sight.seen.values() if seen.beat), default=0)
 
+    @property
+    def _has_canceled(self) -> bool:
+        return all(plan.is_done for plan in self.plans.values())
+
+    def _confirm(self, view: View | None, now: Reading) -> None:
+        # Someone may have resumed while the store did not answer.
+        self._finished = self._finished or now
+        self._confirmed = view is not None
+        if view is None and now.least_since(self._finished) > self._patience:
+            self.certain, self.gave_up = False, True
+
     def _settle(self, now: Reading, *, certain: bool) -> None:
         self.certain, self.gave_up, self._settled = certain, not certain, now
+        self._finished = None
         unseen = max(self.sight.patience, LEAST_LEASE * 7 / 6) - now.least_since(self._placed)
         for account, earlier in list(self.plans.items()):
             longer = _longer(self.sight, account)

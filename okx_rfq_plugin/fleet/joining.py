@@ -6,8 +6,9 @@ import asyncio
 from types import TracebackType
 from typing import Any
 
-from okx_rfq_plugin.fleet.accounts import account_of, account_of_async, ahead_of, ahead_of_async
+from okx_rfq_plugin.fleet.accounts import account_of, account_of_async
 from okx_rfq_plugin.fleet.membership import Membership
+from okx_rfq_plugin.fleet.okx_clock import OkxClock, clock_of, clock_of_async
 from okx_rfq_plugin.fleet.plugin import LEASE, PATIENCE, Joined, plugin
 from okx_rfq_plugin.installer import install
 
@@ -40,7 +41,7 @@ class join:  # in lower case, as contextlib names its own
     def __enter__(self) -> Membership:
         if not self._exchange.synchronous:
             raise TypeError(f"this {self._exchange.id} is asynchronous: `async with join(exchange, url):`")
-        membership = self._membership(account_of(self._exchange), ahead_of(self._exchange))
+        membership = self._membership(account_of(self._exchange), clock_of(self._exchange))
         membership.start(PATIENCE)
         return self._enter(membership)
 
@@ -53,7 +54,7 @@ class join:  # in lower case, as contextlib names its own
         if self._exchange.synchronous:
             raise TypeError(f"this {self._exchange.id} is synchronous: `with join(exchange, url):`")
         account = await account_of_async(self._exchange)
-        membership = self._membership(account, await ahead_of_async(self._exchange))
+        membership = self._membership(account, await clock_of_async(self._exchange))
         await asyncio.to_thread(membership.start, PATIENCE)
         return self._enter(membership)
 
@@ -62,8 +63,9 @@ class join:  # in lower case, as contextlib names its own
     ) -> None:
         await asyncio.to_thread(self._leave, error)
 
-    def _membership(self, account: str, ahead: Any) -> Membership:
-        return Membership(self._url, account, name=self._name, lease=self._lease, ahead=ahead)
+    def _membership(self, account: str, okx: OkxClock | None) -> Membership:
+        ahead = None if okx is None else okx.ahead(self._exchange)
+        return Membership(self._url, account, name=self._name, lease=self._lease, okx=okx, ahead=ahead)
 
     def _enter(self, membership: Membership) -> Membership:
         if not hasattr(self._exchange, "cancel_all_rfqs"):

@@ -8,11 +8,12 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from okx_rfq_plugin.fleet import clocks
 from okx_rfq_plugin.fleet.fence import Fence
+from okx_rfq_plugin.fleet.okx_clock import OkxClock
 from okx_rfq_plugin.fleet.records import CERTAIN, OKX_WINDOW, Beat, Member
 from okx_rfq_plugin.fleet.store import Latches, Store, StoreError
 
@@ -32,11 +33,19 @@ class Membership:
         account: as `accounts.account_of` returns it.
         name: of the member, for people.
         lease: seconds.
-        ahead: returns how far its signatures are ahead of OKX's clock, in seconds; None where not known.
+        okx: OKX's clock; None where not known.
+        ahead: seconds that signatures are ahead of it; None where not known.
     """
 
     def __init__(
-        self, url: str, account: str, *, name: str, lease: float, ahead: Callable[[], float] | None = None
+        self,
+        url: str,
+        account: str,
+        *,
+        name: str,
+        lease: float,
+        okx: OkxClock | None = None,
+        ahead: float | None = None,
     ) -> None:
         self.fence = Fence(lease)
         self.record = Member(
@@ -47,9 +56,10 @@ class Membership:
             account=account,
             lease=lease,
             joined=time.time(),
+            ahead=None if okx is None else ahead,
         )
         self.url = url
-        self.ahead = ahead
+        self._okx = okx
         self._store = Store(url, timeout=lease / 3)
         self._count = 0
         self._created: clocks.Reading | None = None  # when the last create was let through
@@ -75,12 +85,20 @@ class Membership:
     def again(self) -> Membership:
         """Return a new member of the same account: for a forked process, which must not live on its parent's lease."""
         record = self.record
-        return Membership(self.url, record.account, name=record.name, lease=record.lease, ahead=self.ahead)
+        okx, ahead = self._okx, record.ahead
+        return Membership(self.url, record.account, name=record.name, lease=record.lease, okx=okx, ahead=ahead)
 
-    def refusal(self) -> str | None:
-        """Return why nothing may be created now; None where it may, and then it counts as created."""
+    def refusal(self, exchange: Any = None) -> str | None:
+        """Return why nothing may be created now; None where it may, and then it counts as created.
+
+        Args:
+            exchange: the object that has signed it; None where nothing is signed yet.
+        """
         now = clocks.read()
-        reason = self.fence.refusal(now)
+        ahead = None if self._okx is None or exchange is None else self._okx.ahead(exchange)
+        reason = self.fence.refusal(now, ahead)
+        if ahead is not None and (self.record.ahead is None or self.record.ahead < ahead):
+            self.record = replace(self.record, ahead=round(ahead, 3))
         if reason is None:
             self._created = now
         return reason
@@ -109,6 +127,7 @@ class Membership:
         while not self._ending.is_set():
             began = time.monotonic()
             self._renew()
+            self._check_clock()
             latches = self._listen(latches, began + self.record.lease / 3)
         if latches is not None:
             latches.close()
@@ -125,9 +144,9 @@ class Membership:
             sent = clocks.read()
             self._count += 1
             try:
-                self.record = replace(self.record, ahead=self._how_far_ahead())
-                latch = self._store.renew(self.record, Beat(self._count, known))
-                lost = self.fence.renewed(sent, latch)
+                record = self.record
+                latch = self._store.renew(record, Beat(self._count, known, record.ahead))
+                lost = self.fence.renewed(sent, latch, record.ahead)
                 self._ready.set()
                 if lost is not None:
                     self._store.put_back(lost)
@@ -160,11 +179,12 @@ class Membership:
     def _seen(self) -> int:
         return 0 if self.fence.latch is None else self.fence.latch.version
 
-    def _how_far_ahead(self) -> float | None:
+    def _check_clock(self) -> None:
         try:
-            return None if self.ahead is None else round(self.ahead(), 3)
-        except Exception:  # the exchange object is the strategy's own
-            return None
+            if self._okx is not None:
+                self._okx.check()
+        except RuntimeError:  # no thread can be started now
+            logger.debug("fleet: OKX's clock is not asked for", exc_info=True)
 
     def _tell(self) -> None:
         reason = self.fence.refusal(clocks.read())

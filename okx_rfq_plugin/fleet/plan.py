@@ -53,7 +53,12 @@ class Plan:
         self._begun = now
 
     def succeed(self, earlier: Plan) -> None:
-        """Take the place of an earlier plan: its cancel that is on its way began too early to count here."""
+        """Take the place of an earlier plan: what it still owes stays owed, at its time.
+
+        Its cancel that is on its way began too early to count here.
+        """
+        shift = self.since.least_since(earlier.since)
+        self.steps = sorted({*self.steps, *(step - shift for step in earlier.steps if step > shift)})
         self._begun = earlier._begun
 
     def end(self, now: Reading, *, clean: bool) -> None:

@@ -8,14 +8,15 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ccxt.base.errors import OperationRejected
 
 from okx_rfq_plugin.fleet import clocks, tickets
-from okx_rfq_plugin.fleet.accounts import Identity, account_of, ahead_of, identity_of, sync_twin
+from okx_rfq_plugin.fleet.accounts import Identity, account_of, identity_of, sync_twin
 from okx_rfq_plugin.fleet.membership import Membership
+from okx_rfq_plugin.fleet.okx_clock import clock_of
 from okx_rfq_plugin.fleet.yielding import at_limit, at_limit_async
 from okx_rfq_plugin.hookspecs import hookimpl
 from okx_rfq_plugin.plugins import get_plugin_manager
@@ -47,13 +48,23 @@ class Joined:
         self.office = self._office()
         self.membership.start(PATIENCE)
 
+    def at_exit(self) -> None:
+        """Sign off at the end of the process, unless it has left something behind: then a watcher cancels."""
+        if self.membership.is_here:
+            self.membership.leave(sign_off=not self.membership.owes)
+
 
 class FleetPlugin:
     """Refuses what a fenced or halted member would create; shares cancels with other processes."""
 
     def __init__(self) -> None:
         self._joined: dict[Identity, list[Joined]] = {}
-        self._joining = threading.Lock()
+        self._forked()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forked)
+
+    def _forked(self) -> None:
+        self._joining = threading.Lock()  # the one that there was may be held by a thread that is not here
 
     def register(self) -> None:
         """Register with the package, once."""
@@ -65,6 +76,7 @@ class FleetPlugin:
     def add(self, exchange: Any, membership: Membership) -> Joined:
         """Take in a member that has started."""
         joined = Joined(membership, exchange)
+        atexit.register(joined.at_exit)
         self._joined.setdefault(identity_of(exchange), []).append(joined)
         return joined
 
@@ -73,6 +85,7 @@ class FleetPlugin:
         for all_of_them in self._joined.values():
             if joined in all_of_them:
                 all_of_them.remove(joined)
+        atexit.unregister(joined.at_exit)
         joined.office.close()
 
     def members_of(self, exchange: Any) -> list[Joined]:
@@ -84,10 +97,10 @@ class FleetPlugin:
         """Refuse what a fenced or halted member would create."""
         for joined in self._members_now(exchange, path):
             if not joined.membership.is_here:
-                with self._joining:
+                with self._one_joins(exchange, path):
                     if not joined.membership.is_here:
                         joined.again()
-            reason = joined.membership.refusal()
+            reason = joined.membership.refusal(exchange)
             if reason is not None:
                 raise _refused(exchange, path, reason)
 
@@ -113,20 +126,32 @@ class FleetPlugin:
         url = os.environ.get(VARIABLE)
         if members or not url:
             return members
-        with self._joining:
+        with self._one_joins(exchange, path):
             members = self.members_of(exchange)
             return members or [self._join_by_environment(exchange, path, url)]
+
+    @contextlib.contextmanager
+    def _one_joins(self, exchange: Any, path: str) -> Iterator[None]:
+        # In a signal handler this thread itself may be the one that joins: it must not wait for itself.
+        lock = self._joining
+        if not lock.acquire(timeout=PATIENCE):
+            raise _refused(exchange, path, "the fleet is being joined")
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _join_by_environment(self, exchange: Any, path: str, url: str) -> Joined:
         try:
             twin = sync_twin(exchange)
-            membership = Membership(url, account_of(twin), name=_name(), lease=LEASE, ahead=ahead_of(twin))
+            account, okx = account_of(twin), clock_of(twin)
+            ahead = None if okx is None else okx.ahead(exchange)
+            membership = Membership(url, account, name=_name(), lease=LEASE, okx=okx, ahead=ahead)
+            membership.start(PATIENCE)
         except Exception as error:
             reason = f"{VARIABLE} is set, and the fleet could not be joined ({type(error).__name__})"
             raise _refused(exchange, path, reason) from error
-        membership.start(PATIENCE)
         joined = self.add(exchange, membership)
-        atexit.register(_at_exit, membership)
         return joined
 
 
@@ -136,12 +161,6 @@ def _name() -> str:
 
 def _refused(exchange: Any, path: str, reason: str) -> OperationRejected:
     return OperationRejected(f"{exchange.id} {path}: nothing was sent, for {reason}")
-
-
-def _at_exit(membership: Membership) -> None:
-    # A process that has left something behind does not sign off: a watcher cancels it.
-    if membership.is_here:
-        membership.leave(sign_off=not membership.owes)
 
 
 def _without(plugin: FleetPlugin) -> Any:

@@ -67,6 +67,7 @@ class Beat(NamedTuple):
 
     number: int
     seen: int  # version of the latch that the member obeys, 0 for none
+    ahead: float | None = None  # as the member's, at this time
 
 
 class View(NamedTuple):
@@ -97,8 +98,8 @@ def from_text(kind: type[T], text: str) -> T | None:
 def beat_from_text(text: str) -> Beat | None:
     """Read a heartbeat; None for what is none."""
     try:
-        number, seen = json.loads(text)
-        return Beat(int(number), int(seen))
+        number, seen, *ahead = json.loads(text)
+        return Beat(int(number), int(seen), None if not ahead or ahead[0] is None else float(ahead[0]))
     except (ValueError, TypeError):
         return None
 

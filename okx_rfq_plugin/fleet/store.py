@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import secrets
+import select
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -36,6 +38,10 @@ _WATCHERS, _CANCELS = PREFIX + "watchers", PREFIX + "cancels"
 _BEAT = PREFIX + "beat:"
 _SETTING_OUT = 300  # milliseconds after OKX's window has opened, in which the one who waits for it sets out, or another
 _LEAST, _MOST = 50, 250  # milliseconds between two looks at another's cancel
+_NO_URL = (
+    "a store is named as redis://user:password@host:6379/0, rediss://... for TLS, or unix:///path; what a URL gives a"
+    " meaning is written as %23, %2F and so on in a password"
+)
 _KEPT = 10_000  # milliseconds that the outcome of a shared cancel is kept
 
 
@@ -57,14 +63,19 @@ class Store:
     def __init__(self, url: str, *, timeout: float) -> None:
         self.url = url
         # Never again by itself: who calls decides, and what a lost connection means is not for a library to hide.
-        self._client: Any = redis.Redis.from_url(
-            url,
-            decode_responses=True,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            retry=Retry(NoBackoff(), 0),
-            retry_on_timeout=False,
-        )
+        options = {
+            "decode_responses": True,
+            "socket_timeout": timeout,
+            "socket_connect_timeout": timeout,
+            "retry": Retry(NoBackoff(), 0),
+            "retry_on_timeout": False,
+        }
+        self._client: Any = None
+        with suppress(ValueError, TypeError, AttributeError):  # their words may quote the password
+            self._client = redis.Redis.from_url(url, **options)
+        if self._client is None:
+            raise ValueError(_NO_URL)
+        self._client.connection_pool.connection_kwargs |= options  # what the URL says otherwise does not count
         self._known: dict[str, Member] = {}
 
     def ping(self) -> None:
@@ -78,6 +89,15 @@ class Store:
             self.ping()
         finally:
             self.close()
+
+    def has_answered(self) -> bool:
+        """Whether an answer is here that the thread which asked has not read yet; for any thread."""
+        try:
+            # redis-py has no public name for it: where it is another one day, the answer is "no".
+            (connection,) = self._client.connection_pool._in_use_connections
+            return bool(select.select([connection._sock], [], [], 0)[0])
+        except (AttributeError, RuntimeError, TypeError, ValueError, OSError):
+            return False
 
     def close(self) -> None:
         """Close the connection; the next call opens another."""
@@ -107,7 +127,8 @@ class Store:
                 texts = self._client.hmget(_MEMBERS, unknown)
             members = [from_text(Member, text or "") for text in texts]
             self._known |= {member.id: member for member in members if member is not None}
-        self._known = {member_id: self._known[member_id] for member_id in beats if member_id in self._known}
+        known = self._known
+        self._known = {each: _as_of(known[each], beat) for each, beat in beats.items() if each in known}
         return View(epoch, from_text(Latch, latch), beats, dict(self._known))
 
     def set_latch(self, *, halted: bool, reason: str, by: str, floor: int = 0) -> Latch:
@@ -222,10 +243,18 @@ class Latches:
             self._pubsub.close()
 
 
+def _as_of(member: Member, beat: Beat | None) -> Member:
+    return member if beat is None or beat.ahead == member.ahead else replace(member, ahead=beat.ahead)
+
+
 def without_password(words: str, url: str) -> str:
-    """Take a URL's password out of a text."""
-    password = urlsplit(url).password
-    return words.replace(password, "***") if password else words
+    """Take the passwords that a URL holds out of a text, as they are written and as they are meant."""
+    parts = urlsplit(url)
+    hidden = {parts.password, *(value for name, value in parse_qsl(parts.query) if "password" in name)}
+    for password in hidden - {None, ""}:
+        for text in {str(password), unquote(str(password))}:
+            words = words.replace(text, "***")
+    return words
 
 
 def _ticket_keys(group: str) -> tuple[str, str, str, str]:

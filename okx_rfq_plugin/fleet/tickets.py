@@ -19,7 +19,7 @@ from okx_rfq_plugin.fleet.records import WINDOW
 from okx_rfq_plugin.fleet.store import Store, StoreError
 
 BUDGET = 0.05  # seconds that a cancel waits for the store at a time, then it goes on as without it
-PATIENCE = 0.5  # the same, after OKX's window has opened for one who waits for another's cancel
+UNREAD = 0.25  # seconds that it waits for its own thread, where the store has answered and this machine is busy
 LONGEST = 10.0  # seconds that a cancel is shared at most: OKX's window, leaders that fail, and others in their place
 _MOST = 3  # own requests that OKX may take for one too many, before the cancel goes on by itself
 _GOODBYE = 2.0  # seconds that closing may take
@@ -37,7 +37,7 @@ class Question:
     def __init__(self, ask: Callable[[Store], Any], waker: Any, undo: Callable[[Store], Any] | None = None) -> None:
         self.ask, self.waker, self.undo = ask, waker, undo
         self.answer: Any = None
-        self.given_up = False
+        self.asked = self.given_up = False
 
 
 class Office:
@@ -62,6 +62,10 @@ class Office:
         """Have a question asked; its waker is woken when the answer is there, or never."""
         self._questions.put(question)
         return question
+
+    def is_answered(self, question: Question) -> bool:
+        """Whether the store has answered, and the thread has not read it yet."""
+        return question.asked and question.answer is None and self._store.has_answered()
 
     def close(self) -> None:
         """End the thread."""
@@ -98,6 +102,7 @@ class Office:
 
     def _ask(self, question: Question) -> None:
         with suppress(StoreError):
+            question.asked = True
             question.answer = question.ask(self._store)
             question.waker.wake()
             if question.given_up and question.undo is not None:
@@ -123,7 +128,7 @@ def share(office: Office, now: Callable[[], float]) -> Generator[Step, Any, Rece
     while now() < until:
         answer = yield "ask", lambda store: store.enter(office.group, ticket), leave
         if answer and answer[0] == "wait":
-            silence = now() + answer[1] / 1000 + PATIENCE
+            silence = now() + answer[1] / 1000 + BUDGET
             # Not all of a crowd at once.
             yield "sleep", (answer[1] + answer[2] * (0.5 + random.random())) / 1000
             continue
@@ -142,7 +147,7 @@ def share(office: Office, now: Callable[[], float]) -> Generator[Step, Any, Rece
             yield "tell", _end(office, ticket, "back")
         outcome = yield "send", True
         if outcome is LIMITED:
-            limited, silence = limited + 1, now() + WINDOW + PATIENCE
+            limited, silence = limited + 1, now() + WINDOW + BUDGET
             until = max(until, silence + WINDOW) if limited <= _MOST else begun
             yield "tell", _end(office, ticket, "full")
         elif outcome is FAILED:
@@ -186,6 +191,8 @@ def run(office: Office, send: Callable[[bool], Receipt | None], clock: Clock = S
         if what == "ask":
             question = office.put(Question(how[0], Waker(), how[1]))
             clock.sleep(BUDGET, question.waker)
+            if office.is_answered(question):
+                clock.sleep(UNREAD, question.waker)
             question.given_up, result = True, question.answer
         elif what == "sleep":
             clock.sleep(how[0], Waker())
@@ -214,6 +221,8 @@ async def run_async(
         if what == "ask":
             question = office.put(Question(how[0], AsyncWaker(), how[1]))
             await clock.asleep(BUDGET, question.waker)
+            if office.is_answered(question):
+                await clock.asleep(UNREAD, question.waker)
             question.given_up, result = True, question.answer
         elif what == "sleep":
             await clock.asleep(how[0], AsyncWaker())

@@ -85,9 +85,9 @@ class Watch:
         return Event("lapsed", member.account, member)
 
     def _plan(self, account: str, now: Reading, longer: float) -> None:
-        # A new lapse begins anew; what an earlier one still needs is later than that at no step.
+        # A lapse has its own steps; those that an earlier one is still due are not put off by it.
         earlier = self.plans.get(account)
-        plan = self.plans[account] = Plan(now, longer=max(longer, earlier.longer if earlier else 0.0))
+        plan = self.plans[account] = Plan(now, longer=longer)
         if earlier is not None:
             plan.succeed(earlier)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from support.fleet_world import Process, Proxy, create, fleet, is_stopped, kill, strategy, watcher
+from support.fleet_world import Process, Proxy, cancels, create, fleet, is_stopped, kill, strategy, watcher
 from support.waiting import eventually
 
 from okx_rfq_plugin.fleet.server import EmbeddedServer
@@ -190,3 +190,26 @@ def test_a_fault_of_the_store_alone_cancels_nothing(
 
         assert not {"lapsed", "canceled"} & set(watching.heard)
         assert 2 == len(sandbox.rfqs("active"))
+
+
+@pytest.mark.parametrize("by", ["halt", "watcher"])
+def test_what_was_let_through_before_is_too_old_for_okx(store: EmbeddedServer, sandbox: Sandbox, by: str) -> None:
+    """Stopped between the fence and the wire until the last cancel: it is sent then, and OKX refuses it with 50102."""
+    with strategy(sandbox, store.url) as alpha:
+        create(alpha)
+        alpha.send("create and hold")
+        assert eventually(lambda: is_stopped(alpha))
+        if by == "halt":
+            with fleet("halt", sandbox, store.url, "--reason", "test") as halt:
+                assert 0 == halt.process.wait(90)
+        else:
+            with watcher(sandbox, store.url) as watching:
+                watching.until("finished")
+        canceled = cancels(sandbox)
+
+        alpha.signal(signal.SIGCONT)
+
+        answer = alpha.next()
+        assert "too old" == answer[0]
+        assert "50102" in answer[1]
+        assert ([], canceled) == (sandbox.rfqs("active"), cancels(sandbox))

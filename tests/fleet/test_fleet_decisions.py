@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -46,14 +47,31 @@ def view(*beats: tuple[Member, Beat | None], epoch: str = "1", latch: Latch | No
     [
         (Reading(2.0, 2.0, 2.0), 2.0),
         (Reading(0.0, 60.0, 60.0), 60.0),  # suspended
+        (Reading(0.0, 60.0, 0.0), 60.0),  # and the wall clock was not set when it went on
         (Reading(0.0, 0.0, 60.0), 60.0),  # a virtual machine was paused
-        (Reading(2.0, 2.0, -3600.0), 2.0),  # the wall clock was set back
+        (Reading(2.0, 2.0, -3600.0), math.inf),  # the wall clock was set back, and tells of no pause
+        (Reading(2.0, 2.0, 1.4), math.inf),
+        (Reading(2.0, 2.0, 1.6), 2.0),  # it was slewed
         (Reading(2.0, 2.0, 3600.0), 3600.0),  # and forward
     ],
 )
 def test_the_clock_that_moved_most_counts(later: Reading, seconds: float) -> None:
     """A lease is as old as the clock that moved most says."""
     assert seconds == later.most_since(at(0.0))
+
+
+def test_the_time_that_has_passed_for_certain_is_monotonic() -> None:
+    """Neither a suspension nor a clock that is set brings a cancel forward."""
+    assert 2.0 == Reading(2.0, 60.0, 3600.0).least_since(at(0.0))
+
+
+def test_each_clock_is_the_one_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CLOCK_BOOTTIME is not the monotonic clock under another name."""
+    monkeypatch.setattr("time.monotonic", lambda: 1.0)
+    monkeypatch.setattr("time.clock_gettime", {time.CLOCK_BOOTTIME: 2.0}.__getitem__)
+    monkeypatch.setattr("time.time", lambda: 3.0)
+
+    assert Reading(1.0, 2.0, 3.0) == read()
 
 
 def test_clocks_of_this_machine_go_on() -> None:
@@ -90,6 +108,42 @@ def test_a_halted_member_is_told_why() -> None:
     fence.renewed(at(0.0), HALTED)
 
     assert "the fleet is halted since 2026-09-21T14:13:20Z by ops: risk limit" == fence.refusal(at(1.0))
+
+
+@pytest.mark.parametrize(
+    ("told", "ahead", "words"),
+    [
+        (None, None, None),
+        (0.0, 0.4, None),
+        (-20.0, 0.4, None),
+        (0.0, 0.6, "which the fleet is told with the next renewal"),
+        (20.0, 20.4, None),
+        (45.0, 29.0, None),
+        (45.0, 45.0, "45 s ahead of OKX's clock, which takes 30 s"),
+        (0.0, -3600.0, None),
+    ],
+)
+def test_a_signature_is_no_further_ahead_than_the_fleet_was_told(
+    told: float | None, ahead: float | None, words: str | None
+) -> None:
+    """The last cancel waits for what was told, 30 s at most: what OKX would take for longer is not sent."""
+    fence = Fence(3.0)
+    fence.renewed(at(0.0), None, told)
+
+    said = fence.refusal(at(1.0), ahead)
+
+    assert said is None if words is None else words in str(said)
+
+
+@pytest.mark.parametrize("version", [6, 7, 8])
+def test_a_halt_in_the_store_is_obeyed_whatever_was_known(version: int) -> None:
+    """A store that has lost its data and whose clock is behind halts with a version below that of an earlier resume."""
+    fence = Fence(3.0)
+    fence.heard(Latch(7, False, "over", "ops", 0.0))
+
+    fence.renewed(at(0.0), Latch(version, True, "risk limit", "ops", 0.0))
+
+    assert "halted" in str(fence.refusal(at(1.0)))
 
 
 def test_a_fence_says_what_went_wrong() -> None:
@@ -195,6 +249,23 @@ def test_a_break_gives_everyone_the_whole_lease_again(broken: str) -> None:
     assert [] == sight.lapsed(at(5.0))
 
 
+def test_what_a_member_tells_later_counts() -> None:
+    """Such as that its signatures are ahead by now."""
+    sight = Sight()
+    sight.look(view((MEMBER, Beat(1, 0))), at(0.0))
+
+    sight.look(view((replace(MEMBER, ahead=20.0), Beat(2, 0, 20.0))), at(0.25))
+
+    assert 20.0 == sight.seen["m1"].member.ahead
+
+
+@pytest.mark.parametrize(("text", "beat"), [("[3, 7]", Beat(3, 7)), ("[3, 7, 1.5]", Beat(3, 7, 1.5))])
+def test_heartbeats_of_an_earlier_version_are_read(text: str, beat: Beat) -> None:
+    """They do not say how far ahead signatures are: then 30 s are added."""
+    assert beat == beat_from_text(text)
+    assert beat == beat_from_text(to_text(beat))
+
+
 def test_nothing_has_lapsed_while_the_store_is_silent() -> None:
     """Not even one that would have."""
     sight = Sight()
@@ -272,7 +343,7 @@ def test_a_cancel_that_was_not_clean_is_repeated_a_second_later() -> None:
 
 
 def test_a_cancel_that_began_before_the_lapse_does_not_count() -> None:
-    """A new lapse while a cancel is on its way begins anew."""
+    """A new lapse while a cancel is on its way has its own steps; the earlier one's last is still due at its time."""
     earlier = Plan(at(0.0))
     earlier.begin(at(0.0))
     plan = Plan(at(5.0))
@@ -280,7 +351,7 @@ def test_a_cancel_that_began_before_the_lapse_does_not_count() -> None:
 
     assert not plan.is_due(at(5.0))
     plan.end(at(6.0), clean=True)
-    assert [0.0, 2.0, 31.0] == plan.steps
+    assert [0.0, 2.0, 26.0, 31.0] == plan.steps
 
 
 def test_a_plan_without_the_last_step() -> None:
@@ -318,8 +389,8 @@ def test_who_comes_back_may_lapse_again() -> None:
     assert ["lapsed", "canceled", "canceled"] == run(watch, 8.25, 14.0, view((MEMBER, Beat(2, 0))))
 
 
-def test_a_later_lapse_of_another_member_starts_the_steps_anew() -> None:
-    """And waits no less than the first one needed."""
+def test_a_later_lapse_of_another_member_puts_nothing_off() -> None:
+    """It has its own steps, and those of the earlier ones stay due at their time."""
     watch = Watch(frozenset({"demo:1"}))
     twin = Member("m3", "gamma", "host3", 44, "demo:1", 3.0, 0.0, 0.0)
     ahead = replace(MEMBER, ahead=20.0)
@@ -328,7 +399,7 @@ def test_a_later_lapse_of_another_member_starts_the_steps_anew() -> None:
 
     run(watch, 6.25, 10.0, view((ahead, Beat(1, 0)), (twin, Beat(2, 0))))
 
-    assert [51.0] == [step for step in watch.plans["demo:1"].steps if step > 2.0]
+    assert [25.75, 31.0, 45.75] == [step for step in watch.plans["demo:1"].steps if step > 2.0]
 
 
 def test_a_store_that_comes_and_goes_is_blindness_too() -> None:

@@ -9,10 +9,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
-from support.fleet_model import LEASE, TICK, Host, World
+from support.fleet_model import ACCOUNTS, LEASE, TICK, Host, Looker, World
 
-ACCOUNTS = st.sampled_from(["demo:1", "demo:2"])
 PICK = st.integers(min_value=0, max_value=7)
+AWAY = st.sampled_from(["stopped", "suspended", "paused"])
+APART = st.sampled_from([0.0, 3600.0, -3600.0])  # seconds between the wall clocks of two hosts
+STEP = st.sampled_from([-3600.0, -40.0, -2.0, 2.0, 20.0, 40.0, 3600.0])  # by which a wall clock is set
 
 
 def ticks(world: World, seconds: float) -> None:
@@ -26,17 +28,21 @@ class Desk(RuleBasedStateMachine):
     @initialize(
         watchers=st.integers(1, 2),
         ahead=st.sampled_from([0.0, -20.0, 0.5, 25.0]),
+        offsets=st.tuples(APART, APART),
         on_blind=st.sampled_from(["alarm", "cancel"]),
     )
-    def begin(self, watchers: int, ahead: float, on_blind: str) -> None:
+    def begin(self, watchers: int, ahead: float, offsets: tuple[float, float], on_blind: str) -> None:
         self.world = World(watchers=watchers, on_blind=on_blind)
         self.world.busy = True
-        self.world.start("demo:1", ahead)
-        self.world.start("demo:2")
+        self.world.start("demo:1", ahead, offsets[0])
+        self.world.start("demo:2", offset=offsets[1])
         self.image: Any = self.world.store.image()
 
     def host(self, pick: int) -> Host:
         return self.world.hosts[pick % len(self.world.hosts)]
+
+    def watcher(self, pick: int) -> Looker | None:
+        return self.world.watchers[pick % len(self.world.watchers)] if self.world.watchers else None
 
     @rule(ticks=st.integers(1, 24))
     def time_passes(self, ticks: int) -> None:
@@ -53,18 +59,40 @@ class Desk(RuleBasedStateMachine):
         self.world.sign(self.host(pick), delay)
 
     @precondition(lambda self: len(self.world.hosts) < 6)
-    @rule(account=ACCOUNTS)
-    def a_member_joins(self, account: str) -> None:
-        self.world.start(account)
+    @rule(account=st.sampled_from(ACCOUNTS), offset=APART)
+    def a_member_joins(self, account: str, offset: float) -> None:
+        self.world.start(account, offset=offset)
 
-    @rule(pick=PICK, state=st.sampled_from(["stopped", "suspended", "paused", "dead"]))
+    @rule(pick=PICK, state=AWAY | st.just("dead"))
     def a_host_stops(self, pick: int, state: str) -> None:
         host = self.host(pick)
         if host.state == "running":
             host.state = state
             self.world.only_the_store_failed = False
 
-    @rule(pick=PICK, state=st.sampled_from(["stopped", "suspended", "paused"]), seconds=st.integers(3, 50))
+    @rule(pick=PICK, by=STEP)
+    def the_clock_of_a_host_is_set(self, pick: int, by: float) -> None:
+        self.world.check(self.host(pick))  # what is signed is dated by the clock as it was
+        self.host(pick).clocks.set(by)
+
+    @rule(pick=PICK, by=STEP)
+    def the_clock_of_a_watcher_is_set(self, pick: int, by: float) -> None:
+        if watcher := self.watcher(pick):
+            watcher.clocks.set(by)
+            watcher.sees_since = self.world.now  # it cannot tell that from a pause
+
+    @rule(pick=PICK, state=AWAY, seconds=st.integers(1, 50))
+    def a_watcher_sleeps(self, pick: int, state: str, seconds: int) -> None:
+        if watcher := self.watcher(pick):
+            watcher.clocks.state = state
+            ticks(self.world, seconds)
+            watcher.clocks.go_on()
+
+    @rule(by=STEP)
+    def the_clock_of_who_halts_is_set(self, by: float) -> None:
+        self.world.halter.set(by)
+
+    @rule(pick=PICK, state=AWAY, seconds=st.integers(3, 50))
     def a_host_sleeps(self, pick: int, state: str, seconds: int) -> None:
         self.a_host_stops(pick, state)
         ticks(self.world, seconds)
@@ -83,8 +111,7 @@ class Desk(RuleBasedStateMachine):
     def a_host_goes_on(self, pick: int) -> None:
         host = self.host(pick)
         if host.state in ("stopped", "suspended", "paused"):
-            host.state = "running"
-            host.wall = self.world.now
+            host.clocks.go_on()
 
     @rule(pick=PICK, connected=st.booleans())
     def a_host_is_cut_off(self, pick: int, connected: bool) -> None:
@@ -124,10 +151,10 @@ class Desk(RuleBasedStateMachine):
 
     @rule(pick=PICK)
     def a_watcher_dies(self, pick: int) -> None:
-        if self.world.watches:
-            self.world.watches.pop(pick % len(self.world.watches))
+        if self.world.watchers:
+            self.world.watchers.pop(pick % len(self.world.watchers))
 
-    @precondition(lambda self: len(self.world.watches) < 3)
+    @precondition(lambda self: len(self.world.watchers) < 3)
     @rule()
     def a_watcher_starts(self) -> None:
         self.world.start_watcher()
@@ -157,7 +184,7 @@ def test_no_interleaving_breaks_a_guarantee(examples: int) -> None:
 
 @pytest.mark.exhaustive
 def test_no_interleaving_of_very_many_breaks_a_guarantee() -> None:
-    """The same, longer and more often."""
+    """The same, longer and more often: half a minute of a core."""
     run_state_machine_as_test(Desk, settings=settings(max_examples=400, stateful_step_count=60, **SETTINGS))
 
 
@@ -265,7 +292,7 @@ def test_who_was_away_longer_than_its_lease_is_fenced(state: str, seconds: int) 
     host.state, world.only_the_store_failed = state, False
     ticks(world, seconds)
 
-    host.state, host.wall = "running", world.now
+    host.clocks.go_on()
     world.sign(host, 0.0)
     world.check(host)
     assert world.rfqs[-1].state == "refused"
@@ -362,6 +389,23 @@ def test_a_halt_is_obeyed_by_who_has_seen_a_later_resume(fault: str) -> None:
     assert world.halted_for_certain
 
 
+def test_a_resume_reaches_who_was_cut_off() -> None:
+    """With its next renewal."""
+    world = World()
+    host = world.start("demo:1")
+    ticks(world, 5.0)
+    world.halt(wait=False)
+    ticks(world, 10.0)
+    host.connected, world.only_the_store_failed = False, False
+    world.resume()
+    ticks(world, 5.0)
+
+    host.connected = True
+    ticks(world, 2.0)
+
+    assert host.refusal() is None
+
+
 def test_a_halt_that_someone_lifts_is_not_clean() -> None:
     """Who halts is told that it was resumed meanwhile."""
     world = World()
@@ -403,7 +447,7 @@ def test_a_watcher_that_starts_sees_who_died_before() -> None:
     world.sign(host, 0.0)
     world.check(host)
     world.tick()
-    world.watches.clear()
+    world.watchers.clear()
     host.state, world.only_the_store_failed = "dead", False
     ticks(world, 60.0)
     assert world.rfqs[0].state == "active"
@@ -430,3 +474,33 @@ def test_a_cancel_that_fails_is_repeated_until_it_is_true() -> None:
 
     assert {} == world.store.members
     assert not any(rfq.may_come_alive(world.now) for rfq in world.rfqs)
+
+
+def test_a_halt_is_clean_only_if_the_store_says_so_at_its_end() -> None:
+    """Someone may have resumed while it did not answer."""
+    world = World()
+    world.start("demo:1")
+    ticks(world, 5.0)
+    world.halt(wait=True)
+    halting = world.halting
+    ticks(world, 5.0)
+
+    world.store.up = False
+    ticks(world, 60.0)
+
+    assert halting is not None
+    assert (True, False) == (halting.is_done, halting.is_clean)
+
+
+def test_a_halt_waits_for_signatures_that_are_ahead() -> None:
+    """What was signed 25 s ahead of OKX's clock may come alive for as much longer."""
+    world = World()
+    host = world.start("demo:1", 25.0)
+    ticks(world, 5.0)
+    world.sign(host, 50.0)
+    world.check(host)
+
+    world.halt(wait=True)
+    ticks(world, 75.0)
+
+    assert world.halted_for_certain

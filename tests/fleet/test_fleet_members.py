@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from typing import Any
 
 import ccxt
@@ -13,8 +14,8 @@ from support.command import PATIENCE, environment, invoke, keys, okx_rfq
 from support.waiting import eventually
 
 from okx_rfq_plugin.fleet import guarded_environment, join
-from okx_rfq_plugin.fleet.accounts import Ahead
 from okx_rfq_plugin.fleet.clocks import Reading
+from okx_rfq_plugin.fleet.okx_clock import OkxClock, clock_of
 from okx_rfq_plugin.fleet.server import EmbeddedServer
 from okx_rfq_plugin.fleet.store import Store, StoreError
 from okx_rfq_plugin.sandbox import Sandbox
@@ -189,12 +190,66 @@ def test_signatures_ahead_of_okxs_clock_are_noticed(exchange: Any) -> None:
     """Also those that a clock set forward, or a time difference of ccxt's, has put ahead after joining."""
     exchange.milliseconds = lambda: 1_000_020_000
     reading = Reading(10.0, 10.0, 0.0)
-    ahead = Ahead(exchange, 1_000_000_000, reading, lambda: reading)
-    assert pytest.approx(20.0) == ahead()
+    okx = OkxClock(1_000_000_000, reading, read=lambda: reading)
+    assert pytest.approx(20.0) == okx.ahead(exchange)
 
     exchange.options["timeDifference"] = 20_000
 
-    assert pytest.approx(0.0) == ahead()
+    assert pytest.approx(0.0) == okx.ahead(exchange)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_okx_is_asked_again_when_the_clocks_part(answers: bool) -> None:
+    """After a pause of a virtual machine its time is not what it was thought; once in five seconds at most."""
+    readings = [Reading(10.0, 10.0, 1000.0)]
+    asked: list[int] = []
+
+    def ask() -> int:
+        asked.append(1)
+        return 1_100_000 if answers else int("nothing")
+
+    okx = OkxClock(1_000_000, readings[0], ask, lambda: readings[-1])
+    okx.check()
+    assert [] == asked
+    readings.append(Reading(11.0, 11.0, 1100.0))
+    assert okx.has_parted
+
+    okx.check()
+    assert eventually(lambda: asked and okx.has_parted != answers)
+    okx.check()
+    readings.append(Reading(17.0, 17.0, 1106.0))
+    okx.check()
+
+    assert eventually(lambda: len(asked) == (1 if answers else 2))
+
+
+def test_okx_is_asked_again_by_an_object_of_its_own(exchange: Any, sandbox: Sandbox) -> None:
+    """The strategy's may be in use by another thread, or by a loop."""
+    okx = clock_of(exchange)
+    assert okx is not None and okx._ask is not None  # noqa: PT018 - for mypy
+    exchange.session.close()
+    exchange.session = None
+
+    assert abs(okx._ask() / 1000 - time.time()) < PATIENCE
+
+
+@pytest.mark.parametrize("seconds", [20, 3600])
+def test_who_signs_ahead_of_okx_tells_so_first(store: EmbeddedServer, exchange: Any, seconds: int) -> None:
+    """The first such create is refused, and what OKX would take within 30 s goes out once the store knows of it."""
+    with join(exchange, store.url) as member:
+        exchange.private_post_rfq_create_rfq(RFQ)
+        exchange.options["timeDifference"] = -1000 * seconds
+
+        with pytest.raises(ccxt.OperationRejected, match="ahead of OKX's clock"):
+            exchange.private_post_rfq_create_rfq(RFQ)
+
+        (told,) = (Store(store.url, timeout=5.0),)
+        assert eventually(lambda: (told.look().members[member.record.id].ahead or 0.0) > seconds - 1)
+        told.close()
+        if seconds < 30:
+            assert eventually(lambda: member.refusal(exchange) is None)
+        else:
+            assert "which takes 30 s" in str(member.refusal(exchange))
 
 
 def test_a_store_that_refuses_is_a_store_error(store: EmbeddedServer) -> None:

@@ -18,17 +18,18 @@ import ccxt.async_support
 import pytest
 from rich.console import Console
 from support.command import VARIABLES, invoke, plain
+from support.fleet_world import Proxy
 from support.waiting import eventually
 
 from okx_rfq_plugin import install
 from okx_rfq_plugin.cli import fleet as verbs
 from okx_rfq_plugin.fleet import clocks, server
-from okx_rfq_plugin.fleet.accounts import ahead_of, ahead_of_async
 from okx_rfq_plugin.fleet.cancels import Cancels, Outcome
 from okx_rfq_plugin.fleet.clocks import Reading
 from okx_rfq_plugin.fleet.halt import HaltRun
 from okx_rfq_plugin.fleet.halting import Halting
 from okx_rfq_plugin.fleet.membership import Membership
+from okx_rfq_plugin.fleet.okx_clock import clock_of, clock_of_async
 from okx_rfq_plugin.fleet.plugin import FleetPlugin
 from okx_rfq_plugin.fleet.records import Beat, Latch, Member, View
 from okx_rfq_plugin.fleet.server import EmbeddedServer, ServerMissing
@@ -87,18 +88,18 @@ def test_the_first_create_joins(store: EmbeddedServer, sandbox: Sandbox, here: S
     monkeypatch.setenv("OKX_RFQ_FLEET", store.url)
     monkeypatch.setenv("OKX_RFQ_FLEET_NAME", "gamma")
     left: list[Any] = []
-    monkeypatch.setattr("atexit.register", lambda *call: left.append(call))
+    monkeypatch.setattr("atexit.register", left.append)
     plugin, exchange = FleetPlugin(), sandbox.exchange(ccxt.okx)
 
     for _ in range(2):
         plugin.rfq_creating(exchange, CREATE)
 
     assert ["gamma"] == [member.name for member in here.look().members.values()]
-    ((end, membership),) = left
-    assert membership.owes
-    end(membership)
-    assert eventually(lambda: here.look().members), "it has not signed off"
     (joined,) = plugin.members_of(exchange)
+    assert joined.membership.owes
+    (end,) = left
+    end()
+    assert eventually(lambda: here.look().members), "it has not signed off"
     plugin.remove(joined)
 
 
@@ -122,11 +123,11 @@ def test_a_clock_that_cannot_be_read_is_not_known(sandbox: Sandbox) -> None:
         exchange = sandbox.exchange(ccxt.async_support.okx)
         exchange.timeout_on_exit = 0
         try:
-            return await ahead_of_async(exchange)
+            return await clock_of_async(exchange)
         finally:
             await exchange.close()
 
-    assert None is ahead_of(sandbox.exchange(ccxt.okx))
+    assert None is clock_of(sandbox.exchange(ccxt.okx))
     assert None is asyncio.run(asked())
 
 
@@ -200,7 +201,7 @@ def test_a_store_that_returns_no_latch_is_in_error(here: Store, monkeypatch: pyt
 
 def test_a_cancel_long_after_the_create_makes_it_owe_nothing() -> None:
     """What was signed before may come alive for half a minute; after that a clean cancel is certain."""
-    member = Membership("redis://127.0.0.1:1/0", "demo:1", name="alpha", lease=3.0, ahead=lambda: 1 / 0)
+    member = Membership("redis://127.0.0.1:1/0", "demo:1", name="alpha", lease=3.0)
     now = clocks.read()
     member.fence.renewed(now, None)
     assert None is member.refusal()
@@ -211,7 +212,18 @@ def test_a_cancel_long_after_the_create_makes_it_owe_nothing() -> None:
     member.canceled(Reading(*(moment + 60 for moment in now)))
 
     assert not member.owes
-    assert None is member._how_far_ahead()
+
+
+def test_a_lease_counts_from_before_the_renewal_was_sent(proxy: Proxy) -> None:
+    """The store takes half a second to answer: of six seconds no more than five and a half are left then."""
+    proxy.delay = 0.5
+    member = Membership(proxy.url, "demo:1", name="alpha", lease=6.0)
+    member.start(60.0)
+    left = member.fence.left(clocks.read())
+    proxy.delay = 0.0
+    member.leave(sign_off=False)
+
+    assert left <= 5.5
 
 
 # Halts

@@ -35,13 +35,18 @@ import ccxt, okx_rfq_plugin
 from okx_rfq_plugin.fleet import join
 
 class Stopping(ccxt.okx):
-    stops = False
+    command = ""
 
     def sign(self, path, *args, **kwargs):
         signed = super().sign(path, *args, **kwargs)
-        if self.stops and path == "rfq/create-rfq":
-            os.kill(os.getpid(), signal.SIGSTOP)  # signed, and not sent yet
+        if self.command == "create and stop" and path == "rfq/create-rfq":
+            os.kill(os.getpid(), signal.SIGSTOP)  # signed, and the fence is not asked yet
         return signed
+
+    def fetch(self, url, *args, **kwargs):
+        if self.command == "create and hold" and url.endswith("rfq/create-rfq"):
+            os.kill(os.getpid(), signal.SIGSTOP)  # let through by the fence, and not sent yet
+        return super().fetch(url, *args, **kwargs)
 
 def say(*words):
     print(json.dumps(words), flush=True)
@@ -59,7 +64,7 @@ def follow():
     say("ready")
     for line in sys.stdin:
         command = line.strip()
-        exchange.stops = command == "create and stop"
+        exchange.command = command
         try:
             if command.startswith("create"):
                 exchange.private_post_rfq_create_rfq({"counterparties": ["WAGMI"], "legs": [
@@ -73,6 +78,8 @@ def follow():
                 return
         except ccxt.OperationRejected as error:
             say("refused", str(error))
+        except ccxt.InvalidNonce as error:
+            say("too old", str(error))
         except ccxt.RateLimitExceeded:
             say("too often")
 
