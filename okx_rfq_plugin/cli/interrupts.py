@@ -112,8 +112,7 @@ class Interrupts:
     def _hear(self, signum: int, frame: FrameType | None) -> None:
         if self._over or self.reason or (signum == _HANGUP and self._agreed) or not self._is_meant(signum):
             return
-        limit = signum == getattr(signal, "SIGALRM", None)
-        self.reason = f"it did not end in {self._timeout:g} s (--timeout)" if limit else "it was interrupted"
+        self.reason = self._words(limited=signum == getattr(signal, "SIGALRM", None))
         if self._stop is not None:
             self._stop()
         else:
@@ -125,20 +124,23 @@ class Interrupts:
         # SIGUSR1 and the like are somebody's mistake, and no wish to give a cancel up.
         return signum in (signal.SIGINT, signal.SIGTERM, _HANGUP, getattr(signal, "SIGQUIT", None))
 
+    def _words(self, *, limited: bool) -> str:
+        return f"it did not end in {self._timeout:g} s (--timeout)" if limited else "it was interrupted"
+
     def _wake(self, byte: bytes) -> None:
         os.write(self._writer, byte)
 
-    def _end(self, force: Callable[[str, bool], int], *, speaks: bool) -> None:
+    def _end(self, force: Callable[[str, bool], int], reason: str, *, speaks: bool) -> None:
         code = MAY_BE_CANCELED
         try:
-            code = force(self.reason or "it was interrupted", speaks)
+            code = force(self.reason or reason, speaks)
         finally:
             os._exit(code)
 
     def _watch(self) -> None:
         """Begin to count at the first signal, or send one at the time limit."""
         limit_at = end_at = math.inf
-        limited = False
+        limited = interrupted = False
         while True:
             wait = min(limit_at, end_at) - time.monotonic()
             ready = select.select((self._reader,), (), (), None if wait == math.inf else max(0.0, wait))[0]
@@ -150,13 +152,15 @@ class Interrupts:
             elif read:
                 if self._is_meant(read[0]) and not (read[0] == _HANGUP and self._agreed):
                     end_at = min(end_at, time.monotonic() + _FORCED)
+                    interrupted = interrupted or not limited
             elif time.monotonic() >= end_at:
                 end_at = math.inf
+                reason = self._words(limited=limited and not interrupted)
                 if self._force is not None:
                     if self._has_last_word(_WATCHER):
-                        self._end(self._force, speaks=True)
+                        self._end(self._force, reason, speaks=True)
                     elif limited:
-                        self._end(self._force, speaks=False)
+                        self._end(self._force, reason, speaks=False)
             elif time.monotonic() >= limit_at:
                 limit_at, limited = math.inf, True
                 end_at = min(end_at, time.monotonic() + _FORCED)

@@ -80,6 +80,16 @@ def test_a_cancel_whose_main_thread_hangs_ends_all_the_same(hanging: dict[str, s
     assert json.loads(out)["may_be_canceled"]
 
 
+def test_time_limit_of_a_cancel_whose_main_thread_hangs_is_named(hanging: dict[str, str]) -> None:
+    """Nobody has interrupted it."""
+    place = ("--env", "sandbox", "--url", "http://localhost:1")
+    ended = okx_rfq("cancel-all", *place, "--timeout", "0.5", env=hanging)
+
+    assert 4 == ended.returncode, ended.stderr
+    assert "it did not end in 0.5 s (--timeout)" in ended.stderr
+    assert "interrupted" not in ended.stderr
+
+
 # Guard
 
 
