@@ -29,7 +29,7 @@ def is_ccxts_own(exchange: Any, session: Any) -> bool:
 
 def new_session(exchange: Any, session: Any) -> Any:
     """Return a session for one request, equal to the exchange's own as it is now; its user closes it."""
-    return _new_sync(session) if exchange.synchronous else _new_async(exchange, session)
+    return _new_sync(exchange, session) if exchange.synchronous else _new_async(exchange, session)
 
 
 def close(session: Any) -> None:
@@ -112,10 +112,13 @@ def _adapter_as_made() -> Any:
     return requests.adapters.HTTPAdapter()
 
 
-def _new_sync(session: Any) -> Any:
+def _new_sync(exchange: Any, session: Any) -> Any:
     import requests
 
     new = requests.Session.__new__(requests.Session)
+    if session is None:  # the user has let go of it: as ccxt's constructor makes one
+        session = requests.Session()
+        session.trust_env = exchange.requests_trust_env
     vars(new).update(vars(session))
     new.cookies = requests.cookies.RequestsCookieJar()
     adapter = adapter_class()()

@@ -132,6 +132,17 @@ def test_session_of_an_attempt_is_closed_where_it_fails(
     assert all(map(is_closed, exchange.sessions))
 
 
+def test_exchange_without_a_session_is_given_none(standin: Standin, clock: VirtualClock) -> None:
+    """The attempt has its own all the same."""
+    standin.script(silence(), OK)
+    exchange = aimed(Twin(ccxt, True), standin, clock)
+    exchange.session.close()
+    exchange.session = None
+
+    assert "canceled" == exchange.cancel_all_rfqs()["status"]
+    assert exchange.session is None
+
+
 def test_session_of_an_attempt_is_as_the_exchanges_is(standin: Standin, clock: VirtualClock) -> None:
     """What a user has set on ccxt's session holds for it too; cookies do not, as ccxt has it."""
     standin.script(OK)

@@ -78,6 +78,14 @@ def test_a_key_that_no_header_carries_is_refused(value: Any, standin: Standin, c
     assert [] == standin.requests
 
 
+def test_key_of_all_that_a_header_of_requests_can_carry_is_sent(standin: Standin, clock: VirtualClock) -> None:
+    """Up to the last character of Latin-1."""
+    exchange = aimed(Twin(ccxt, True), standin, clock)
+    exchange.apiKey = "dummy-k\u00e9y-\u00ff"
+
+    assert "canceled" == exchange.cancel_all_rfqs()["status"]
+
+
 # Certificates
 
 

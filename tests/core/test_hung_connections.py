@@ -123,7 +123,9 @@ def test_socks_proxy_that_does_not_connect_has_sent_nothing(
 
 def test_cancel_goes_through_a_socks_proxy(twin: Twin, standin: Standin, clock: VirtualClock) -> None:
     """Each attempt by a connection of its own, and no session is left open; a lost reply is a doubt there too."""
-    standin.script(silence(), OK, path=CANCEL_ALL)
+    kept: list[Any] = []
+    noted = OK.while_on_the_wire(lambda: kept.append(getattr(exchange, "socks_proxy_sessions", None)))
+    standin.script(silence(), noted, path=CANCEL_ALL)
     with Socks(int(standin.url.rpartition(":")[2])) as proxy:
         exchange = aimed(twin, standin, clock)
         exchange.socksProxy = proxy.url
@@ -131,6 +133,7 @@ def test_cancel_goes_through_a_socks_proxy(twin: Twin, standin: Standin, clock: 
         receipt = twin.cancel(exchange)
 
         assert ("canceled", 2, 2) == (receipt["status"], receipt["attempts"], proxy.met)
+        assert [False] == list(map(bool, kept))  # the exchange has no session of its own for it
         standin.script(silence(), path=CANCEL_ALL)
         clock.time += 10
         exchange = aimed(twin, standin, clock, deadline=0.0)

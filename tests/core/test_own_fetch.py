@@ -174,6 +174,49 @@ def test_interrupt_after_a_lost_and_a_refused_send_is_a_doubt(twin: Twin, made: 
     assert doubt_of(twin, made(story), KeyboardInterrupt)
 
 
+def test_interrupt_after_an_unseen_and_a_refused_send_is_a_doubt(twin: Twin, made: Any, standin: Standin) -> None:
+    """Who knows what a client of its own has done."""
+    standin.script(OK)
+
+    def story(self: Any, fetch: Any, url: str, method: str, headers: Any, body: Any) -> Story:
+        yield lambda: requests.post(url, headers=headers, timeout=5) and None
+        with contextlib.suppress(ccxt.NetworkError):
+            yield lambda: fetch(NOBODY + CANCEL_ALL, method, headers, body)
+        raise KeyboardInterrupt
+
+    assert doubt_of(twin, made(story), KeyboardInterrupt)
+
+
+def test_two_refused_sends_have_sent_nothing(twin: Twin, made: Any) -> None:
+    """And the words say so."""
+
+    def story(self: Any, fetch: Any, url: str, *args: Any) -> Story:
+        with contextlib.suppress(ccxt.NetworkError):
+            yield lambda: fetch(NOBODY + CANCEL_ALL, *args)
+        return (yield lambda: fetch(NOBODY + CANCEL_ALL, *args))
+
+    with pytest.raises(ccxt.NetworkError, match="nothing was sent: the connection was refused"):
+        twin.cancel(made(story))
+
+
+def test_reply_may_be_handed_on_by_keywords(twin: Twin, made: Any, standin: Standin) -> None:
+    """By the names that ccxt's okx has for them."""
+    standin.script(OK)
+
+    def story(self: Any, fetch: Any, url: str, method: str, headers: Any, body: Any) -> Story:
+        def send() -> Any:
+            response = requests.post(url, headers={**self.headers, **headers}, timeout=5)
+            parsed = response.json()
+            named = {"httpCode": response.status_code, "reason": "OK", "url": url, "method": method}
+            named |= {"headers": {}, "body": response.text, "response": parsed}
+            self.handle_errors(**named, requestHeaders=headers, requestBody=body)
+            return parsed
+
+        return (yield send)
+
+    assert "canceled" == twin.cancel(made(story))["status"]
+
+
 def test_interrupt_after_refusals_alone_is_no_doubt(twin: Twin, made: Any, standin: Standin) -> None:
     """OKX has said that it did nothing."""
     standin.script(reply(401, failed("50113")))
