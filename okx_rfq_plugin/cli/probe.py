@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -26,6 +26,7 @@ _OF_THE_KEY = ("environment", "permission", "IP list", "account mode", "block tr
 _NOT_ACCEPTED = "not checked, because the key was not accepted"
 _NOT_JUDGED = "not checked, because nothing is known of the key"
 _SHORTEST_SECRET = 4  # characters: OKX gives no shorter one, and to mask a letter or two would spoil the words
+_LIMIT = 2.1  # seconds after which OKX's limit for a key's own questions has room again
 _STATUS_LIMIT = 5.0  # seconds: OKX takes one system/status in five
 
 
@@ -150,7 +151,7 @@ class Probe:
 
     def account(self) -> Iterator[Finding]:
         """Look whether this key may cancel there."""
-        answer = self._ask_for_config()
+        answer = _after_the_limit(self._ask_for_config, _LIMIT)
         if answer.wrong or not answer.rows:
             wrong = answer.wrong or "OKX's answer names no account"
             if answer.refused:
@@ -179,7 +180,7 @@ class Probe:
         yield self._block_trading()
 
     def _block_trading(self) -> Finding:
-        answer = self.ask("rfq/rfqs", "private_get_rfq_rfqs", "rfqId", {"state": "active", "limit": "1"})
+        answer = _after_the_limit(self._ask_for_rfqs, _LIMIT)
         if not answer.wrong:
             return Finding("block trading", True, "OKX lists the RFQs of this account")
         if answer.refused:
@@ -189,10 +190,7 @@ class Probe:
 
     def maintenance(self) -> Iterator[Finding]:
         """Look whether OKX has announced maintenance of block trading."""
-        answer = self.status()
-        if answer.code == TOO_MANY_REQUESTS:
-            pause(_STATUS_LIMIT)
-            answer = self.status()
+        answer = _after_the_limit(self.status, _STATUS_LIMIT)
         if answer.wrong:
             yield Finding("maintenance", None, answer.wrong, "Whether OKX has announced any is not known. Try again.")
             return
@@ -255,6 +253,9 @@ class Probe:
     def _ask_for_config(self) -> Answer:
         return self.ask("account/config", "private_get_account_config", "uid")
 
+    def _ask_for_rfqs(self) -> Answer:
+        return self.ask("rfq/rfqs", "private_get_rfq_rfqs", "rfqId", {"state": "active", "limit": "1"})
+
     def _see(self, *args: Any, **kwargs: Any) -> Any:
         from okx_rfq_plugin._core.verdict import Reply
 
@@ -272,6 +273,15 @@ class Probe:
         """Close the connections that are its own."""
         with suppress(Exception):
             self.exchange.session.close()
+
+
+def _after_the_limit(question: Callable[[], Answer], limit: float) -> Answer:
+    """Ask; once more after so many seconds where OKX takes it for one too many: another program may have asked."""
+    answer = question()
+    if answer.code == TOO_MANY_REQUESTS:
+        pause(limit)
+        answer = question()
+    return answer
 
 
 def announced(destination: Destination) -> str | None:

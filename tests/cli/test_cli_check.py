@@ -144,13 +144,24 @@ def test_a_key_that_okx_has_not_judged_is_not_to_blame(
     okx: Sandbox, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No answer about the key: nothing is known of it, and the other environment is not asked."""
-    okx.fault("account/config", fault)
+    busy = fault.status == 429
+    okx.fault("account/config", *[fault] * (1 + busy))  # that is asked once more
     code, wrong = checked(okx, monkeypatch, okx.credentials)
 
     assert (1, ["key", *OF_THE_KEY]) == (code, list(wrong))
     assert {"UNKNOWN"} == {finding["state"] for finding in wrong.values()}
     assert "Nothing is known of the key. Check the network and the proxy, and try again." == wrong["key"]["advice"]
-    assert 1 == [request.path for request in okx.requests].count("/api/v5/account/config")
+    assert 1 + busy == [request.path for request in okx.requests].count("/api/v5/account/config")
+
+
+@pytest.mark.parametrize("path", ["account/config", "rfq/rfqs"])
+def test_a_question_that_is_one_too_many_is_asked_once_more(
+    okx: Sandbox, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another command of this account may have asked a moment before, and nothing is wrong."""
+    okx.fault(path, Fault(code="50011", status=429))
+
+    assert (0, {}) == checked(okx, monkeypatch, okx.credentials)
 
 
 def test_a_time_that_is_none_is_said_in_words(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -134,7 +134,8 @@ def create(trader: Trader) -> str:
 
 
 def receipt(status: str, timestamp: int | None = None) -> dict[str, Any]:
-    return {"status": status, "timestamp": timestamp, "attempts": 1}
+    info = {"code": "0", "data": [{"ts": str(timestamp)}], "msg": ""}
+    return {"status": status, "timestamp": timestamp, "attempts": 1, "info": info}
 
 
 @pytest.mark.parametrize("status", ["canceled", "nothing_active", "done"])
@@ -169,6 +170,15 @@ def test_a_time_at_which_nothing_was_canceled_is_found(trader: Trader, sandbox: 
 
     assert 1 == len(trader.truth.lies)
     assert "no RFQ was canceled at the time" in trader.truth.lies[0]
+
+
+@pytest.mark.parametrize(("row", "lies"), [({"rfqId": "1", "sCode": "0"}, 0), ({"ts": "1"}, 1)], ids=["by name", "all"])
+def test_a_time_that_okx_does_not_give_is_none(row: dict[str, str], lies: int, trader: Trader) -> None:
+    """Its reply to a cancel by name has no time."""
+    with trader.canceling() as judged:
+        judged({**receipt("canceled", None), "info": {"code": "0", "data": [row], "msg": ""}})
+
+    assert lies == len(trader.truth.lies)
 
 
 @pytest.mark.parametrize(("may_be_canceled", "lies"), [(False, 1), (True, 0)])
