@@ -67,7 +67,7 @@ class Request:
         self._sends: list[_Send] = []
         self._unseen = False  # whether code of the user's is on the way, which may send by itself
         self._handing_over = False
-        self._handed: tuple[Any, Any] = (None, None)  # in whose place ccxt's `fetch` was given a session, and which
+        self._handed: tuple[Any, Any]  # in whose place ccxt's `fetch` was given a session, and which
         self._owned: list[Any] = []  # sessions that were made for this request, one for each send
         self._raised: BaseException | None = None  # by the HTTP library
         self._handled: BaseException | None = None  # what was being handled when it was called

@@ -152,8 +152,6 @@ def unwrapped(error: BaseException) -> BaseException:
 
 
 def _is_before(error: BaseException) -> bool:
-    if isinstance(error, _UNTRUSTED):
-        return True
     return any(cls.__name__ in _BEFORE.get(cls.__module__, ()) for cls in type(error).__mro__)
 
 

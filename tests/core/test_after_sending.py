@@ -242,8 +242,12 @@ def test_session_that_sends_again_by_itself_leaves_a_doubt(aim: Any, standin: St
 
 @pytest.mark.parametrize(
     ("retry", "doubt"),
-    [(urllib3.Retry(2, allowed_methods=None, backoff_factor=0), True), (urllib3.Retry(0), False)],
-    ids=["again", "once"],
+    [
+        (urllib3.Retry(2, allowed_methods=None, backoff_factor=0), True),
+        (urllib3.Retry(1, allowed_methods=None, backoff_factor=0), True),
+        (urllib3.Retry(0), False),
+    ],
+    ids=["twice again", "again", "once"],
 )
 def test_adapter_that_sends_again_leaves_a_doubt(retry: Any, doubt: bool, aim: Any) -> None:
     """urllib3's Retry raises what came of the last time; without it a refused connection is no doubt."""
