@@ -81,7 +81,7 @@ def ask(
                 caller.rest(waits.pop())
             elif waits:
                 caller = Caller(group, call.clock, flights, waits.pop())
-            bound = tried or (call.attempts > 0 and not endpoint.reads)  # whether the deadline holds for the attempt
+            bound = bool(tried or (call.attempts and not endpoint.reads))  # whether the deadline holds for the attempt
             yield from _wait(call, caller, bound=bound)
             served = caller.served
             if served is None and caller.refused is not None and not bound and call.late:

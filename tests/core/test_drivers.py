@@ -13,12 +13,12 @@ import pytest
 from support.twins import VirtualClock
 
 from okx_rfq_plugin import CancelFailure
-from okx_rfq_plugin._core import effects, wording
+from okx_rfq_plugin._core import effects, steps, wording
 from okx_rfq_plugin._core.call import Call, attach
 from okx_rfq_plugin._core.clock import Clock
 from okx_rfq_plugin._core.endpoints import CANCEL_ALL_RFQS
 from okx_rfq_plugin._core.outcome import Outcome
-from okx_rfq_plugin._core.single_flight import Flight
+from okx_rfq_plugin._core.single_flight import Caller, Flight, Group
 from okx_rfq_plugin._core.verdict import classify
 
 
@@ -47,14 +47,14 @@ both = pytest.mark.parametrize("drives", [drive, drive_async])
 def test_error_of_the_steps_passes(drives: Callable[[Any], Any]) -> None:
     """Before the first effect, and after it."""
 
-    def steps(at: int) -> Generator[Any, Any, None]:
+    def story(at: int) -> Generator[Any, Any, None]:
         for _ in range(at):
             yield Nothing()
         raise RuntimeError("of the steps")
 
     for at in (0, 1):
         with pytest.raises(RuntimeError, match="of the steps"):
-            drives(steps(at))
+            drives(story(at))
 
 
 @both
@@ -62,7 +62,7 @@ def test_interrupt_between_two_steps_ends_them(drives: Callable[[Any], Any]) -> 
     """Their `finally` runs at once: others wait for the flight that it lands."""
     ended: list[str] = []
 
-    def steps() -> Generator[Any, Any, None]:
+    def story() -> Generator[Any, Any, None]:
         try:
             yield Nothing()
             yield Nothing()
@@ -79,7 +79,7 @@ def test_interrupt_between_two_steps_ends_them(drives: Callable[[Any], Any]) -> 
     before = sys.gettrace()
     sys.settrace(interrupt)
     try:
-        drives(steps())
+        drives(story())
     except KeyboardInterrupt as error:
         kept = error  # with its traceback, and so the generator
         assert ["ended"] == ended
@@ -114,10 +114,10 @@ def test_sleeper_is_woken_by_the_landing(drives: Callable[[Any], Any], follows: 
     flight = Flight()
     clock = Recording(flight)
 
-    def steps() -> Generator[Any, Any, None]:
+    def story() -> Generator[Any, Any, None]:
         yield effects.Sleep(clock, 60.0, flight, follows)
 
-    drives(steps())
+    drives(story())
 
     assert [(follows, True)] == clock.seen
 
@@ -146,3 +146,21 @@ def test_secret_of_four_characters_is_masked(secret: str, shown: str) -> None:
     outcome = Outcome(CANCEL_ALL_RFQS, classify(CANCEL_ALL_RFQS, None, error), None, error, True, False)
 
     assert "no reply arrived (ExchangeError: " + shown + ")" == wording.reason(outcome, (secret, None))
+
+
+@pytest.mark.parametrize(("timeout", "seconds"), [(10_000, 3.5), (1_000, 1.5), (0, 3.5), (None, 3.5)])
+def test_leader_is_waited_for_as_long_as_its_request_can_take(
+    timeout: Any, seconds: float, clock: VirtualClock
+) -> None:
+    """The attempt's own timeout or the exchange's, whichever is shorter, and half a second."""
+    exchange = ccxt.okx()
+    exchange.timeout = timeout
+    call = Call(exchange, clock, wording.CANCEL_RFQS, lambda *told: None)
+    group = Group.of(clock, CANCEL_ALL_RFQS, "key", f"sharing {timeout}")
+    caller = Caller(group, clock, [])
+
+    assert [] == list(steps._wait(call, caller, bound=False))
+
+    lease = caller.flight.leader.value
+    assert lease is not None
+    assert seconds == pytest.approx(lease.ends - clock.now())
