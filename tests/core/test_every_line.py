@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,8 +21,18 @@ CORE = frozenset(map(str, (PACKAGE / "_core").glob("*.py")))
 FACE = frozenset(str(PACKAGE / name) for name in ("methods.py", "okx.py", "plugins.py"))
 CANCEL = "/api/v5/rfq/cancel-all-rfqs"
 
-# What is interrupted may leave a session open, and one that strikes in ccxt's own `__del__` is lost there.
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+# What is interrupted may leave a session open or a coroutine unawaited, and one that strikes in ccxt's own `__del__` is
+# lost there.
+pytestmark = pytest.mark.filterwarnings(
+    *("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning", "ignore:coroutine .* never awaited")
+)
+
+
+@pytest.fixture(autouse=True)
+def _freed() -> Iterator[None]:
+    """What is left behind is freed here, and warns in no other test."""
+    yield
+    gc.collect()
 
 
 class Struck(BaseException):
