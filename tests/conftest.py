@@ -14,7 +14,7 @@ import ccxt.pro
 import pytest
 from hypothesis import HealthCheck, settings
 from support.traced_threads import trace_all_threads
-from support.twins import Twin, VirtualClock
+from support.twins import PATIENT, Twin, VirtualClock
 
 import okx_rfq_plugin
 from okx_rfq_plugin.sandbox import Sandbox
@@ -83,4 +83,4 @@ def exchange(twin: Twin, sandbox: Sandbox, clock: VirtualClock) -> Any:
     """A ccxt okx object of the twin under test, on the sandbox and its clock, with the plugin on it."""
     made = sandbox.exchange(twin.module.okx)
     made.milliseconds = lambda: int(clock.wall() * 1000)
-    return okx_rfq_plugin.install(made)
+    return okx_rfq_plugin.install(made, policy=PATIENT)

@@ -7,7 +7,7 @@ Source: okx.com/docs-v5/en/#error-code-rest-api and #error-code-rest-api-block-t
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import ANY
 
@@ -15,9 +15,9 @@ import ccxt
 import pytest
 
 import okx_rfq_plugin
-from okx_rfq_plugin import RetryPolicy
 from support.ccxts import TELLS_NUMBERS
 from support.standin import Standin, Step, reply
+from support.twins import PATIENT
 
 CANCEL_ALL = "/api/v5/rfq/cancel-all-rfqs"
 PUBLIC_TIME = "/api/v5/public/time"
@@ -240,7 +240,7 @@ def aimed(twin: Any, standin: Standin, clock: Any, **policy: float) -> Any:
     exchange.ssl_context = TLS
     exchange.urls["api"]["rest"] = standin.url
     exchange.milliseconds = lambda: int(clock.wall() * 1000)
-    return okx_rfq_plugin.install(exchange, policy=RetryPolicy(**policy) if policy else None)
+    return okx_rfq_plugin.install(exchange, policy=replace(PATIENT, **policy))
 
 
 def failure_of(twin: Any, exchange: Any, *args: Any) -> ccxt.BaseError:

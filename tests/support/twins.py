@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from okx_rfq_plugin import RetryPolicy, install
 from okx_rfq_plugin._core.clock import Clock
 from okx_rfq_plugin.sandbox import Sandbox
+
+# An attempt's timeout is real time, which a busy machine may hold up for longer than the default of three seconds.
+PATIENT = RetryPolicy(attempt_timeout=10.0)
 
 
 class VirtualClock(Clock):
@@ -66,7 +69,7 @@ def made(twin: Twin, sandbox: Sandbox, clock: VirtualClock, credentials: Any = N
     """Make an exchange as the fixture of that name does, of another account or with another policy."""
     exchange = sandbox.exchange(twin.module.okx, credentials=credentials)
     exchange.milliseconds = lambda: int(clock.wall() * 1000)
-    return install(exchange, policy=RetryPolicy(**policy))
+    return install(exchange, policy=replace(PATIENT, **policy))
 
 
 def kind(value: object) -> str:
