@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 # Each name is imported when first asked for: a start of pytest does not wait half a second for ccxt.
-_ROOM_OF = {
+_MODULE_OF = {
     "AsyncRfqExchange": "protocols",
     "CancelFailure": "_core.records",
     "ExchangeSnapshot": "_core.records",
@@ -66,9 +66,9 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("okx-rfq-plugin")
-    if name not in _ROOM_OF:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'okx_rfq_plugin' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"okx_rfq_plugin.{_ROOM_OF[name]}"), name)
+    value = getattr(importlib.import_module(f"okx_rfq_plugin.{_MODULE_OF[name]}"), name)
     globals()[name] = value
     return value
 
