@@ -94,6 +94,9 @@ def untruths(twin: Twin, sandbox: Sandbox, files: frozenset[str], first: int, st
         facts = getattr(error, "cancel_failure", None)
         if error is not None and (arrived if facts is None else facts.may_be_canceled is not arrived):
             found.append(f"{place}: {'it arrived' if arrived else 'nothing arrived'}, and it says {facts}")
+        words = " ".join(getattr(error, "__notes__", ()))
+        if facts is not None and ("MAY STILL BE ACTIVE" in words) is not arrived:
+            found.append(f"{place}: {'it arrived' if arrived else 'nothing arrived'}, and the words are: {words}")
     return lines, found
 
 

@@ -41,7 +41,9 @@ WAYS: dict[str, Callable[[Any], Any]] = {
     "a proxy": setting(httpsProxy="http://127.0.0.1:9"),
     "a proxy for the address": setting(proxyUrl="http://127.0.0.1:9/"),
     "an old proxy": setting(proxy="http://127.0.0.1:9/"),
-    "proxies from the environment": setting(requests_trust_env=True, aiohttp_trust_env=True),
+    "proxies from the environment": lambda exchange: setattr(
+        exchange, "requests_trust_env" if exchange.synchronous else "aiohttp_trust_env", True
+    ),
     "a fetch of its own": lambda exchange: setattr(exchange, "fetch", exchange.fetch),
     "a session of its own": lambda exchange: vars(exchange).update(session=Session(), own_session=False),
 }
@@ -63,6 +65,8 @@ def test_objects_that_agree_share(twin: Twin) -> None:
     assert sharing_of(one, {"a": 1, "b": [2]}) == sharing_of(install(other), {"b": [2], "a": 1})
     assert sharing_of(one, {"a": 1}) != sharing_of(one, {"a": 2})
     assert key_of(made(twin)) == key_of(ccxt.pro.okx(KEYS))
+    if not twin.synchronous:
+        assert sharing_of(one, {}) == sharing_of(ccxt.pro.okx(KEYS), {})
     assert 16 == len(key_of(one)) == len(sharing_of(one, {}))
 
 
