@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -61,6 +65,20 @@ class Running:
         )
         self._killer = threading.Timer(PATIENCE, self._process.kill)
         self._killer.start()
+
+    def post(self, path: str, ready: str) -> tuple[int, Any]:
+        """Post to the service that this is, once it has said that it is ready; return the status and the JSON."""
+        if not any(ready in line for line in self.lines):
+            self.until(ready)
+        address = re.search(r"http://127\.0\.0\.1:\d+", self.output)
+        assert address is not None
+        request = urllib.request.Request(f"{address[0]}{path}", method="POST")  # noqa: S310 - our own
+        try:
+            with urllib.request.urlopen(request) as reply:  # noqa: S310 - our own
+                return reply.status, json.load(reply)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
 
     def __enter__(self) -> Running:
         return self

@@ -167,12 +167,11 @@ def _is_of_a_retry(error: BaseException) -> bool:
     """Return whether urllib3 has tried again before it raised this: the error is that of the last try alone."""
     frames = [("", ""), *_frames(error)]
     # Where it raises an error once more, the frame that had raised it first follows once more, too.
-    tries = [
-        (before, frame)
+    tries = sum(
+        frame == ("urllib3.connectionpool", "urlopen") and before != ("urllib3.util.util", "reraise")
         for before, frame in pairwise(frames)
-        if frame == ("urllib3.connectionpool", "urlopen") and before != ("urllib3.util.util", "reraise")
-    ]
-    return len(tries) > 1
+    )
+    return tries > 1
 
 
 def _names(error: BaseException) -> set[str]:

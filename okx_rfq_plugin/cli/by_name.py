@@ -10,7 +10,7 @@ from okx_rfq_plugin._core.effects import Steps, drive
 from okx_rfq_plugin._core.endpoints import CANCEL_BATCH_RFQS
 from okx_rfq_plugin._core.outcome import Outcome
 from okx_rfq_plugin._core.steps import ask
-from okx_rfq_plugin._core.verdict import Meaning, rows_of
+from okx_rfq_plugin._core.verdict import Meaning
 from okx_rfq_plugin._core.wording import CANCEL_RFQS
 from okx_rfq_plugin.cli.clock import the_clock
 
@@ -51,7 +51,7 @@ def cancel_named(exchange: Any, ids: Sequence[str]) -> ByName:
 
 def _unknown(call: Call) -> Iterator[str]:
     for outcome in call.outcomes:
-        for row in (rows_of(outcome.reply) or []) if outcome.reply else []:
+        for row in outcome.rows:
             if isinstance(row, dict) and row.get("sCode") == _NO_SUCH:
                 yield str(row.get("rfqId"))
 

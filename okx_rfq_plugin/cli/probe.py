@@ -276,7 +276,7 @@ class Probe:
 
 
 def _after_the_limit(question: Callable[[], Answer], limit: float) -> Answer:
-    """Ask; once more after so many seconds where OKX takes it for one too many: another program may have asked."""
+    """Ask, and once more after `limit` seconds if OKX says "too many requests": another program may have asked."""
     answer = question()
     if answer.code == TOO_MANY_REQUESTS:
         pause(limit)

@@ -91,7 +91,7 @@ def test_interrupt_between_two_steps_ends_them(drives: Callable[[Any], Any]) -> 
 
 
 class Recording(Clock):
-    """A clock on which whoever sleeps is woken by what lands meanwhile."""
+    """A clock that lands its flight during each sleep, and notes whether the sleeper was woken."""
 
     def __init__(self, flight: Flight) -> None:
         self.flight = flight

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import re
 import signal
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,16 +29,7 @@ def service(sandbox: Sandbox) -> Iterator[Running]:
 
 
 def post(service: Running, path: str) -> tuple[int, Any]:
-    if not any("running on" in line for line in service.lines):
-        service.until("running on")
-    address = re.search(r"http://127\.0\.0\.1:\d+", service.output)
-    assert address is not None
-    try:
-        with urllib.request.urlopen(urllib.request.Request(f"{address[0]}{path}", method="POST")) as reply:  # noqa: S310 - our own
-            return reply.status, json.load(reply)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.load(error)
+    return service.post(path, ready="running on")
 
 
 def test_kill_switch_and_shutdown(service: Running, sandbox: Sandbox) -> None:
