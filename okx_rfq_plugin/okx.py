@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ccxt.base.errors import BaseError
@@ -36,28 +37,26 @@ class OkxRfqs:
     @hookimpl(tryfirst=True)
     def cancel_all_rfqs(self, exchange: Any, params: dict[str, Any], confirm: bool) -> Any:
         """Cancel, on the caller's thread or task; return what the hook promises."""
-        return self._serve(
-            exchange, wording.CANCEL_RFQS, lambda call: steps.cancel_all(call, CANCEL_ALL_RFQS, params, confirm=confirm)
-        )
+        todo = partial(steps.cancel_all, endpoint=CANCEL_ALL_RFQS, params=params, confirm=confirm)
+        return self._serve(exchange, wording.CANCEL_RFQS, todo)
 
     @hookimpl(tryfirst=True)
     def fetch_open_rfqs(self, exchange: Any, params: dict[str, Any]) -> Any:
         """Read, on the caller's thread or task."""
-        return self._serve(exchange, wording.READ_RFQS, lambda call: steps.open_rfqs(call, params))
+        return self._serve(exchange, wording.READ_RFQS, partial(steps.open_rfqs, params=params))
 
     @hookimpl(tryfirst=True)
     def cancel_all_quotes(self, exchange: Any, params: dict[str, Any]) -> Any:
         """Cancel, on the caller's thread or task."""
-        return self._serve(
-            exchange, wording.CANCEL_QUOTES, lambda call: steps.cancel_all(call, CANCEL_ALL_QUOTES, params)
-        )
+        todo = partial(steps.cancel_all, endpoint=CANCEL_ALL_QUOTES, params=params)
+        return self._serve(exchange, wording.CANCEL_QUOTES, todo)
 
     @hookimpl(tryfirst=True)
     def cancel_all_quotes_after(self, exchange: Any, timeout: int, params: dict[str, Any]) -> Any:
         """Set the countdown, on the caller's thread or task."""
         if self.serves_rfqs(type(exchange)):
             steps.check_countdown(exchange, timeout)
-        return self._serve(exchange, wording.SET_COUNTDOWN, lambda call: steps.countdown(call, timeout, params))
+        return self._serve(exchange, wording.SET_COUNTDOWN, partial(steps.countdown, timeout=timeout, params=params))
 
     def _serve(self, exchange: Any, words: wording.Words, steps_of: Callable[[Call], Steps[Any]]) -> Any:
         if not self.serves_rfqs(type(exchange)):

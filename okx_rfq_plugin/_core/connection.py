@@ -122,7 +122,7 @@ def _new_sync(exchange: Any, session: Any) -> Any:
     vars(new).update(vars(session))
     new.cookies = requests.cookies.RequestsCookieJar()
     adapter = adapter_class()()
-    new.adapters = type(session.adapters)((prefix, adapter) for prefix in session.adapters)
+    new.adapters = type(session.adapters).fromkeys(session.adapters, adapter)
     return new
 
 
@@ -257,9 +257,9 @@ class OneRequest:
 
 def _sends_once_sync(session: Any) -> bool:
     # Code of the user's may send again by itself, and raise what came of the last time.
-    return _is_code_of("requests", session, "request", "send", "get_adapter") and all(
-        _is_code_of("requests", adapter, "send") for adapter in session.adapters.values()
-    )
+    if not _is_code_of("requests", session, "request", "send", "get_adapter"):
+        return False
+    return all(_is_code_of("requests", adapter, "send") for adapter in set(session.adapters.values()))
 
 
 def _sends_once_async(session: Any) -> bool:
@@ -267,9 +267,8 @@ def _sends_once_async(session: Any) -> bool:
 
 
 def _is_code_of(library: str, obj: Any, *names: str) -> bool:
-    return vars(obj).keys().isdisjoint(names) and all(
-        str(getattr(getattr(type(obj), name, None), "__module__", "")).partition(".")[0] == library for name in names
-    )
+    modules = [str(getattr(getattr(type(obj), name, None), "__module__", "")) for name in names]
+    return vars(obj).keys().isdisjoint(names) and {module.partition(".")[0] for module in modules} == {library}
 
 
 def _not_cached(response: Any) -> Any:

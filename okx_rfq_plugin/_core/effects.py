@@ -62,8 +62,8 @@ class Send(NamedTuple):
             with self.clock.busy(), request:
                 request.returned = request.call()
         finally:
-            while (session := request.take_session()) is not None:
-                connection.close(session)
+            while request.sessions:
+                connection.close(request.sessions.pop())
         return request.outcome
 
     async def perform_async(self) -> Outcome:
@@ -73,8 +73,8 @@ class Send(NamedTuple):
             with self.clock.busy(), request:
                 request.returned = await request.call()
         finally:
-            while (session := request.take_session()) is not None:
-                await session.close()
+            while request.sessions:
+                await request.sessions.pop().close()
         return request.outcome
 
 

@@ -17,13 +17,9 @@ class Endpoint(NamedTuple):
     by_name: tuple[str, ...] = ()  # the codes after which what it did not cancel may be canceled by name
     gone: tuple[str, ...] = ()  # the codes by which a row of a batch says that it is not active any more
     create: str | None = None  # the path of the request that must not outlive this one in ccxt's queue
-    fields: tuple[str, ...] = ()  # of an endpoint that only reads: the texts that every row has
-    proof: tuple[str, ...] = ()  # of one that changes something: the numbers that one row of a success has
-
-    @property
-    def reads(self) -> bool:
-        """Whether it changes nothing."""
-        return bool(self.fields)
+    reads: bool = False  # whether it changes nothing
+    fields: tuple[str, ...] = ()  # the texts that every row of a success has
+    proof: tuple[str, ...] = ()  # the numbers that at least one row of a success has
 
     @property
     def refusals(self) -> frozenset[str | None]:
@@ -55,12 +51,14 @@ CANCEL_BATCH_RFQS = Endpoint(  # 70000: there is none, 70200: its state is past 
     gone=("70000", "70200"),
     proof=("sCode",),
 )
-COUNTERPARTIES = Endpoint("private_get_rfq_counterparties", "rfq/counterparties", sends=5, fields=("traderCode",))
-RFQS = Endpoint("private_get_rfq_rfqs", "rfq/rfqs", fields=("rfqId", "state"))
+COUNTERPARTIES = Endpoint(
+    "private_get_rfq_counterparties", "rfq/counterparties", sends=5, reads=True, fields=("traderCode",)
+)
+RFQS = Endpoint("private_get_rfq_rfqs", "rfq/rfqs", reads=True, fields=("rfqId", "state"))
 CANCEL_ALL_AFTER = Endpoint(
     "private_post_rfq_cancel_all_after", "rfq/cancel-all-after", sends=1, window=1.0, proof=("triggerTime", "ts")
 )
-PUBLIC_TIME = Endpoint("fetch_time", "public/time", fields=("ts",))  # ccxt's method reads the reply
+PUBLIC_TIME = Endpoint("fetch_time", "public/time", reads=True, fields=("ts",))  # ccxt's method reads the reply
 
 # What the command asks about: OKX may be under maintenance, it does not know the key here, or the key is another's.
 MAINTENANCE = ("50001", "70208")

@@ -35,7 +35,7 @@ def sharing_of(exchange: Any, params: dict[str, Any]) -> bytes:
     # a request (paper trading), and so shares with its own objects only; so does what was put on one object (a mock).
     # An id stands for something that lives as long as the callers do, so nothing else can have it meanwhile.
     classes = members.plain(type(exchange)).__mro__
-    code = [id(cls) for cls in classes if not members.is_ccxts(cls.__module__)]
+    code = [id(cls) for cls in classes if not members.is_ccxts(str(cls.__module__))]
     alone = not vars(exchange).keys().isdisjoint(ON_THE_WAY) or not connection.is_ccxts_own(exchange, session)
     return _digest(
         _way(exchange),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 logger = logging.getLogger("okx_rfq_plugin")
@@ -17,16 +18,12 @@ def log(level: int, message: str, *args: Any, exc_info: bool = False) -> None:
             logger.log(level, message, *args, exc_info=exc_info)
 
 
-def harmless(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that does the same and raises no Exception."""
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        result = None
-        with contextlib.suppress(Exception):
-            result = function(*args, **kwargs)
-        return result
-
-    return call
+def harmlessly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call a function; return None where it raises an Exception."""
+    result = None
+    with contextlib.suppress(Exception):
+        result = function(*args, **kwargs)
+    return result
 
 
 class HarmlessLogger:
@@ -37,4 +34,4 @@ class HarmlessLogger:
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._inner, name)
-        return harmless(value) if callable(value) else value
+        return partial(harmlessly, value) if callable(value) else value

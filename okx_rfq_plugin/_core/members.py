@@ -112,7 +112,8 @@ def first_carrier(cls: type) -> type | None:
     return next((base for base in cls.__mro__ if carries(base)), None)
 
 
-def is_ccxts(module: object) -> bool:
+@functools.lru_cache
+def is_ccxts(module: str) -> bool:
     """Return whether a module of this name is ccxt's; its authors also publish OKX alone, as `okx-exchange`."""
     return f"{module}.".startswith(("ccxt.", "okx.ccxt."))
 
@@ -125,11 +126,10 @@ def are_ccxts(obj: Any, names: Collection[str]) -> bool:
     if not vars(obj).keys().isdisjoint(names):
         return False
     for cls in type(obj).__mro__:
-        found = vars(cls)
+        found, record = vars(cls), _put_on(cls)
         for name in found.keys() & names:
-            record = _put_on(cls)
             member = record.displaced.get(name) if name in record.members else found[name]
-            if member is not None and not is_ccxts(getattr(member, "__module__", "")):
+            if member is not None and not is_ccxts(str(getattr(member, "__module__", ""))):
                 return False
     return True
 

@@ -60,10 +60,9 @@ class Attempt:
     one writer, the leader, and setting it is the moment at which the doubt ends.
     """
 
-    __slots__ = ("_reads", "left", "outcome")
+    __slots__ = ("left", "outcome")
 
-    def __init__(self, *, reads: bool = False) -> None:
-        self._reads = reads
+    def __init__(self) -> None:
         self.left = False
         self.outcome: Outcome | None = None
 
@@ -71,7 +70,7 @@ class Attempt:
     def in_doubt(self) -> bool:
         """Whether OKX may have acted on it: it left and its outcome is unknown, or the outcome itself says so."""
         outcome = self.outcome
-        return not self._reads and (self.left if outcome is None else outcome.may_have_acted)
+        return self.left if outcome is None else outcome.may_have_acted
 
 
 def copied(body: Any) -> Any:

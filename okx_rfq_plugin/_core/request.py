@@ -19,7 +19,7 @@ from ccxt.base.errors import AuthenticationError, BaseError, ExchangeClosedByUse
 from okx_rfq_plugin._core import connection, transport
 from okx_rfq_plugin._core.delegate import delegate_of
 from okx_rfq_plugin._core.endpoints import Endpoint
-from okx_rfq_plugin._core.logs import HarmlessLogger, harmless
+from okx_rfq_plugin._core.logs import HarmlessLogger, harmlessly
 from okx_rfq_plugin._core.outcome import Attempt, Outcome
 from okx_rfq_plugin._core.verdict import Meaning, Reply, classify
 
@@ -59,6 +59,7 @@ class Request:
         self.delegate: Any = delegate_of(exchange, self)  # until the request is over
         self.over = False
         self.returned: Any = None
+        self.sessions: list[Any] = []  # that were made for this request, one for each send; to be closed
         self._endpoint = endpoint
         self._params = {**params, "maxRetriesOnFailure": 0}
         self._timeout = timeout * 1000
@@ -68,7 +69,6 @@ class Request:
         self._unseen = False  # whether code of the user's is on the way, which may send by itself
         self._handing_over = False
         self._handed: tuple[Any, Any]  # in whose place ccxt's `fetch` was given a session, and which
-        self._owned: list[Any] = []  # sessions that were made for this request, one for each send
         self._raised: BaseException | None = None  # by the HTTP library
         self._handled: BaseException | None = None  # what was being handled when it was called
         self._handled_before = sys.exc_info()[1]  # and what, before any code of the user's was on the way
@@ -102,10 +102,6 @@ class Request:
         self._unseen = not connection.is_ccxts_code(self.exchange, "request", "fetch2", "fetch")
         self._attempt.left = self._unseen
         return getattr(self.delegate, self._endpoint.call)(self._params)
-
-    def take_session(self) -> Any:
-        """Return a session that was made for this request, to be closed; None if there is none left."""
-        return self._owned.pop() if self._owned else None
 
     @property
     def outcome(self) -> Outcome:
@@ -182,7 +178,7 @@ class Request:
 
     def log(self, own: Any, *args: Any, **kwargs: Any) -> None:
         """Log as ccxt does where it is verbose; what fails there stops no request."""
-        harmless(own)(*args, **kwargs)
+        harmlessly(own, *args, **kwargs)
 
     def logger(self, own: Any) -> Any:
         """Return a logger whose handlers stop no request."""
@@ -218,7 +214,7 @@ class Request:
             self._sends[-1].reply = reply
 
     def _own(self, session: Any) -> Any:
-        self._owned.append(session)
+        self.sessions.append(session)
         return session
 
     def _leaving(self) -> None:
@@ -254,9 +250,7 @@ class Request:
             # ccxt has no rule in this: whether another attempt may help decides which of its families fits.
             error = transport.as_ccxt_error(self.exchange, raised, self._handled) or error
         verdict = classify(self._endpoint, reply, error, sent=sent)
-        acted = not self._endpoint.reads and (
-            verdict.some or verdict.meaning in _ACTED or any(map(self._may_have_acted, earlier))
-        )
+        acted = verdict.some or verdict.meaning in _ACTED or any(map(self._may_have_acted, earlier))
         sent = sent or any(send.left or send.reply is not None for send in earlier)
         return Outcome(self._endpoint, verdict, reply, error, sent, acted, tuple(self._signatures))
 
@@ -310,13 +304,10 @@ def _signature(headers: Any) -> str | None:
 def _refuse_unsignable(exchange: Any) -> None:
     for name in ("apiKey", "secret", "password"):
         value = getattr(exchange, name, None)
+        is_text = isinstance(value, str) and not _SURROGATE.search(value)
         # A `sign` of the user's own may take what it likes.
-        if value and not _is_text(value) and connection.is_ccxts_code(exchange, "sign"):
+        if value and not is_text and connection.is_ccxts_code(exchange, "sign"):
             raise AuthenticationError(f"{exchange.id} {name} is no text that can be encoded and signed by")
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and not _SURROGATE.search(value)
 
 
 def _refuse_unsendable(exchange: Any, headers: Any) -> None:

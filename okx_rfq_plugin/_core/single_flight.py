@@ -132,33 +132,30 @@ class Caller:
         self._flights = flights
         self._permit: Permit | None = None
         self._lease = Lease()
-        self.rest(pause)
+        self._rest(pause)
         self._board()
-
-    @property
-    def flight(self) -> Flight:
-        """The flight that it waits for, or leads."""
-        return self._flight
 
     @property
     def leads(self) -> bool:
         """Whether it holds a permit, and is to send now."""
-        return self._permit is not None and self.is_leader
+        return self._permit is not None
 
     @property
     def is_leader(self) -> bool:
         """Whether it leads a flight that has not landed."""
-        return self._flight.leader.value is self._lease and not self._flight.landed
+        return self.flight.leader.value is self._lease and not self.flight.landed
 
     @property
     def follows(self) -> bool:
         """Whether another caller's attempt is under way for it."""
-        return self._flight.leader.value not in (None, self._lease) and not self._flight.landed
+        return self.flight.leader.value not in (None, self._lease) and not self.flight.landed
 
-    def rest(self, pause: float) -> None:
-        """Do not lead before `pause` seconds have passed."""
-        self._called_at = self._clock.now()
-        self._not_before = self._called_at + pause
+    def again(self, pause: float) -> Caller:
+        """Return the caller of the next attempt, `pause` seconds later: this one if it is leader still."""
+        if not self.is_leader:
+            return Caller(self._group, self._clock, self._flights, pause)
+        self._rest(pause)
+        return self
 
     def wait(self, patience: float) -> float:
         """Return the seconds until this is to be asked again; 0 if it is served or is to send.
@@ -170,13 +167,13 @@ class Caller:
         self._move_on(now)
         if self.leads or self.served is not None:
             return 0.0
-        leader = self._flight.leader.value
+        leader = self.flight.leader.value
         if leader is not None and leader is not self._lease:
             return max(leader.ends - now, _SHORTEST)
         if now >= self._not_before and self._lead(now, patience):
             return 0.0
         # A crowd wakes one after the other: the first sends, and most of the rest sleep until they are served.
-        behind = min(self._flight.waiting * _SHORTEST, _STAGGER)
+        behind = min(self.flight.waiting * _SHORTEST, _STAGGER)
         ready = self._group.limiter.available_at(self._called_at) + behind
         return max(self._not_before, ready, now + _SHORTEST) - now
 
@@ -184,27 +181,31 @@ class Caller:
         """Give the permit back and stay leader: another attempt for the same callers follows."""
         permit = self._permit
         if permit is not None:
-            sent = bool(self._flight.attempts) and self._flight.attempts[-1].left
+            sent = bool(self.flight.attempts) and self.flight.attempts[-1].left
             self._group.limiter.release(permit, self._clock.now(), sent=sent, exceeded=exceeded)
             self._permit = None
 
     def land(self, outcome: Outcome | None = None, *, exceeded: bool = False) -> None:
         """End the flight if this caller leads it; without an outcome if the attempt was interrupted."""
-        if self._flight.leader.value is self._lease:
+        if self.flight.leader.value is self._lease:
             self.keep(exceeded=exceeded)
-            self._flight.land(outcome)
+            self.flight.land(outcome)
+
+    def _rest(self, pause: float) -> None:
+        self._called_at = self._clock.now()
+        self._not_before = self._called_at + pause
 
     def _board(self) -> None:
         flight = self._group.open_flight()
         self._flights.append(flight)
-        self._flight = flight
+        self.flight = flight  # that it waits for, or leads
 
     def _lead(self, now: float, patience: float) -> bool:
         permit = self._group.limiter.acquire(self._called_at, now)
         if permit is None:
             return False
         self._lease.ends = now + patience
-        if self._flight.leader.set(self._lease) is not self._lease:  # another thread, or a signal handler, was faster
+        if self.flight.leader.set(self._lease) is not self._lease:  # another thread, or a signal handler, was faster
             self._group.limiter.release(permit, now, sent=False)
             return False
         self._permit = permit
@@ -213,10 +214,10 @@ class Caller:
     def _move_on(self, now: float) -> None:
         # On to the next flight, if this one landed without an outcome for this caller, or takes longer than it may.
         while not self.is_leader and self.served is None:
-            leader = self._flight.leader.value
+            leader = self.flight.leader.value
             if leader is None:
                 return
-            landing = self._flight.landing.value
+            landing = self.flight.landing.value
             if landing is not None and landing.outcome is not None and landing.outcome.shared:
                 self.served = landing.outcome
             elif landing is not None or now >= leader.ends:

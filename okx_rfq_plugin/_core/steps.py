@@ -69,19 +69,16 @@ def ask(
         most: how many attempts it may take.
     """
     group = Group.of(call.clock, endpoint, call.key, sharing_of(call.exchange, params))
-    flights = call.flights if not endpoint.reads else []
-    caller = Caller(group, call.clock, flights, pause)
+    caller = Caller(group, call.clock, [] if endpoint.reads else call.flights, pause)
     outcome = call.last  # stays, if it is too late for a first attempt
     waits: list[float] = []
     tried = False
     retrying = _retrying(call, waits.append, again or call.repeats, most)
     try:
         for attempt in retrying:
-            if waits and caller.is_leader:
-                caller.rest(waits.pop())
-            elif waits:
-                caller = Caller(group, call.clock, flights, waits.pop())
-            bound = bool(tried or (call.attempts and not endpoint.reads))  # whether the deadline holds for the attempt
+            if waits:
+                caller = caller.again(waits.pop())
+            bound = tried or (call.attempts > 0 and not endpoint.reads)  # whether the deadline holds for the attempt
             yield from _wait(call, caller, bound=bound)
             served = caller.served
             if served is None and caller.refused is not None and not bound and call.late:
@@ -125,7 +122,7 @@ def _retrying(call: Call, sleep: Callable[[float], None], again: Callable[[Outco
 
 def _wait(call: Call, caller: Caller, *, bound: bool) -> Steps[None]:
     """Wait until the caller is served, is to send, or has no time left."""
-    own = call.exchange.timeout / 1000 if call.exchange.timeout else call.timeout
+    own = (call.exchange.timeout or math.inf) / 1000
     while (seconds := caller.wait(min(call.timeout, own) + _GRACE)) > 0:
         if (bound or caller.refused is not None) and not caller.follows:
             if call.late:
@@ -138,7 +135,7 @@ def _wait(call: Call, caller: Caller, *, bound: bool) -> Steps[None]:
 
 def _lead(call: Call, caller: Caller, endpoint: Endpoint, params: dict[str, Any], *, decides: bool) -> Steps[Outcome]:
     """Send one attempt for all callers of the flight; after a 50102 measure OKX's clock, and stay leader."""
-    attempt = Attempt(reads=endpoint.reads)
+    attempt = Attempt()
     caller.flight.attempts.append(attempt)
     call.offset.untried = False
     outcome: Outcome = yield Send(call.clock, Request(call.exchange, endpoint, params, call.timeout, attempt))
@@ -146,7 +143,7 @@ def _lead(call: Call, caller: Caller, endpoint: Endpoint, params: dict[str, Any]
     if outcome.verdict.meaning is Meaning.CLOCK and call.offset.can_be_corrected:
         caller.keep()
         asked = call.exchange.milliseconds()
-        request = Request(call.exchange, PUBLIC_TIME, {}, call.timeout, Attempt(reads=PUBLIC_TIME.reads))
+        request = Request(call.exchange, PUBLIC_TIME, {}, call.timeout, Attempt())
         read: Outcome = yield Send(call.clock, request)
         if read.error is not None:
             log(logging.DEBUG, "OKX's clock could not be read: %s", type(read.error).__name__)

@@ -172,10 +172,11 @@ def _decisive(endpoint: Endpoint, code: str | None, reply: Reply | None, said: _
 
 
 def _meaning_of(endpoint: Endpoint, code: str) -> tuple[Meaning, type[BaseError]]:
-    if _head(code) == endpoint.too_many:
+    head = _head(code)
+    if head == endpoint.too_many:
         return Meaning.REJECTED, ExchangeError
-    meaning, raises = _MEANING_OF.get(_head(code), _UNKNOWN)
-    if meaning is Meaning.NOTHING_ACTIVE and _head(code) != endpoint.nothing_active:
+    meaning, raises = _MEANING_OF.get(head, _UNKNOWN)
+    if meaning is Meaning.NOTHING_ACTIVE and head != endpoint.nothing_active:
         meaning = Meaning.REJECTED
     return meaning, raises
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from okx_rfq_plugin._core.logs import HarmlessLogger, harmless, log
+from okx_rfq_plugin._core.logs import HarmlessLogger, harmlessly, log
 
 
 def test_traceback_is_logged_where_it_is_asked_for(caplog: pytest.LogCaptureFixture) -> None:
@@ -55,7 +55,7 @@ def test_harmless_function_returns_what_it_returns_and_nothing_where_it_raises()
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    assert 7 == harmless(lambda: 7)()
-    assert harmless(lambda: 1 / 0)() is None
+    assert 7 == harmlessly(lambda: 7)
+    assert harmlessly(lambda: 1 / 0) is None
     with pytest.raises(KeyboardInterrupt):
-        harmless(interrupted)()
+        harmlessly(interrupted)

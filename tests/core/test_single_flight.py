@@ -249,14 +249,14 @@ def test_a_leader_may_rest(call: Any, clock: VirtualClock) -> None:
     """A rest is waited, and counts as a new call: a window that began before it is no excuse."""
     leader = led(call())
     leader.keep()
-    leader.rest(0.75)
+    assert leader is leader.again(0.75)
     assert wait_for(0.75) == asks(leader)
     clock.time += 0.75
     led(leader)
 
     clock.time += 0.25
     leader.keep()
-    leader.rest(0.0)
+    assert leader is leader.again(0.0)
     assert wait_for(1.0) == asks(leader)  # the first permit is free two seconds after its reply, which was at once
     clock.time += 1.0
     assert SEND == asks(leader)
@@ -270,7 +270,7 @@ def test_a_rest_counts_as_a_new_call(call: Any, clock: VirtualClock) -> None:
     leader.keep()
 
     assert wait_for(1.0) == asks(leader)
-    leader.rest(0.0)
+    assert leader is leader.again(0.0)
     assert wait_for(2.0) == asks(leader)
 
 
