@@ -1,4 +1,4 @@
-"""The hooks through which other packages serve, wrap, watch or refuse."""
+"""The hooks, by which other packages serve, wrap, watch or refuse."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Put `cancel_all_rfqs` on an exchange object or class, and take it off again."""
+"""`install` and `uninstall`: put the methods on an exchange object or class, and take them off."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def install(target: T, *, policy: RetryPolicy | None = None) -> T:
     Installing twice is the same as once. An object and its class are independent; an object's policy beats its class's.
 
     Args:
-        target: an object, which keeps it to itself, or a class of `ccxt`, `ccxt.async_support` or `ccxt.pro`, which
-            gives it to all its objects and subclasses, to those too that are made later.
+        target: an object, which keeps them to itself, or a class of `ccxt`, `ccxt.async_support` or `ccxt.pro`, which
+            gives them to all its objects and subclasses, present and future.
         policy: how long to go on; a new one replaces the old, None keeps it.
 
     Returns:
@@ -45,13 +45,13 @@ def install(target: T, *, policy: RetryPolicy | None = None) -> T:
     if policy is not None:
         setattr(cls if isinstance(target, type) else target, POLICY, policy)
     if getattr(target, "synchronous", False):
-        certificates.trusted()  # read now, which takes 15 ms, and not in the first cancel
+        certificates.trusted()  # read now: the first cancel does not spend the 15 ms
     get_plugin_manager().installed(target)
     return target
 
 
 def uninstall(target: T) -> T:
-    """Take off what `install` has put on this very object or class; where there is nothing, nothing happens."""
+    """Take off what `install` has put on this very object or class; do nothing if there is nothing."""
     holder: Any = members.plain(target) if isinstance(target, type) else target
     if isinstance(holder, type):
         if members.carries(holder):
@@ -68,12 +68,12 @@ def uninstall(target: T) -> T:
     return target
 
 
-# Objects whose `has` was told, by id: so that it can be untold when nothing is left behind it.
+# Objects whose `has` lists the features, by id: `uninstall` removes them.
 _flagged: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 
 
 class _Has:
-    """ccxt's `has`, with the features of this package: of every object of the class, whenever it was made."""
+    """ccxt's `has` with the features of this package, for every object of the class, older ones included."""
 
     def __init__(self, next_in_line: members.NextInLine) -> None:
         self._next_in_line = next_in_line
@@ -96,7 +96,7 @@ class _Has:
 
 def rfq_members(owner: type, next_in_line: members.NextInLine) -> dict[str, Any]:
     """Make the members of an installed class."""
-    get_plugin_manager()  # third parties are scanned here, also where a pickle brings the exchange, and not in a cancel
+    get_plugin_manager()  # scans for plugins now, not in a cancel; also where an exchange is unpickled
 
     def __reduce_ex__(self: Any, protocol: Any) -> Any:
         return _reduced(type(self), owner, next_in_line(self, "__reduce_ex__")(protocol))
@@ -115,13 +115,13 @@ def _asked(exchange: Any, path: str, params: dict[str, Any]) -> None:
 
 
 def _reduced(cls: type, owner: Any, reduced: Any) -> Any:
-    # A generated class has no name by which another process could find it: its base travels. A class that carries the
-    # methods here may not do so there: then the object does.
+    # Another process cannot find a generated class by name, so its base is pickled. If the class has the methods here
+    # but not there, the object gets them.
     if isinstance(reduced, str):
         return reduced
     make, args, *rest = reduced
     if rest and isinstance(rest[0], dict) and isinstance(rest[0].get("has"), dict):
-        # What is flagged here is flagged there when it is asked for, and so goes when the methods go.
+        # The features are added there when `has` is read, and so go when the methods go.
         bare = {name: value for name, value in rest[0]["has"].items() if name not in FEATURES}
         rest[0] = {**rest[0], "has": bare}
     args = tuple(members.plain(arg) if isinstance(arg, type) else arg for arg in args)
@@ -130,7 +130,7 @@ def _reduced(cls: type, owner: Any, reduced: Any) -> Any:
 
 
 def _rebuilt(policy: RetryPolicy | None, own: bool, make: Any, args: Any) -> Any:
-    """Make the object that a copy or a pickle stands for."""
+    """Rebuild an exchange from a copy or a pickle."""
     exchange = make(*args)
     if own or members.first_carrier(type(exchange)) is None:
         exchange.__class__ = members.subclass_with(members.plain(type(exchange)), rfq_members)

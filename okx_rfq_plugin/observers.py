@@ -1,4 +1,4 @@
-"""Observers: plugins that are told how cancels go, each on a thread of its own."""
+"""Observers: plugins that hear how cancels go, each on its own thread."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from okx_rfq_plugin._core.logs import log
 from okx_rfq_plugin._core.outcome import copied
 from okx_rfq_plugin._core.records import ExchangeSnapshot
 
-EXIT_GRACE = 2.0  # seconds that all observers together are given when the process ends
+EXIT_GRACE = 2.0  # seconds that all observers together get when the process ends
 
-# The methods that observers hear of.
+# The methods that observers hear about.
 OBSERVED = ("cancel_all_rfqs", "cancel_all_quotes")
 
 
 class Observers:
-    """Tells observers in order: the teller does not wait, and no observer keeps another from hearing."""
+    """Notifies observers in order, without waiting for them; none can hold up another."""
 
     def __init__(self, hooks: pluggy.HookRelay) -> None:
         self._hooks = hooks
@@ -35,9 +35,9 @@ class Observers:
         _all.add(self)
 
     def tell(self, hook: str, exchange: Any, method: str, **facts: Any) -> None:
-        """Tell every implementation of a hook; raises no Exception."""
+        """Notify every implementation of a hook; raise no Exception."""
         try:
-            # Not by one call of the hook: an implementation that raises would keep the rest from hearing.
+            # Not by one call of the hook: an implementation that raises would stop the others.
             for implementation in reversed(getattr(self._hooks, hook).get_hookimpls()):
                 if not (implementation.wrapper or implementation.hookwrapper) and method in OBSERVED:
                     told = {"exchange": ExchangeSnapshot.of(exchange), "method": method, **_copied(facts)}
@@ -47,31 +47,31 @@ class Observers:
             log(logging.ERROR, "the observers could not be told of %s", hook, exc_info=True)
 
     def retrying(self, method: str, exchange: Any, attempt: int, error: BaseError, wait: float) -> None:
-        """Tell of a wait before the next attempt."""
+        """Notify of a wait before the next attempt."""
         self.tell("rfq_cancel_retrying", exchange, method, attempt=attempt, error=error, wait=wait)
 
     def ended(self, method: str, exchange: Any, receipt: Any) -> None:
-        """Tell of a receipt."""
+        """Notify of a receipt."""
         self.tell("rfqs_canceled", exchange, method, receipt=receipt)
 
     def failed(self, method: str, exchange: Any, error: BaseException) -> None:
-        """Tell of a failure."""
+        """Notify of a failure."""
         self.tell("rfq_cancel_failed", exchange, method, error=error)
 
     def drain(self, timeout: float = EXIT_GRACE) -> bool:
-        """Wait until everything told has been delivered, `timeout` seconds at most; return whether it was."""
+        """Wait until all notifications are delivered, at most `timeout` seconds; return whether they are."""
         ends = time.monotonic() + timeout
         delivered = [mailbox.mark() for mailbox in list(self._mailboxes.values())]
-        # Every one is waited for: those that are quick hear all, even if another is slow.
+        # Wait for each: the quick ones hear everything, even if another is slow.
         return all(each.wait(max(ends - time.monotonic(), 0)) for each in delivered)
 
     def forget(self) -> None:
-        """Begin afresh, in a forked process, which has no thread of its parent's."""
+        """Start over in a forked process, which has none of its parent's threads."""
         self._mailboxes = {}
 
 
 class _Mailbox:
-    """What one observer has still to hear, and the thread that it hears on."""
+    """The queue and the thread of one observer."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -85,13 +85,13 @@ class _Mailbox:
             try:
                 # Not threading.Thread, whose start() takes a lock that an interrupted frame may hold.
                 _thread.start_new_thread(self._run, ())
-            except RuntimeError as error:  # no thread to be had: limits, or the interpreter ends
+            except RuntimeError as error:  # no thread available: limits, or the interpreter is shutting down
                 self._started.clear()
                 self._queue = queue.SimpleQueue()
                 log(logging.ERROR, "observer %s was not told: %s", self._name, error)
 
     def mark(self) -> threading.Event:
-        """Return what is set when all that was told before is delivered."""
+        """Return an event that is set when everything queued so far is delivered."""
         delivered = threading.Event()
         if self._started:
             self._queue.put((None, delivered))
@@ -129,23 +129,23 @@ getattr(os, "register_at_fork", dict)(after_in_child=_forget_all)  # Windows has
 
 
 def _copied(facts: dict[str, Any]) -> dict[str, Any]:
-    # Each observer has its own, and the caller's stay as they are.
+    # Each observer gets copies, so the caller's objects stay unchanged.
     return {name: _plain(fact) if isinstance(fact, BaseException) else _own(fact) for name, fact in facts.items()}
 
 
 def _own(fact: Any) -> Any:
-    # What JSON can hold nests to any depth, and copy.deepcopy does not.
+    # JSON may be nested too deeply for copy.deepcopy.
     return copied(fact) if type(fact) is dict else copy.deepcopy(fact)
 
 
 def _plain(error: BaseException) -> BaseException:
-    # Class, words and facts; no traceback, which would hold the live exchange. The words of a ccxt error are this
-    # package's own here; others may hold anything, so the note that this package has put on them stands for them.
+    # Class, text and facts, but no traceback: it would hold the live exchange. The text of a ccxt error is this
+    # package's own; that of any other may contain anything, so this package's note on it is used instead.
     words = str(error) if isinstance(error, BaseError) else getattr(error, "__notes__", [""])[-1]
     try:
         clone = type(error).__new__(type(error), words)
-    except TypeError:  # a class that wants more than words
+    except TypeError:  # the class requires other arguments
         clone = Exception(f"{type(error).__name__}: {words}")
     if hasattr(error, "cancel_failure"):
-        clone.cancel_failure = error.cancel_failure  # type: ignore[attr-defined]  # an exception takes any attribute
+        clone.cancel_failure = error.cancel_failure  # type: ignore[attr-defined]  # an exception allows any attribute
     return clone

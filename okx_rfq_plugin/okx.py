@@ -15,11 +15,11 @@ from okx_rfq_plugin._core.effects import Steps, drive, drive_async
 from okx_rfq_plugin._core.endpoints import CANCEL_ALL_QUOTES, CANCEL_ALL_RFQS
 from okx_rfq_plugin.hookspecs import hookimpl
 
-CLOCK = "_okx_rfq_clock"  # where an exchange object keeps a clock of its own; tests put a virtual one there
+CLOCK = "_okx_rfq_clock"  # the attribute of an exchange object for a clock of its own; tests set a virtual one
 
 
 def _unheard(method: str, exchange: Any, attempt: int, error: BaseError, wait: float) -> None:
-    """Tell nobody: the report of a plugin that another host than this package's own has loaded."""
+    """Ignore the report: for a plugin manager other than this package's."""
 
 
 class OkxRfqs:
@@ -71,7 +71,7 @@ class OkxRfqs:
 okx = OkxRfqs()
 
 
-# Facts are attached twice: an interrupt may strike while those of another exception are.
+# Facts are attached twice: an interrupt may strike while those of an earlier exception are being attached.
 
 
 def _run(begin: Callable[[], Call], steps_of: Callable[[Call], Steps[Any]]) -> Any:

@@ -16,10 +16,10 @@ from okx_rfq_plugin._core.connection import is_closed
 from okx_rfq_plugin._core.records import Receipt, add_note
 from okx_rfq_plugin.installer import install
 
-# The signals that end a block, and what handles them where nobody has said anything else.
+# The signals that end a block, and their default handlers.
 _DEFAULTS: dict[int, Any] = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
-_TRIES = 2  # a loop that is shut down cancels every task once, the cancel's own too
-# What a copy of an async exchange has not in common with it, as ccxt makes it.
+_TRIES = 2  # a loop that is shutting down cancels every task once, this cancel's included
+# The attributes that a copy of an async exchange does not share with it, as ccxt initializes them.
 _UNOPENED: dict[str, Any] = {
     "closed_by_user": False,
     "own_session": True,
@@ -38,16 +38,16 @@ class cancel_on_exit:  # in lower case, as contextlib names its own
     `cancel_all_rfqs()` on it. An async exchange that the block has closed stays closed: a fresh one of the same account
     cancels in its place.
 
-    What ended the block goes on, with a note that says how the cancel ended. Where the cancel fails its error is raised
-    from the block's; only KeyboardInterrupt, SystemExit, CancelledError and GeneratorExit go on even then, lest
-    somebody handles ccxt's errors and misses that he was to end: `sys.excepthook` is shown the cancel's error, and an
-    exit code of 0 becomes 1.
+    The exception that ended the block propagates, with a note that says how the cancel ended. If the cancel fails, its
+    error is raised from the block's. KeyboardInterrupt, SystemExit, CancelledError and GeneratorExit propagate even
+    then, so that code which handles ccxt's errors does not swallow the request to exit: `sys.excepthook` gets the
+    cancel's error, and an exit code of 0 becomes 1.
 
-    SIGTERM and Ctrl+C, where nobody else handles them, end the block by SystemExit(143) and KeyboardInterrupt: sync at
-    once, async by canceling the task. The cancel itself is not ended by them, they go on after it. This is for blocks
-    entered on the main thread; elsewhere signals do what they do without the block.
+    SIGTERM and Ctrl+C, unless other code handles them, end the block with SystemExit(143) and KeyboardInterrupt: sync
+    at once, async by canceling the task. They do not interrupt the cancel itself, and take effect after it. This is for
+    blocks entered on the main thread; elsewhere signals do what they do without the block.
 
-    Not covered, but by `okx-rfq guard`: kill -9, a crash of the interpreter, a loop that is dropped with its tasks
+    Not covered here, but by `okx-rfq guard`: kill -9, a crash of the interpreter, a loop that is dropped with its tasks
     still in it (`asyncio.run` does not). An RFQ whose create is on the wire may come to life after the cancel.
 
     Args:
@@ -93,7 +93,7 @@ class cancel_on_exit:  # in lower case, as contextlib names its own
                 while not cancel.done():
                     try:
                         await asyncio.wait((cancel,))
-                    except asyncio.CancelledError as canceled:  # goes on when the cancel has ended
+                    except asyncio.CancelledError as canceled:  # propagates when the cancel has ended
                         ending = canceled
             if not cancel.cancelled():
                 break
@@ -105,12 +105,12 @@ class cancel_on_exit:  # in lower case, as contextlib names its own
 
     @property
     def is_task(self) -> bool:
-        """Whether the block is one of a task."""
+        """Whether the block belongs to a task."""
         return self._task is not None
 
     @property
     def can_end(self) -> bool:
-        """Whether a signal can end the block: not if its task is over or its loop was dropped."""
+        """Whether a signal can end the block: not if its task is done or its loop was dropped."""
         return self._task is None or (not self._task.done() and self._task.get_loop().is_running())
 
     def end(self, signum: int) -> None:
@@ -129,9 +129,9 @@ class cancel_on_exit:  # in lower case, as contextlib names its own
     def _leave(
         self, error: BaseException | None, ending: BaseException | None, outcome: Receipt | BaseException
     ) -> None:
-        """Raise what is to go on where that is not the block's own error."""
+        """Raise the exception that is to propagate, unless it is the block's own."""
         _unhear_signals(self)
-        # Of tasks the last one raises it: SystemExit stops the loop, and would stop the cancels of the others.
+        # The last of the tasks raises it: SystemExit stops the loop, and would stop the cancels of the others.
         last = not (self.is_task and any(block.is_task and block.can_end for block in _blocks))
         if self._signum is not None and last and not isinstance(ending, (KeyboardInterrupt, SystemExit)):
             ending = _ending(self._signum)
@@ -149,7 +149,7 @@ class cancel_on_exit:  # in lower case, as contextlib names its own
 
 
 def _shielded() -> AbstractContextManager[Any]:
-    # A canceled scope of anyio cancels its task again at every turn of the loop, unless there is a shield.
+    # A canceled anyio scope cancels its task again at every turn of the loop, unless shielded.
     anyio = sys.modules.get("anyio")
     return nullcontext() if anyio is None else anyio.CancelScope(shield=True)
 
@@ -178,7 +178,7 @@ def _words(outcome: Receipt | BaseException) -> str:
 
 # Signals
 
-_blocks: list[cancel_on_exit] = []  # those that a signal is to end
+_blocks: list[cancel_on_exit] = []  # the blocks that a signal ends
 
 
 def _hear_signals(block: cancel_on_exit) -> None:
@@ -199,9 +199,9 @@ def _unhear_signals(block: cancel_on_exit) -> None:
 
 
 def _may_handle_signals() -> bool:
-    # By trying: under eventlet `threading` takes another thread for the main one.
+    # By trying: under eventlet, `threading` reports another thread as the main one.
     handler = signal.getsignal(signal.SIGTERM)
-    if handler is None:  # set by code that is not Python's
+    if handler is None:  # installed by non-Python code
         return threading.current_thread() is threading.main_thread()
     try:
         signal.signal(signal.SIGTERM, handler)
@@ -226,11 +226,11 @@ def _ending(signum: int) -> BaseException:
 
 
 def _is_leaving(frame: FrameType | None) -> bool:
-    # Not by a flag: the signal may come before the first line of __exit__ could set it.
+    # Not by a flag: the signal may strike before the first line of __exit__ could set it.
     while frame is not None and frame.f_code is not cancel_on_exit.__exit__.__code__:
         frame = frame.f_back
     return frame is not None
 
 
-# The blocks are the parent's: signals end a forked process as ever. Windows has no fork.
+# The blocks belong to the parent: signals end a forked process as usual. Windows has no fork.
 getattr(os, "register_at_fork", dict)(after_in_child=_blocks.clear)

@@ -1,4 +1,4 @@
-"""The plugin manager: loads plugins, and asks them to cancel."""
+"""The plugin manager: loads plugins, and calls their hooks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _FLEET_ENTRY_POINT = "okx_rfq_plugin.fleet.environment:plugin"  # loaded only wh
 class RfqPluginManager(pluggy.PluginManager):
     """pluggy's manager with the hooks, the package's own implementation for OKX, and the observers.
 
-    `failures` says why a third party's plugin was left out, under its name `distribution:entry point`.
+    `failures` maps each third-party plugin that was left out, named `distribution:entry point`, to the reason.
     """
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class RfqPluginManager(pluggy.PluginManager):
         self.add_hookspecs(hookspecs)
         self.failures: dict[str, str] = {}
         self.observers = Observers(self.hook)
-        # Loaded when the first exchange is installed, as third parties are, and tenacity with it: `import` stays short.
+        # Imported with the first install, as third parties are, and tenacity with it: importing the package stays fast.
         from okx_rfq_plugin.okx import OkxRfqs
 
         self.register(OkxRfqs(self.observers.retrying), name="okx")
@@ -57,7 +57,7 @@ class RfqPluginManager(pluggy.PluginManager):
                     log(logging.ERROR, "plugin %s could not be loaded and is left out", name, exc_info=True)
 
     def serve(self, method: str, exchange: Any, params: Any, **arguments: Any) -> Any:
-        """Have a method of the package served by the plugin that serves this exchange, and tell the observers."""
+        """Call a method's hook, return what the first plugin returns, and tell the observers."""
         served, calls = None, list[Call]()
         token = begun.set(calls)
         try:
@@ -94,7 +94,7 @@ class RfqPluginManager(pluggy.PluginManager):
             raise
 
     def creating(self, exchange: Any, path: str, params: dict[str, Any]) -> None:
-        """Ask the plugins whether something may be created; what one raises refuses it."""
+        """Ask the plugins whether something may be created; one that raises refuses it."""
         self.hook.rfq_creating(exchange=exchange, path=path, params=params)
 
     def installed(self, exchange: Any) -> None:
@@ -120,7 +120,7 @@ def _check(method: str, exchange: Any, params: Any) -> None:
 
 def _complete(error: BaseException, method: str, exchange: Any, calls: list[Call], *, served: bool) -> None:
     # The core's exceptions have their facts. Others come from a plugin, or strike between the core and the caller: then
-    # it is in doubt, unless they struck in the lines that lead to the core.
+    # the cancel is in doubt, unless they struck in the lines before the core.
     for call in calls:
         call.end(error)
     if not hasattr(error, "cancel_failure"):
@@ -137,7 +137,7 @@ def _leave(calls: list[Call], token: Token[list[Call]]) -> None:
 
 
 def _innermost(error: BaseException) -> str:
-    """Return in which module of this package's or of pluggy's it struck; a signal handler may have frames below."""
+    """Return the innermost module of this package or pluggy in the traceback, even below a signal handler."""
     found, trace = "", error.__traceback__
     while trace is not None:
         module = str(trace.tb_frame.f_globals.get("__name__"))

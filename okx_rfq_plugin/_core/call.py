@@ -1,4 +1,4 @@
-"""The record of one call: what was sent for it, what came back, and so what is true if it ends now."""
+"""The record of one call: what was sent for it, what came back, and therefore what is true if it ends now."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from okx_rfq_plugin._core.single_flight import Flight
 from okx_rfq_plugin._core.verdict import Meaning, classify
 from okx_rfq_plugin._core.wording import Words, advice, message, reason
 
-# Told before each wait: the method's name, the exchange, the attempt's number, what it would raise now, the seconds.
+# Called before each wait: method name, exchange, number of the attempt that failed, the error that the call would raise
+# now, and the wait in seconds.
 Report = Callable[[str, Any, int, BaseError, float], None]
 
 _SECRETS = ("apiKey", "secret", "password")
@@ -29,15 +30,16 @@ _RETRIED = (Meaning.RATE_LIMITED, Meaning.UNAVAILABLE, Meaning.UNKNOWN)
 _NOTHING_YET = Outcome(CANCEL_ALL_RFQS, classify(CANCEL_ALL_RFQS, None, None), None, None, False, False)
 
 
-# The calls that have begun for the method which this thread or task is in: found by an interrupt that strikes outside.
+# The calls begun by the method that this thread or task is running; an interrupt that strikes outside of a call finds
+# them here.
 begun: ContextVar[list[Call]] = ContextVar("okx_rfq_begun")
 
 
 class Call:
     """One call of one of the package's methods.
 
-    Each fact has one writer: `flights` the callers that board (and through them the doubt), `attempts` `begin`, and all
-    else `take`, which is told each outcome.
+    Each fact has one writer. Callers append to `flights`, from which the doubt is derived; `begin` counts `attempts`;
+    `take` records every outcome.
     """
 
     def __init__(self, exchange: Any, clock: Clock, words: Words, report: Report) -> None:
@@ -49,9 +51,9 @@ class Call:
         self.offset = ClockOffset(exchange)
         self.timeout = self.policy.attempt_timeout  # seconds, of the next attempt
         self.attempts = 0
-        self.failures = 0  # attempts that came to anything but a rate limit
-        self.flights: list[Flight] = []  # those that may change something at OKX
-        self.outcomes: list[Outcome] = []  # of those, as far as this caller was told
+        self.failures = 0  # attempts with any outcome but a rate limit
+        self.flights: list[Flight] = []  # of requests that change something at OKX
+        self.outcomes: list[Outcome] = []  # of those requests, as far as this caller knows them
         self.last = _NOTHING_YET  # the outcome that decides how the call ends
         self.remaining: tuple[str, ...] | None = None  # ids that OKX lists as active
         self.filling: tuple[str, ...] | None = None  # ids that OKX lists as being executed
@@ -76,7 +78,7 @@ class Call:
         """Count an attempt, by this caller or by a leader for it."""
         self.attempts += 1
         if changes:
-            self.remaining = self.filling = None  # what was listed before may be gone
+            self.remaining = self.filling = None  # the list is out of date now
 
     def take(self, outcome: Outcome, *, decides: bool = True) -> None:
         """Record an outcome, of the caller's own request or of a leader's."""
@@ -94,13 +96,13 @@ class Call:
             log(logging.DEBUG, "attempt %d: %s: %s", self.attempts, outcome.verdict.meaning.value, self.reason(outcome))
 
     def repeats(self, outcome: Outcome) -> bool:
-        """Return whether an attempt that came to this calls for another."""
+        """Return whether this outcome calls for another attempt."""
         if outcome.verdict.meaning is Meaning.CLOCK:
             return self.offset.can_be_corrected or self.offset.is_corrected
         return outcome.verdict.meaning in _RETRIED
 
     def backoff(self, outcome: Outcome) -> float:
-        """Return the seconds to wait before the next attempt, beside those of OKX's limit."""
+        """Return the seconds to wait before the next attempt, not counting OKX's limit."""
         if outcome.verdict.meaning is Meaning.DONE:
             return 0.0
         if outcome.verdict.meaning is Meaning.CLOCK and self.offset.is_corrected:
@@ -127,25 +129,25 @@ class Call:
         return message(self.exchange.id, self.words, self.facts(), reason)
 
     def reason(self, outcome: Outcome) -> str:
-        """Return what an attempt brought, without secrets."""
+        """Return the outcome in words, without secrets."""
         return reason(outcome, tuple(getattr(self.exchange, name, None) for name in _SECRETS))
 
     def failure(self, raises: type[BaseError] | None = None) -> BaseError:
         """Return the exception that says how the call ended."""
         raises = raises or self.last.verdict.raises
         text = self.message(f"{self.reason(self.last)}. {advice(raises, self.words)}")
-        # Past __init__, which in a subclass of somebody else's may want other arguments.
+        # Without __init__: a subclass from elsewhere may require other arguments.
         error: Any = raises.__new__(raises, text)
         error.cancel_failure = self.facts()
-        # If a reply arrived, ccxt's error quotes all of it, and whatever secret a proxy echoes there.
+        # If a reply arrived, ccxt's error quotes all of it, including any secret that a proxy echoes.
         error.__cause__ = self.last.error if self.last.reply is None else None
         failed: BaseError = error
         self._failure = failed
         return failed
 
     def retrying(self, outcome: Outcome, wait: float) -> None:
-        """Tell of the wait before the next attempt."""
-        if outcome.endpoint.reads and self.words.method != "fetch_open_rfqs":  # no attempt to cancel has failed
+        """Log and report the wait before the next attempt."""
+        if outcome.endpoint.reads and self.words.method != "fetch_open_rfqs":  # not an attempt to cancel
             what = f"{self.exchange.id} {self.words.method}()"
             log(
                 logging.WARNING,
@@ -160,7 +162,7 @@ class Call:
             self._report(self.words.method, self.exchange, self.attempts, self.failure(), wait)
 
     def end(self, error: BaseException) -> None:
-        """Give the exception that ends the call its facts, unless it is the call's own failure, and log it; once."""
+        """Attach the facts to the exception that ends the call, unless it is the call's own failure; log it once."""
         if error is self._ended_by:
             return
         if error is self._failure:
@@ -173,7 +175,7 @@ class Call:
 
 
 def attach(call: Call | None, error: BaseException) -> None:
-    """Give the exception that ends a call its facts; None for a call that had not begun."""
+    """Attach the facts to the exception that ends a call; `call` is None if it had not begun."""
     if call is not None:
         call.end(error)
     elif not hasattr(error, "cancel_failure"):

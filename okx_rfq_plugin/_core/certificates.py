@@ -12,11 +12,11 @@ from typing import Any
 
 @functools.cache
 def adapter_class() -> Any:
-    """Return the adapter's class, made when it is first needed: importing this package imports no requests."""
+    """Return the adapter class, created on first use: importing this package does not import requests."""
     import requests
 
     class Adapter(requests.adapters.HTTPAdapter):
-        """requests' own, with the trusted certificates read once and not for each connection, which takes 20 ms."""
+        """requests' adapter, with the trusted certificates read once: for each connection that would take 20 ms."""
 
         def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
             super().init_poolmanager(*args, ssl_context=trusted(), **kwargs)
@@ -32,7 +32,7 @@ def adapter_class() -> Any:
         def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
             host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
             if verify is not True:
-                pool["ssl_context"] = None  # other certificates, or none: as requests does it
+                pool["ssl_context"] = None  # other certificates, or none: leave it to requests
             return host, pool
 
     return Adapter
@@ -40,7 +40,7 @@ def adapter_class() -> Any:
 
 @functools.cache
 def trusted() -> ssl.SSLContext | None:
-    """Return the TLS settings of urllib3 with the certificates that requests trusts, read once; None without them."""
+    """Return urllib3's TLS settings with the certificates that requests trusts, read once; None if there are none."""
     import urllib3
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
 

@@ -17,7 +17,7 @@ _monotonic: Callable[[], float] = (
 
 
 def _stands_still(loop: asyncio.AbstractEventLoop) -> bool:
-    """Return whether the time of a loop does not move: freezegun stops it, and with it every timer of the loop."""
+    """Return whether a loop's time stands still: freezegun stops it, and with it every timer of the loop."""
     before, until = loop.time(), _monotonic() + 5e-5
     while _monotonic() < until:
         pass
@@ -25,7 +25,7 @@ def _stands_still(loop: asyncio.AbstractEventLoop) -> bool:
 
 
 class Clock:
-    """Monotonic time and the two ways to let it pass, in seconds; tests put a virtual one in its place."""
+    """Monotonic time, and two ways to wait, in seconds; tests replace it with a virtual clock."""
 
     def now(self) -> float:
         """Return seconds since some fixed moment; never goes back."""
@@ -39,9 +39,9 @@ class Clock:
         """Async version of `sleep`."""
         timer = None
         if seconds > 0 and _stands_still(waker.loop):
-            timer = threading.Timer(seconds, waker.wake)  # the loop's own would never fire
+            timer = threading.Timer(seconds, waker.wake)  # the loop's own timer would never fire
             timer.daemon = True
-            with contextlib.suppress(RuntimeError):  # no thread to be had
+            with contextlib.suppress(RuntimeError):  # no thread available
                 timer.start()
         try:
             await asyncio.wait((waker.future,), timeout=seconds)
@@ -57,8 +57,8 @@ class Clock:
 class Waker:
     """Ends the sleep of one thread, from any thread, and from a signal handler on that very thread.
 
-    A bare lock: threading.Event holds one of its own for a moment, at which a signal handler would wait for ever.
-    `busy` says that a request is on the wire meanwhile, which the waiter is waiting for.
+    A bare lock: threading.Event briefly holds an internal lock, and a signal handler that strikes then would wait
+    forever. `busy` says that the wait is for a request on the wire.
     """
 
     def __init__(self, *, busy: bool = False) -> None:
@@ -87,7 +87,7 @@ class AsyncWaker:
 
     def wake(self) -> None:
         """End the sleep, or the next one if there is none yet."""
-        with contextlib.suppress(RuntimeError):  # its loop is closed: nobody sleeps there any more
+        with contextlib.suppress(RuntimeError):  # its loop is closed: no task sleeps there any more
             self.loop.call_soon_threadsafe(self._done)
 
     @property

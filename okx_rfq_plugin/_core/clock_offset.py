@@ -8,13 +8,13 @@ _MOST_CORRECTIONS = 2
 
 
 class ClockOffset:
-    """ccxt's clock offset (`options['timeDifference']`, ms): set by OKX's clock, and put back if that did not help."""
+    """ccxt's clock offset (`options['timeDifference']`, ms): set from OKX's clock, restored if that did not help."""
 
     def __init__(self, exchange: Any) -> None:
         self._exchange = exchange
         self._corrections = 0
         self._before: dict[str, Any] | None = None
-        self.untried = False  # whether nothing has been sent by the last correction yet
+        self.untried = False  # whether no request has been sent since the last correction
 
     @property
     def can_be_corrected(self) -> bool:
@@ -42,7 +42,7 @@ class ClockOffset:
             self.untried = True
 
     def put_back(self) -> None:
-        """Take the correction back; the offset from before is in force again."""
+        """Undo the correction: restore the previous offset."""
         before = self._before
         if before is not None:
             if "timeDifference" not in before:

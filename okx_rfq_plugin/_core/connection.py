@@ -1,9 +1,9 @@
 """The connection of an attempt: which HTTP session sends it.
 
-The rule: where the exchange's session is of ccxt's making, an attempt has a session of its own that is made in the same
-way, with a connection that nobody has used before. So it does not matter what state the exchange's own is in (forked,
-full, idle and dead, another or a closed loop, in use by the very frame that a signal has interrupted), and the reply
-can be nobody else's. Where the session is of the user's making, no other could be proved equal to it: that one is used.
+The rule: if ccxt made the exchange's session, each attempt gets a session of its own, made in the same way, with a new
+connection. So the state of the exchange's session does not matter (forked, full, idle and dead, bound to another or a
+closed loop, in use by the very frame that a signal has interrupted), and the reply cannot belong to another request. If
+the user made the session, no other could be proved equal to it, and it is used as it is.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from okx_rfq_plugin._core.certificates import adapter_class
 
 
 def is_ccxts_own(exchange: Any, session: Any) -> bool:
-    """Return whether the exchange's HTTP session is what ccxt itself makes, with nothing of the user's on it."""
+    """Return whether the exchange's HTTP session is as ccxt makes it, unchanged by the user."""
     return _is_sync_plain(session) if exchange.synchronous else _is_async_plain(exchange, session)
 
 
 def new_session(exchange: Any, session: Any) -> Any:
-    """Return a session for one request, equal to the exchange's own as it is now; its user closes it."""
+    """Return a session for one request, equal to the exchange's current one; the caller closes it."""
     return _new_sync(exchange, session) if exchange.synchronous else _new_async(exchange, session)
 
 
 def close(session: Any) -> None:
     """Close a sync session that was made for one request.
 
-    urllib3 closes a pool's connections in a finalizer, which swallows an interrupt that comes just then. So they are
-    closed here first, and the finalizer has nothing to do.
+    urllib3 closes a pool's connections in a finalizer, which swallows an interrupt that strikes there. So they are
+    closed here first, and the finalizer is detached.
     """
     for adapter in set(session.adapters.values()):
         for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):
@@ -55,7 +55,7 @@ def _without_finalizer(pool: Any) -> Any:
 
 
 def new_socks_session(exchange: Any, url: str) -> Any:
-    """Return what `new_session` does, for ccxt's branch with a SOCKS proxy on async exchanges."""
+    """Return a session for one request through a SOCKS proxy, as ccxt makes it on async exchanges."""
     return _as_made_by_ccxt(exchange, opened=False).get_socks_proxy_session(url)
 
 
@@ -68,7 +68,7 @@ def is_closed(exchange: Any) -> bool:
     was_open = (
         getattr(exchange, "asyncio_loop", None) is not None and getattr(exchange, "ssl_context", None) is not None
     )
-    return was_open and exchange.session is None  # a user's own session too is dropped by `close`
+    return was_open and exchange.session is None  # `close` drops the user's own session, too
 
 
 def settings_of(exchange: Any, session: Any) -> object:
@@ -116,7 +116,7 @@ def _new_sync(exchange: Any, session: Any) -> Any:
     import requests
 
     new = requests.Session.__new__(requests.Session)
-    if session is None:  # the user has let go of it: as ccxt's constructor makes one
+    if session is None:  # the user has dropped it: make one as ccxt's constructor does
         session = requests.Session()
         session.trust_env = exchange.requests_trust_env
     vars(new).update(vars(session))
@@ -187,7 +187,7 @@ def _silent(cls: type) -> type:
 
 
 def is_ccxts_code(exchange: Any, *names: str) -> bool:
-    """Return whether methods of an exchange are ccxt's own, with nothing of the user's in front of them or below."""
+    """Return whether these methods of an exchange are ccxt's own, overridden nowhere."""
     return members.are_ccxts(exchange, names)
 
 
@@ -195,15 +195,16 @@ Failed = Callable[[BaseException, "BaseException | None", bool], None]
 
 
 class OneRequest:
-    """The session that ccxt is handed for the one request of an attempt.
+    """The session that ccxt gets for the one request of an attempt.
 
-    It follows no redirect: OKX documents none, and a redirect would take key, passphrase and signature to another host,
-    make a GET of a POST, and bring another page's answer back.
+    It follows no redirect: OKX documents none, and a redirect would send key, passphrase and signature to another host,
+    turn the POST into a GET, and return another page's answer.
 
     Args:
-        choose: returns the session to send by; asked when it is needed, once.
-        leaving: called when the HTTP library takes over.
-        failed: called with what the library raised, what was being handled before, and whether certainly nothing left.
+        choose: returns the session to send by; called once, on first use.
+        leaving: called right before the HTTP library takes over.
+        failed: called with the library's exception, the exception that was being handled before, and whether certainly
+            nothing left.
     """
 
     def __init__(self, choose: Callable[[], Any], leaving: Callable[[], None], failed: Failed) -> None:
@@ -231,7 +232,7 @@ class OneRequest:
     def _judge(self, error: BaseException, once: bool, handled: BaseException | None) -> None:
         try:
             self._failed(error, handled, once and transport.nothing_left(error, handled))
-        except BaseException:  # an interrupt: what it has cut short is done again
+        except BaseException:  # an interrupt: do again what it has cut short
             self._failed(error, handled, once and transport.nothing_left(error, handled))
             raise
 
@@ -256,7 +257,7 @@ class OneRequest:
 
 
 def _sends_once_sync(session: Any) -> bool:
-    # Code of the user's may send again by itself, and raise what came of the last time.
+    # The user's code may send again by itself, and raise the error of the last time only.
     if not _is_code_of("requests", session, "request", "send", "get_adapter"):
         return False
     return all(_is_code_of("requests", adapter, "send") for adapter in set(session.adapters.values()))
@@ -272,7 +273,7 @@ def _is_code_of(library: str, obj: Any, *names: str) -> bool:
 
 
 def _not_cached(response: Any) -> Any:
-    # requests-cache, CacheControl and aiohttp-client-cache say so: it is the reply to an earlier request.
+    # Set by requests-cache, CacheControl and aiohttp-client-cache: the reply to an earlier request.
     if getattr(response, "from_cache", False) is True:
         raise BadResponse("the exchange's session answered from its cache, which says nothing about this request")
     return response

@@ -1,4 +1,4 @@
-"""Creates: RFQs and quotes that were asked for before a cancel are not created after it."""
+"""Creates: refuses RFQs and quotes that were requested before a cancel and would be sent after it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from okx_rfq_plugin._core.identity import key_of
 from okx_rfq_plugin._core.passing import note_signed
 from okx_rfq_plugin._core.request import argument
 
-# Asked before a signed create is sent: the exchange, OKX's path, the params. What it raises refuses the create.
+# Called before a signed create is sent, with the exchange, OKX's path and the params; raises to refuse it.
 Asked = Callable[[Any, str, dict[str, Any]], None]
 
 _CANCEL_OF = {CANCEL_ALL_RFQS.create: "cancel_all_rfqs", CANCEL_ALL_QUOTES.create: "cancel_all_quotes"}
-_MOST_KEYS = 10_000  # accounts whose last cancel is remembered
+_MOST_KEYS = 10_000  # accounts of which the last cancel is remembered
 
 _count = itertools.count(1)
 _cancels: dict[tuple[bytes, str], int] = {}  # number of the last cancel of what an account creates
@@ -28,7 +28,7 @@ _asked_at: ContextVar[int | None] = ContextVar("okx_rfq_create_asked_at", defaul
 
 
 def note_cancel(key: bytes, endpoint: Endpoint) -> None:
-    """Refuse from now on what the account of this `key_of` has asked to create and has not signed yet."""
+    """Refuse from now on the creates that the account of this `key_of` has requested and not signed yet."""
     if endpoint.create is not None:
         if len(_cancels) >= _MOST_KEYS:
             for known, _ in sorted(_cancels.items(), key=itemgetter(1))[: _MOST_KEYS // 2]:
@@ -37,7 +37,7 @@ def note_cancel(key: bytes, endpoint: Endpoint) -> None:
 
 
 def create_members(owner: type, next_in_line: members.NextInLine, asked: Asked) -> dict[str, Any]:
-    """Make the members that note when a create was asked for, and refuse it if a cancel came before it was signed."""
+    """Make the members that note when a create was requested, and refuse it if a cancel came before it was signed."""
 
     def fetch2(self: Any, own: Any, path: str, *args: Any, **kwargs: Any) -> Any:
         return creating(self, own, path, args, kwargs)
@@ -46,7 +46,7 @@ def create_members(owner: type, next_in_line: members.NextInLine, asked: Asked) 
         refuse_overtaken(self, path)
         signed = own(path, *args, **kwargs)
         if path in _CANCEL_OF:
-            # After the timestamp is set: a process that is stopped from here on sends what OKX refuses for its age.
+            # After the timestamp is set: if the process is suspended here, OKX refuses the request for its age.
             asked(self, path, argument("params", 2, args, kwargs) or {})
         note_signed(self, path, signed)
         return signed
@@ -55,7 +55,7 @@ def create_members(owner: type, next_in_line: members.NextInLine, asked: Asked) 
 
 
 def creating(exchange: Any, own: Any, path: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Send any request; remember when it was asked for if it creates something."""
+    """Send any request; if it creates something, remember when it was requested."""
     if path not in _CANCEL_OF:
         return own(path, *args, **kwargs)
     if not exchange.synchronous:

@@ -1,9 +1,9 @@
 """The delegate of an exchange: the object on which one request is made, and what differs there.
 
-An attempt does not call the implicit method on the exchange, but on its delegate: an object of a subclass of the
-exchange's class that shares its `__dict__`. What ccxt, and the user's overrides, read and write there is the exchange's
-own state, but for the members of this table, which differ for this one request and for nobody else. What each does is
-the method of the same name of `request.Request`, which is given the exchange's own member as its first argument.
+An attempt calls the implicit method not on the exchange but on its delegate: an object of a subclass of the exchange's
+class that shares its `__dict__`. There ccxt and the user's overrides read and write the exchange's own state, except
+for the members in this table, which differ for this one request only. `request.Request` implements each in the method
+of the same name, which gets the exchange's own member as its first argument.
 
     member                    when ccxt uses it                            what differs
     fetch2                    first                                        sends any other path by the exchange itself
@@ -40,13 +40,13 @@ def delegate_of(exchange: Any, request: Any) -> Any:
     delegate: Any = object.__new__(members.subclass_of(cls, "delegate", _NAMESPACE))
     delegate.__dict__ = exchange.__dict__
     delegate.okx_rfq_request = request
-    # What `install` puts on a class of an object's own serves the exchange itself; a delegate needs none of it.
+    # The members that `install` has put on an object's generated class serve the exchange itself: skip them here.
     delegate.okx_rfq_above = cls if members.is_generated(cls) else type(delegate)
     return delegate
 
 
 def _method(name: str) -> property:
-    """Return a member that calls the request's method; a data descriptor, which no instance value shadows."""
+    """Return a member that calls the request's method; a data descriptor, so no instance attribute shadows it."""
 
     def get(delegate: Any) -> Any:
         values = delegate.__dict__

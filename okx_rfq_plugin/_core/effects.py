@@ -1,4 +1,4 @@
-"""Effects: what the steps of a call ask to be done, and the two drivers that do it."""
+"""Effects: what the steps of a call yield, and the two drivers that perform them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from okx_rfq_plugin._core.request import Request
 from okx_rfq_plugin._core.single_flight import Flight
 
 T = TypeVar("T")
-_SHORTEST = 1e-6  # seconds: a shorter wait could not be added to the time in a float, and would have no end
+_SHORTEST = 1e-6  # seconds: a shorter wait may vanish when added to the time as a float, and would never end
 
 
 class Effect(Protocol):
-    """Something to be done for a call, on the caller's thread or task."""
+    """An action for a call, on the caller's thread or task."""
 
     def perform(self) -> Any:
-        """Do it, and return what the steps get for it."""
+        """Do it, and return the result for the steps."""
 
     async def perform_async(self) -> Any:
         """Async version of `perform`."""
@@ -79,7 +79,7 @@ class Send(NamedTuple):
 
 
 def drive(steps: Steps[T]) -> T:
-    """Perform what the steps ask for, and return what they return."""
+    """Perform the effects that the steps yield, and return what the steps return."""
     thrown = None
     try:
         effect = next(steps)
@@ -95,7 +95,7 @@ def drive(steps: Steps[T]) -> T:
         returned: T = stop.value
         return returned
     except RuntimeError as error:
-        # A generator makes a RuntimeError of a StopIteration, such as a used-up mock raises.
+        # A generator turns a StopIteration, which an exhausted mock raises, into a RuntimeError.
         if isinstance(thrown, StopIteration) and error.__cause__ is thrown:
             raise thrown from None
         raise

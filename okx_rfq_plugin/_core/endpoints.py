@@ -10,20 +10,20 @@ class Endpoint(NamedTuple):
 
     call: str  # ccxt's implicit method
     path: str  # as ccxt has it
-    sends: int = 2  # requests that OKX takes from one User ID in `window`
+    sends: int = 2  # requests that OKX accepts from one User ID in a `window`
     window: float = 2.0  # seconds
-    nothing_active: str | None = None  # the code by which OKX says that there is nothing to cancel
-    too_many: str | None = None  # the code by which it refuses to cancel all of them at once
-    by_name: tuple[str, ...] = ()  # the codes after which what it did not cancel may be canceled by name
-    gone: tuple[str, ...] = ()  # the codes by which a row of a batch says that it is not active any more
-    create: str | None = None  # the path of the request that must not outlive this one in ccxt's queue
+    nothing_active: str | None = None  # the code for "nothing to cancel"
+    too_many: str | None = None  # the code for "too many to cancel at once"
+    by_name: tuple[str, ...] = ()  # the codes after which canceling by name may help
+    gone: tuple[str, ...] = ()  # the codes in a row of a batch for "not active any more"
+    create: str | None = None  # the path of the create that is refused if this overtakes it in ccxt's queue
     reads: bool = False  # whether it changes nothing
-    fields: tuple[str, ...] = ()  # the texts that every row of a success has
-    proof: tuple[str, ...] = ()  # the numbers that at least one row of a success has
+    fields: tuple[str, ...] = ()  # text fields in every row of a success
+    proof: tuple[str, ...] = ()  # numeric fields in at least one row of a success
 
     @property
     def refusals(self) -> frozenset[str | None]:
-        """The codes by which it refuses as a whole; OKX does not say whether on top of a reply or in its row."""
+        """The codes that refuse the whole request; OKX does not say whether in the reply or in its row."""
         return frozenset((self.nothing_active, self.too_many, *self.by_name)) - {None}
 
 
@@ -60,7 +60,7 @@ CANCEL_ALL_AFTER = Endpoint(
 )
 PUBLIC_TIME = Endpoint("fetch_time", "public/time", reads=True, fields=("ts",))  # ccxt's method reads the reply
 
-# What the command asks about: OKX may be under maintenance, it does not know the key here, or the key is another's.
+# For the command: OKX may be under maintenance; the key is unknown here; the key belongs to another region.
 MAINTENANCE = ("50001", "70208")
 KEY_UNKNOWN = ("50111", "50119")
 KEY_ELSEWHERE = ("50101", *KEY_UNKNOWN)

@@ -1,4 +1,4 @@
-"""Which account an exchange object speaks for, and which objects may share a request; as digests, without secrets."""
+"""Digests, without secrets, of the account that an exchange object acts for, and of what callers must share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from okx_rfq_plugin._core import connection, members
 
-# As whom, and by which way, a request travels, beside key, host and environment.
+# Credentials and route of a request, besides key, host and environment.
 _way = attrgetter(
     *("secret", "password", "headers", "userAgent", "user_agent", "proxy", "proxies", "aiohttp_proxy"),
     *("proxyUrl", "proxyUrlCallback", "proxy_url", "proxy_url_callback"),
@@ -16,12 +16,12 @@ _way = attrgetter(
     *("httpsProxy", "httpsProxyCallback", "https_proxy", "https_proxy_callback"),
     *("socksProxy", "socksProxyCallback", "socks_proxy", "socks_proxy_callback"),
 )
-# ccxt's methods on the way of a request, and of its reply.
+# ccxt's methods that a request and its reply pass through.
 ON_THE_WAY = ("request", "fetch2", "throttle", "sign", "fetch", "open", "handle_errors")
 
 
 def key_of(exchange: Any) -> bytes:
-    """Return what stands for API key, host and environment: OKX's limits are kept for each of these."""
+    """Return a digest of API key, host and environment: OKX's limits are kept for each."""
     simulated = dict(exchange.headers or {}).get("x-simulated-trading")
     api = exchange.urls.get("api")
     rest = api.get("rest") if isinstance(api, dict) else api  # ccxt.pro has another address beside it
@@ -29,11 +29,11 @@ def key_of(exchange: Any) -> bytes:
 
 
 def sharing_of(exchange: Any, params: dict[str, Any]) -> bytes:
-    """Return what stands for all that callers must agree in to be served by one request, beside `key_of`."""
+    """Return a digest of what callers must have in common, besides `key_of`, to be served by one request."""
     session = exchange.session
-    # Objects whose requests are all ccxt's own doing share. A class of somebody else's in the line may do anything with
-    # a request (paper trading), and so shares with its own objects only; so does what was put on one object (a mock).
-    # An id stands for something that lives as long as the callers do, so nothing else can have it meanwhile.
+    # Objects that run ccxt's code alone share with each other. A class from elsewhere may do anything with a request
+    # (paper trading), so its objects share among themselves only; an object with a patched method (a mock) shares with
+    # itself only. An id is safe here: the object lives as long as its callers do.
     classes = members.plain(type(exchange)).__mro__
     code = [id(cls) for cls in classes if not members.is_ccxts(str(cls.__module__))]
     alone = not vars(exchange).keys().isdisjoint(ON_THE_WAY) or not connection.is_ccxts_own(exchange, session)

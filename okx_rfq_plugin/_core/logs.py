@@ -1,4 +1,4 @@
-"""Logging that can fail without anybody's harm."""
+"""Logging that never raises an Exception."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def harmlessly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 
 class HarmlessLogger:
-    """A logger of somebody else's, whose handlers can raise without stopping a request."""
+    """Wraps another logger, so that a handler that raises stops no request."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner

@@ -1,4 +1,4 @@
-"""Put members on a class that others own, take them off again, and make subclasses for single objects."""
+"""Puts members on other packages' classes, takes them off again, and makes subclasses for single objects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PUT = "_okx_rfq_put"
 
 
 class _Put(NamedTuple):
-    """What was put on a class, what made it, and what stood there before."""
+    """What was put on a class, by which maker, and what it displaced."""
 
     make: Maker | None
     members: dict[str, Any]
@@ -30,7 +30,7 @@ _NOTHING = _Put(None, {}, {}, False)
 
 
 def put(owner: type, make: Maker, *, generated: bool = False) -> None:
-    """Put members on a class, once; what stood under their names is kept."""
+    """Put members on a class, once; the members that they displace are kept."""
     if carries(owner):
         return
     displaced: dict[str, Any] = {}
@@ -53,8 +53,8 @@ def put(owner: type, make: Maker, *, generated: bool = False) -> None:
 def around(owner: type, name: str, body: Callable[..., Any], next_in_line: NextInLine) -> Callable[..., Any]:
     """Return a member that calls `body(self, own, *args, **kwargs)`, `own` being the method next in line.
 
-    It looks like the method that it stands in front of: name, signature, source, and a coroutine function if that is
-    one. `body` then returns an awaitable.
+    It looks like the method that it wraps: same name, signature and source. If that is a coroutine function, so is
+    this, and `body` returns an awaitable.
     """
     original = getattr(owner, name)
     looks = functools.partial(functools.wraps, original, ("__name__", "__qualname__", "__doc__"))
@@ -74,9 +74,9 @@ def around(owner: type, name: str, body: Callable[..., Any], next_in_line: NextI
 
 
 def take_off(owner: type) -> None:
-    """Take them off again, with the camelCase copies that ccxt's constructor left on the class and its subclasses.
+    """Take the members off, with the camelCase copies that ccxt's constructor left on the class and its subclasses.
 
-    What somebody else has put in the place of a member since stays.
+    A member that other code has replaced since stays.
     """
     record = _put_on(owner)
     for name, member in record.members.items():
@@ -108,7 +108,7 @@ def is_generated(cls: type, make: Maker | None = None) -> bool:
 
 
 def first_carrier(cls: type) -> type | None:
-    """Return the nearest class in line that members stand on; None if there is none."""
+    """Return the first class in the MRO that members were put on; None if there is none."""
     return next((base for base in cls.__mro__ if carries(base)), None)
 
 
@@ -119,9 +119,9 @@ def is_ccxts(module: str) -> bool:
 
 
 def are_ccxts(obj: Any, names: Collection[str]) -> bool:
-    """Return whether all that stands under these names, on an object and on its classes, is ccxt's.
+    """Return whether everything under these names, on an object and on its classes, is ccxt's.
 
-    What `put` put there does not count.
+    Members that `put` has put there do not count.
     """
     if not vars(obj).keys().isdisjoint(names):
         return False

@@ -17,9 +17,9 @@ class Outcome(NamedTuple):
     verdict: Verdict
     reply: Reply | None  # None if no reply to this request was seen
     error: BaseError | None  # what ccxt raised, or would have raised
-    sent: bool  # False only if it is certain that no request left this machine
-    may_have_acted: bool  # whether OKX executed the request, or may have
-    secrets: tuple[str, ...] = ()  # signatures of the request; never to be shown
+    sent: bool  # False only if certainly no request left this machine
+    may_have_acted: bool  # whether OKX has executed the request, or may have
+    secrets: tuple[str, ...] = ()  # signatures of the request; never shown
 
     @property
     def rows(self) -> list[Any]:
@@ -33,7 +33,7 @@ class Outcome(NamedTuple):
 
     @property
     def is_refusal(self) -> bool:
-        """Whether OKX itself has said that it did nothing."""
+        """Whether OKX has said that it did nothing."""
         return self.verdict.meaning not in (Meaning.DONE, Meaning.UNKNOWN)
 
     @property
@@ -44,11 +44,11 @@ class Outcome(NamedTuple):
 
     @property
     def shared(self) -> bool:
-        """Whether it counts for every caller of the flight: a rejection and a failure to send count for the leader."""
+        """Whether it counts for all callers of the flight; a rejection or a failure to send is the leader's alone."""
         return self.sent and (self.verdict.by_name or self.verdict.meaning not in (Meaning.REJECTED, Meaning.CLOCK))
 
     def copied(self) -> Outcome:
-        """Return it with a body of its own, which the caller that it serves may change."""
+        """Return it with a copy of the body, which its caller may change."""
         reply = self.reply
         return self if reply is None else self._replace(reply=reply._replace(body=copied(reply.body)))
 
@@ -74,7 +74,7 @@ class Attempt:
 
 
 def copied(body: Any) -> Any:
-    """Copy what JSON can hold, nested to any depth."""
+    """Copy a JSON value, nested to any depth."""
     top: list[Any] = [body]
     waiting: list[Any] = [top]
     while waiting:

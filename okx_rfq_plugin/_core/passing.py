@@ -1,7 +1,7 @@
-"""A request that comes back from its delegate to the exchange itself, and the members that serve it there.
+"""Requests that leave their delegate for the exchange itself, and the members that serve them there.
 
 A method that was bound to the exchange before (`original = exchange.fetch`, then `exchange.fetch = wrapper`) knows
-nothing of the delegate. On the exchange the request is found by its signature, and goes on as it would on the delegate.
+nothing of the delegate. The request is found on the exchange by its signature, and goes on as it would on the delegate.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _passing: ContextVar[Request | None] = ContextVar("okx_rfq_passing", default=Non
 
 
 def passing_members(owner: type, next_in_line: members.NextInLine) -> dict[str, Any]:
-    """Make the members of an installed class that serve a request which has come back to the exchange itself."""
+    """Make the members of an installed class that serve a request on the exchange itself."""
 
     def fetch(self: Any, own: Any, url: Any, method: Any = "GET", headers: Any = None, body: Any = None) -> Any:
         found = request.signed_by(self, headers)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 
 from okx_rfq_plugin._core.verdict import Meaning
 
-POLICY = "_okx_rfq_policy"  # where an exchange object or class keeps the policy that it was installed with
+POLICY = "_okx_rfq_policy"  # the attribute of an exchange object or class with the policy it was installed with
 _ZERO_MEANS_FOREVER = ("attempt_timeout",)
 
 

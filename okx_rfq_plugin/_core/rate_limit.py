@@ -10,8 +10,8 @@ from okx_rfq_plugin._core.clock import Clock
 from okx_rfq_plugin._core.endpoints import Endpoint
 from okx_rfq_plugin._core.once import Once
 
-_LATE_REPLY = 0.5  # seconds: a caller that has waited a whole window does not wait longer than this for a late reply
-_MOST_KEYS = 1_000  # API keys that are remembered; above it, those that nobody uses are forgotten
+_LATE_REPLY = 0.5  # seconds that a caller waits for a late reply after it has waited a whole window
+_MOST_KEYS = 1_000  # API keys that are remembered; above it, idle ones are forgotten
 
 
 class Permit(NamedTuple):
@@ -27,8 +27,8 @@ class Permit(NamedTuple):
     def available_at(self, called_at: float, window: float) -> float:
         """Return when a caller that called at `called_at` may take it.
 
-        A permit is free one window after its reply, because two requests that left two seconds apart may arrive closer
-        together. A caller that has waited a whole window does not wait for a reply that never comes.
+        A permit is free one window after its reply, because two requests that leave two seconds apart may arrive closer
+        together. A caller that has waited a whole window does not wait for a reply that may never come.
         """
         waited = max(self.sent_at, called_at) + window
         return waited if self.free_at == math.inf else min(self.free_at, waited + _LATE_REPLY)
@@ -44,7 +44,7 @@ class _State(NamedTuple):
 class RateLimiter:
     """OKX's limit for one endpoint, for one API key, host and environment, in this process.
 
-    OKX counts by User ID, which other keys and other processes may share: a 50011 is told by `release(exceeded=True)`.
+    OKX counts by User ID, which other keys and other processes may share; `release(exceeded=True)` reports a 50011.
     Lock-free: a change appends a state, and a caller that loses the race looks again.
     """
 
@@ -87,8 +87,8 @@ class RateLimiter:
             permit: from `acquire`. If it was taken over by a caller that did not wait for the reply, nothing changes.
             now: when the reply arrived, or when the attempt ended.
             sent: whether the request may have left this machine; if it did not, the permit is free at once.
-            exceeded: whether OKX refused it by its rate limit. Then somebody else is using the window, and the other
-                permits wait for the next window too.
+            exceeded: whether OKX refused it by its rate limit. Then another client is using the window, and the other
+                permits wait for the next window, too.
         """
         back = Permit(permit.sent_at, now + self._window if sent else now)
         while True:

@@ -1,4 +1,4 @@
-"""The records that a cancel hands out: a receipt, the facts of a failure, an exchange for observers."""
+"""The public records of a cancel: receipt, failure, and the snapshot of an exchange for observers."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class CancelFailure:
     `code` is OKX's (None where it gave none), `attempts` counts signed requests, `elapsed` is in seconds.
     `may_be_canceled` is True as soon as one attempt's fate is unknown; where it is False, nothing was canceled.
 
-    `remaining` has the ids of RFQs that OKX lists as active after all, `filling` those that are being executed; both
-    are None where nobody has asked for the list, or OKX would not give it.
+    `remaining` has the ids of RFQs that OKX still lists as active, `filling` those that are being executed; both are
+    None where the list was not requested, or OKX would not give it.
     """
 
     code: str | None
@@ -80,7 +80,7 @@ def add_note(error: BaseException, note: str) -> None:
 
 
 def add_facts(error: BaseException, facts: CancelFailure, note: str) -> None:
-    """Give an exception that is none of this package's own the facts, and what they mean in words."""
-    with contextlib.suppress(Exception):  # some take no attribute
-        error.cancel_failure = facts  # type: ignore[attr-defined]  # most take any
+    """Attach the facts, and a note that words them, to an exception from elsewhere."""
+    with contextlib.suppress(Exception):  # some classes allow no attributes
+        error.cancel_failure = facts  # type: ignore[attr-defined]  # most allow any
         add_note(error, note)

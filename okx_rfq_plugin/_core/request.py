@@ -1,7 +1,7 @@
-"""One signed request through ccxt: what is seen of it on its way, and what it came to.
+"""One signed request through ccxt: observed on its way, and judged.
 
 It is made on a delegate of the exchange; `delegate` has the table of what differs there. A method that was bound to the
-exchange before leads back from the delegate to the exchange: `passing` finds the request there by its signature.
+exchange before leads from the delegate back to the exchange, where `passing` finds the request by its signature.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from okx_rfq_plugin._core.logs import HarmlessLogger, harmlessly
 from okx_rfq_plugin._core.outcome import Attempt, Outcome
 from okx_rfq_plugin._core.verdict import Meaning, Reply, classify
 
-NOT_SENT = "okx_rfq_not_sent"  # True on an exception that stands for a request which a test kit has not let out
+NOT_SENT = "okx_rfq_not_sent"  # True on the exception for a request that a test kit has blocked
 _SIGNATURE = "OK-ACCESS-SIGN"
 _CREDENTIALS = ("OK-ACCESS-KEY", "OK-ACCESS-PASSPHRASE")
 _SURROGATE = re.compile("[\ud800-\udfff]")  # half a character: it cannot be encoded
-_UNSENDABLE = re.compile(r"^\s|[\x00-\x1f\x7f]")  # what HTTP libraries refuse in a header
+_UNSENDABLE = re.compile(r"^\s|[\x00-\x1f\x7f]")  # refused in a header by HTTP libraries
 
 
 class _Send:
-    """One time that the request was handed to `fetch`: a framework's own may do so more than once."""
+    """One call of `fetch` with the request; a framework's own code may call it more than once."""
 
     __slots__ = ("left", "reply", "signature")
 
@@ -42,14 +42,14 @@ class _Send:
 
 
 class Request:
-    """One request, to be made inside `with`: `call()` it there, and find the `outcome` afterwards.
+    """One request: a context manager to `call()` it in, with the `outcome` afterwards.
 
     Args:
-        exchange: by whose settings and code it is sent.
-        endpoint: what it asks for.
+        exchange: the object whose settings and code send it.
+        endpoint: the endpoint of OKX.
         params: as ccxt's implicit method takes them.
-        timeout: seconds, no more than the exchange's own.
-        attempt: told when the request may have left, and what it came to.
+        timeout: seconds; the exchange's own timeout holds if it is shorter.
+        attempt: the record to write to: whether the request may have left, and its outcome.
     """
 
     def __init__(
@@ -59,19 +59,19 @@ class Request:
         self.delegate: Any = delegate_of(exchange, self)  # until the request is over
         self.over = False
         self.returned: Any = None
-        self.sessions: list[Any] = []  # that were made for this request, one for each send; to be closed
+        self.sessions: list[Any] = []  # made for this request, one for each send; to be closed
         self._endpoint = endpoint
         self._params = {**params, "maxRetriesOnFailure": 0}
         self._timeout = timeout * 1000
         self._attempt = attempt
-        self._signatures: list[str] = []  # one, or one for each time that a framework's own code signs it
+        self._signatures: list[str] = []  # more than one if a framework's own code signs it again
         self._sends: list[_Send] = []
-        self._unseen = False  # whether code of the user's is on the way, which may send by itself
+        self._unseen = False  # whether the user's code is on the way, which may send by itself
         self._handing_over = False
-        self._handed: tuple[Any, Any]  # in whose place ccxt's `fetch` was given a session, and which
-        self._raised: BaseException | None = None  # by the HTTP library
-        self._handled: BaseException | None = None  # what was being handled when it was called
-        self._handled_before = sys.exc_info()[1]  # and what, before any code of the user's was on the way
+        self._handed: tuple[Any, Any]  # the exchange's session, and the one that ccxt's `fetch` got in its place
+        self._raised: BaseException | None = None  # the HTTP library's exception
+        self._handled: BaseException | None = None  # the exception being handled when the library was called
+        self._handled_before = sys.exc_info()[1]  # and the one being handled before the user's code ran
 
     def __enter__(self) -> None:
         self._token = _current.set(self)
@@ -81,13 +81,13 @@ class Request:
     ) -> bool:
         _current.reset(self._token)
         self.over = True
-        self.delegate, self._handed = None, (None, None)  # which refer back to it
+        self.delegate, self._handed = None, (None, None)  # they refer back to this object
         for signature in self._signatures:
             _requests.pop(signature, None)
         judged = None if error is None else self._as_ccxt_error(transport.unwrapped(error))
         outcome = self._judge(judged)
         is_told = error is None or judged is not None
-        # An interrupt may strike, or code of the user's make an exception of its own, when OKX has refused; it goes on.
+        # After a refusal by OKX, an interrupt or an exception of the user's code passes through; the outcome stands.
         if is_told or outcome.is_refusal:
             self._attempt.outcome = outcome
         return is_told
@@ -95,10 +95,10 @@ class Request:
     def call(self) -> Any:
         """Call ccxt's implicit method; on async exchanges this returns the coroutine."""
         if connection.is_closed(self.exchange):
-            # ccxt refuses by itself from 4.5.71 on; before, it opened the session again, and nobody closed it.
+            # ccxt refuses from 4.5.71 on; before, it opened a session again that was never closed.
             raise ExchangeClosedByUser(f"{self.exchange.id} instance was closed by the user")
         _refuse_unsignable(self.exchange)
-        # A method of the user's own may send by itself, unseen.
+        # The user's own method may send by itself, unseen.
         self._unseen = not connection.is_ccxts_code(self.exchange, "request", "fetch2", "fetch")
         self._attempt.left = self._unseen
         return getattr(self.delegate, self._endpoint.call)(self._params)
@@ -110,7 +110,7 @@ class Request:
         assert outcome is not None, "asked before the request was over"  # noqa: S101
         return outcome
 
-    # The members of the delegate: each is given the exchange's own member first, and then ccxt's arguments
+    # The members of the delegate: each gets the exchange's own member first, then ccxt's arguments
 
     def fetch2(self, own: Any, path: str, *args: Any, **kwargs: Any) -> Any:
         """Send this request; any other path by the exchange itself."""
@@ -125,13 +125,13 @@ class Request:
         return self.signed(path, own(path, *args, **kwargs))
 
     def check_proxy_url_settings(self, own: Any, *args: Any, **kwargs: Any) -> Any:
-        """Note that ccxt's `fetch` is about to send, and is watched from here on."""
+        """Note that ccxt's `fetch` is about to send; from here on it is observed."""
         settings = own(*args, **kwargs)
         self.sending(argument("headers", 2, args, kwargs))
         return settings
 
     def session(self, own: Any) -> Any:
-        """Return the session to send by, while ccxt's `fetch` asks; to everybody else the exchange's own."""
+        """Return the session to send by while ccxt's `fetch` asks, the exchange's own otherwise."""
         if not self._handing_over or self.over:
             return own
         handed_for, handed = self._handed
@@ -163,7 +163,7 @@ class Request:
         return own if self.over else min(own or self._timeout, self._timeout)
 
     def parse_json(self, own: Any, text: Any) -> Any:
-        """Parse a body; one nested too deep is no JSON."""
+        """Parse a body; one that is nested too deeply counts as no JSON."""
         try:
             return own(text)
         except RecursionError:
@@ -177,14 +177,14 @@ class Request:
         return own(*args, **kwargs)
 
     def log(self, own: Any, *args: Any, **kwargs: Any) -> None:
-        """Log as ccxt does where it is verbose; what fails there stops no request."""
+        """Log as ccxt does when verbose; a failure there stops no request."""
         harmlessly(own, *args, **kwargs)
 
     def logger(self, own: Any) -> Any:
         """Return a logger whose handlers stop no request."""
         return HarmlessLogger(own)
 
-    # What is seen of it, on the delegate or on the exchange itself
+    # Observations, on the delegate or on the exchange itself
 
     def signed(self, path: str, signed: Any) -> Any:
         """Note the signature of this request."""
@@ -209,7 +209,7 @@ class Request:
                 send.reply = reply
                 return
         if signature is not None and signature in self._signatures:
-            # A `fetch` of the user's own has sent it, unseen.
+            # The user's own `fetch` has sent it, unseen.
             self._sends.append(_Send(signature, left=True))
             self._sends[-1].reply = reply
 
@@ -237,8 +237,8 @@ class Request:
     def _judge(self, error: BaseError | None) -> Outcome:
         *earlier, last = self._sends or [_Send(None, left=False)]
         raised, reply = self._raised, last.reply
-        # The user's own code on the way did not send by itself beside it, if it ends with what was seen here, and did
-        # not send because something else had failed, such as a client of its own.
+        # The user's code has not sent by itself if it ends with the error seen here, and did not call ccxt's `fetch`
+        # because something else, such as its own client, had failed.
         fell_back = self._handled is not self._handled_before and not isinstance(self._handled, BaseError)
         ends_with_it = raised is not None and error is not None and transport.leads_to(raised, error) and not fell_back
         sent = last.left or reply is not None or (self._unseen and not ends_with_it)
@@ -247,7 +247,7 @@ class Request:
             and not sent
             and isinstance(error, OperationFailed) is transport.is_final(raised, self._handled)
         ):
-            # ccxt has no rule in this: whether another attempt may help decides which of its families fits.
+            # ccxt has no rule here: the class is chosen by whether another attempt may help.
             error = transport.as_ccxt_error(self.exchange, raised, self._handled) or error
         verdict = classify(self._endpoint, reply, error, sent=sent)
         acted = verdict.some or verdict.meaning in _ACTED or any(map(self._may_have_acted, earlier))
@@ -255,7 +255,7 @@ class Request:
         return Outcome(self._endpoint, verdict, reply, error, sent, acted, tuple(self._signatures))
 
     def _may_have_acted(self, send: _Send) -> bool:
-        # An earlier send of a framework's own `fetch`, which then sent again.
+        # An earlier send by a framework's own `fetch`, which sent again.
         if not send.left and send.reply is None:
             return False
         return classify(self._endpoint, send.reply, None).meaning in _ACTED
@@ -263,9 +263,9 @@ class Request:
 
 _ACTED = (Meaning.UNKNOWN, Meaning.DONE)
 
-# The request that this thread or task makes.
+# The request that this thread or task is making.
 _current: ContextVar[Request | None] = ContextVar("okx_rfq_request", default=None)
-# All that are under way, by signature. No WeakValueDictionary: it runs Python code when a request is freed, and a
+# Requests under way, by signature. No WeakValueDictionary: it runs Python code when a request is freed, and a
 # KeyboardInterrupt that strikes there is lost.
 _requests: dict[str, weakref.ref[Request]] = {}
 
@@ -286,14 +286,14 @@ def _if_under_way(request: Request | None, exchange: Any) -> Request | None:
 
 
 async def _nothing() -> None:
-    """What an async `throttle` returns that does not wait."""
+    """Do nothing: the coroutine of an async `throttle` that does not wait."""
 
 
 # Reading ccxt's arguments
 
 
 def argument(name: str, index: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Return an argument of one of ccxt's methods, given by place or by name; None if it was not given."""
+    """Return an argument of a ccxt method, passed by position or by name; None if it was not passed."""
     return kwargs[name] if name in kwargs else args[index] if len(args) > index else None
 
 
@@ -305,7 +305,7 @@ def _refuse_unsignable(exchange: Any) -> None:
     for name in ("apiKey", "secret", "password"):
         value = getattr(exchange, name, None)
         is_text = isinstance(value, str) and not _SURROGATE.search(value)
-        # A `sign` of the user's own may take what it likes.
+        # The user's own `sign` may accept anything.
         if value and not is_text and connection.is_ccxts_code(exchange, "sign"):
             raise AuthenticationError(f"{exchange.id} {name} is no text that can be encoded and signed by")
 
@@ -318,7 +318,7 @@ def _refuse_unsendable(exchange: Any, headers: Any) -> None:
             or _UNSENDABLE.search(value)
             or (exchange.synchronous and not (value.isascii() or max(value) <= "\xff"))
         ):
-            # Not by the HTTP library, whose error quotes the value.
+            # Refused here because the HTTP library's error would quote the value.
             raise AuthenticationError(
                 f"{exchange.id} {name} cannot be sent in an HTTP header: it is no text, starts with a blank, or holds a"
                 " line break or another character that headers do not carry"

@@ -2,9 +2,8 @@
 
     open ── a caller gets a permit ──> led ── handed to the HTTP library ──> left ── outcome, or interrupted ──> landed
 
-A caller boards the open flight, and so is served only by a request that had not left when it called. Callers depend on
-no thread, task or event loop but their own: each sleeps by itself, and a leader that does not come back in time is
-passed over.
+A caller boards the open flight, so it is served only by a request that had not left when it called. Callers depend on
+no other thread, task or event loop: each sleeps by itself, and passes over a leader that does not return in time.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from okx_rfq_plugin._core.rate_limit import Permit, RateLimiter
 
 _SHORTEST = 0.001  # seconds: no wait is shorter
 _STAGGER = 0.1  # seconds over which a crowd wakes, one millisecond per caller
-_MOST_GROUPS = 1_000  # remembered groups; above it all are forgotten, and callers share less for a moment
+_MOST_GROUPS = 1_000  # groups that are remembered; above it all are forgotten, and callers share less for a moment
 
 
 class Wakes(Protocol):
@@ -32,7 +31,7 @@ class Wakes(Protocol):
 
 
 class Lease:
-    """What the leader of a flight holds: who leads, and until when the others wait for it."""
+    """The leadership of a flight, held by one caller, and when the others stop waiting for it."""
 
     __slots__ = ("ends",)
 
@@ -47,13 +46,13 @@ class Landing(NamedTuple):
 
 
 class Flight:
-    """One attempt to come, and the callers that share it."""
+    """One attempt and the callers that share it."""
 
     def __init__(self) -> None:
         self.leader: Once[Lease] = Once()
         self.landing: Once[Landing] = Once()
         self.next: Once[Flight] = Once()
-        self.attempts: list[Attempt] = []  # one; more after a correction of the clock
+        self.attempts: list[Attempt] = []  # more than one after a correction of the clock
         self._wakers: list[Wakes] = []
 
     @property
@@ -73,7 +72,7 @@ class Flight:
 
     def wake_at_landing(self, waker: Wakes) -> None:
         """Wake a sleeper when it lands."""
-        # First into the list, then look; `land` does it in the other order, so no wake is lost.
+        # Append, then check; `land` sets, then wakes. So no wake is lost.
         self._wakers.append(waker)
         if self.landed:
             waker.wake()
@@ -86,7 +85,7 @@ class Flight:
 
 
 class Group:
-    """Callers that may share an attempt, since they agree in account, way and code."""
+    """Callers that may share an attempt: same account, same route, same code."""
 
     def __init__(self, limiter: RateLimiter) -> None:
         self.limiter = limiter
@@ -112,9 +111,9 @@ class Group:
 
 
 class Caller:
-    """One caller's part in a group: it is served by a flight, or leads one.
+    """One caller in a group: it is served by a flight, or leads one.
 
-    Ask `wait()` until it returns 0. Then either `served` is there, the outcome of another caller's attempt, or `leads`
+    Call `wait()` until it returns 0. Then either `served` is set, to the outcome of another caller's attempt, or `leads`
     is True: send, then call `land`.
 
     Args:
@@ -158,7 +157,7 @@ class Caller:
         return self
 
     def wait(self, patience: float) -> float:
-        """Return the seconds until this is to be asked again; 0 if it is served or is to send.
+        """Return the seconds until the next call of `wait`; 0 if the caller is served or is to send.
 
         Args:
             patience: seconds that an attempt of this caller may take before its followers go on without it.
@@ -172,13 +171,13 @@ class Caller:
             return max(leader.ends - now, _SHORTEST)
         if now >= self._not_before and self._lead(now, patience):
             return 0.0
-        # A crowd wakes one after the other: the first sends, and most of the rest sleep until they are served.
+        # A crowd wakes one by one: the first sends, and most of the others sleep until they are served.
         behind = min(self.flight.waiting * _SHORTEST, _STAGGER)
         ready = self._group.limiter.available_at(self._called_at) + behind
         return max(self._not_before, ready, now + _SHORTEST) - now
 
     def keep(self, *, exceeded: bool = False) -> None:
-        """Give the permit back and stay leader: another attempt for the same callers follows."""
+        """Return the permit and stay leader: another attempt for the same callers follows."""
         permit = self._permit
         if permit is not None:
             sent = bool(self.flight.attempts) and self.flight.attempts[-1].left
@@ -212,7 +211,7 @@ class Caller:
         return True
 
     def _move_on(self, now: float) -> None:
-        # On to the next flight, if this one landed without an outcome for this caller, or takes longer than it may.
+        # Board the next flight if this one landed without an outcome for this caller, or has taken too long.
         while not self.is_leader and self.served is None:
             leader = self.flight.leader.value
             if leader is None:

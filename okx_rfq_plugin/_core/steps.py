@@ -1,6 +1,6 @@
-"""The steps of each method: which requests follow each other, and what comes out. Nothing is sent or waited for here.
+"""The steps of each method: which requests follow each other, and what they return. Nothing is sent or awaited here.
 
-Each method is a generator that yields effects and reads from top to bottom; `effects.drive` performs them.
+Each method is a generator that reads from top to bottom and yields effects, which `effects.drive` performs.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from okx_rfq_plugin._core.verdict import Meaning
 from okx_rfq_plugin._core.wording import SET_COUNTDOWN, effort
 
 _PAGE = 100  # rows on a page of rfqs, and ids in a batch, at most
-_ACTIVE, _FILLING = _OPEN = ("active", "pending_fill")  # in this order: an RFQ goes from the one to the other
-_IMPOSSIBLE = 3  # attempts that OKX may find impossible at the moment before the RFQs are named
-_LOOKS = 2  # attempts to read what is left, before canceling is tried again
+_ACTIVE, _FILLING = _OPEN = ("active", "pending_fill")  # in the order in which an RFQ passes through them
+_IMPOSSIBLE = 3  # attempts that OKX may refuse as impossible now before RFQs are canceled by name
+_LOOKS = 2  # attempts to read the list before the cancel is tried again
 _GRACE = 0.5  # seconds that an attempt may take beyond its timeout before its followers go on without it
 _WELL = (Meaning.DONE, Meaning.NOTHING_ACTIVE)
 
@@ -57,20 +57,20 @@ def ask(
     aside: bool = False,
     most: float = math.inf,
 ) -> Steps[Outcome]:
-    """Call one endpoint until its answer stands: send, wait for OKX's limit, share, repeat.
+    """Call one endpoint until its answer is final: wait for OKX's limit, send or share, repeat.
 
     Args:
-        call: the record that it belongs to.
-        endpoint: what is called.
-        params: as the user gives them.
-        again: whether an outcome calls for another attempt; by default what the call says.
+        call: the record of the call.
+        endpoint: the endpoint to call.
+        params: as passed by the user.
+        again: returns whether an outcome calls for another attempt; `call.repeats` by default.
         pause: seconds before the first attempt.
-        aside: whether it only looks for the call's sake; then it neither counts as an attempt nor decides the outcome.
-        most: how many attempts it may take.
+        aside: whether it neither counts as an attempt nor decides the outcome of the call.
+        most: the maximum number of attempts.
     """
     group = Group.of(call.clock, endpoint, call.key, sharing_of(call.exchange, params))
     caller = Caller(group, call.clock, [] if endpoint.reads else call.flights, pause)
-    outcome = call.last  # stays, if it is too late for a first attempt
+    outcome = call.last  # returned if it is too late for a first attempt
     waits: list[float] = []
     tried = False
     retrying = _retrying(call, waits.append, again or call.repeats, most)
@@ -82,7 +82,7 @@ def ask(
             yield from _wait(call, caller, bound=bound)
             served = caller.served
             if served is None and caller.refused is not None and not bound and call.late:
-                # Refused to another caller, and this one has no time for an attempt of its own.
+                # The leader was refused, and this caller has no time for an attempt of its own.
                 served = caller.refused
             if served is not None or caller.leads:
                 tried = True
@@ -98,22 +98,22 @@ def ask(
         caller.land()
         if call.offset.untried:
             call.offset.put_back()
-        retrying.iter_state.reset()  # refers back to it: the call would wait for the garbage collector
+        retrying.iter_state.reset()  # a reference cycle, which would leave the call to the garbage collector
     return outcome
 
 
 def _retrying(call: Call, sleep: Callable[[float], None], again: Callable[[Outcome], bool], most: float) -> Retrying:
-    """Make tenacity's loop for one endpoint, in its iterator form; `sleep` is told the seconds and does not wait."""
+    """Make tenacity's loop for one endpoint, in its iterator form; `sleep` gets the seconds and does not wait."""
 
     def last(state: RetryCallState) -> Outcome:
-        outcome: Outcome = state.outcome.result()  # type: ignore[union-attr]  # there is one when tenacity asks
+        outcome: Outcome = state.outcome.result()  # type: ignore[union-attr]  # set when tenacity calls this
         return outcome
 
     return Retrying(
         sleep=sleep,
         retry=lambda state: state.attempt_number < most and again(last(state)),
         wait=lambda state: call.backoff(last(state)),
-        # tenacity's own stop_after_delay overshoots by a whole wait, and reads a clock of its own.
+        # tenacity's stop_after_delay overshoots by a whole wait, and reads its own clock.
         stop=lambda state: call.elapsed + state.upcoming_sleep >= call.policy.deadline,
         before_sleep=lambda state: call.retrying(last(state), state.upcoming_sleep),
         retry_error_callback=lambda state: None,
@@ -121,7 +121,7 @@ def _retrying(call: Call, sleep: Callable[[float], None], again: Callable[[Outco
 
 
 def _wait(call: Call, caller: Caller, *, bound: bool) -> Steps[None]:
-    """Wait until the caller is served, is to send, or has no time left."""
+    """Wait until the caller is served, is to send, or has run out of time."""
     own = (call.exchange.timeout or math.inf) / 1000
     while (seconds := caller.wait(min(call.timeout, own) + _GRACE)) > 0:
         if (bound or caller.refused is not None) and not caller.follows:
@@ -134,7 +134,7 @@ def _wait(call: Call, caller: Caller, *, bound: bool) -> Steps[None]:
 
 
 def _lead(call: Call, caller: Caller, endpoint: Endpoint, params: dict[str, Any], *, decides: bool) -> Steps[Outcome]:
-    """Send one attempt for all callers of the flight; after a 50102 measure OKX's clock, and stay leader."""
+    """Send one attempt for all callers of the flight; after a 50102, read OKX's clock and stay leader."""
     attempt = Attempt()
     caller.flight.attempts.append(attempt)
     call.offset.untried = False
@@ -197,7 +197,7 @@ def open_rfqs(call: Call, params: dict[str, Any]) -> Steps[list[OpenRfq]]:
     """Read the account's own open RFQs, page by page; oldest first, as ccxt does."""
     rows, whole = yield from _pages(call, params)
     if rows is None or not whole:
-        # Code 0 and yet not all of it: the time was over before the last page.
+        # Code 0, but incomplete: time ran out before the last page.
         raise call.failure(OperationFailed if call.last.verdict.meaning is Meaning.DONE else None)
     mine = own_trader_code(rows)
     own = [parse_rfq(call.exchange, row) for row in rows if is_own(row, mine)]
@@ -205,14 +205,14 @@ def open_rfqs(call: Call, params: dict[str, Any]) -> Steps[list[OpenRfq]]:
 
 
 def countdown(call: Call, timeout: int, params: dict[str, Any]) -> Steps[dict[str, Any]]:
-    """Set OKX's countdown, at whose end it cancels all quotes."""
+    """Set OKX's countdown to canceling all quotes."""
     last = yield from ask(call, CANCEL_ALL_AFTER, {**params, "timeOut": str(int(timeout))})
     if last.verdict.meaning is not Meaning.DONE or last.reply is None:
         raise call.failure()
     exchange = call.exchange
     row = exchange.safe_dict(last.rows, 0)
     ends, timestamp = (_milliseconds(exchange.safe_integer_omit_zero(row, key)) for key in ("triggerTime", "ts"))
-    if timeout and ends is None:  # OKX's reply does not say that it runs
+    if timeout and ends is None:  # the reply does not say that it is running
         raise call.failure(BadResponse)
     return {
         "triggerTimestamp": ends,
@@ -239,7 +239,7 @@ def _receipt(call: Call, endpoint: Endpoint, *, confirm: bool, by_name: bool) ->
         none_left = done or last.verdict.meaning is Meaning.NOTHING_ACTIVE
     replies = [each.reply for each in call.outcomes if each.reply and isinstance(each.reply.body, dict)]
     if not replies or not none_left:
-        # It went well, and yet some are listed, or may be.
+        # No error, but some are listed as active, or may be.
         raise call.failure(OperationFailed if last.verdict.meaning in _WELL else None)
     canceled = [each for each in call.outcomes if each.canceled]
     timestamp = None
@@ -264,10 +264,10 @@ def _receipt(call: Call, endpoint: Endpoint, *, confirm: bool, by_name: bool) ->
 
 
 def _left(rows: list[dict[str, Any]] | None, *, whole: bool, said: Meaning) -> _Ids:
-    """Return the ids of the own RFQs that are active, and of those being executed; None where that is not known.
+    """Return the ids of the account's RFQs that are active, and of those being executed; None where unknown.
 
-    OKX does not document how it marks what a maker received. So what seems to be the account's own and active is not,
-    if OKX has just said that the account has nothing active.
+    OKX does not document how it marks RFQs received as a maker. So an active RFQ that only seems to be the account's
+    does not count if OKX has just said that the account has nothing active.
     """
     if rows is None:
         return None, None
@@ -278,12 +278,12 @@ def _left(rows: list[dict[str, Any]] | None, *, whole: bool, said: Meaning) -> _
         return tuple(row["rfqId"] for row in rows if row["state"] == state and owner_of(row, mine) in owners)
 
     active, filling = ids(_ACTIVE, doubtful), ids(_FILLING, ("own", "unclear"))
-    # A part can name some, and cannot say that there are no others.
+    # An incomplete list can name some, but cannot prove that there are no others.
     return (active, filling) if whole else (active or None, None)
 
 
 def _nameable(call: Call, rows: list[dict[str, Any]]) -> Steps[tuple[str, ...]]:
-    """Return the ids of the active RFQs that are proved to be the account's own: no other's is named in a cancel."""
+    """Return the ids of the active RFQs that are provably the account's own: a cancel names no others."""
     mine, others = own_trader_code(rows), set[str]()
     active = [row for row in rows if row["state"] == _ACTIVE]
     if any(owner_of(row, mine) == "unclear" for row in active):
@@ -307,9 +307,9 @@ def _cancel_by_name(
 def _pages(
     call: Call, params: dict[str, Any], *, aside: bool = False, looks: float = math.inf
 ) -> Steps[tuple[list[dict[str, Any]] | None, bool]]:
-    """Return what OKX lists as open, RFQs received as a maker included, and whether that is all of it.
+    """Return the RFQs that OKX lists as open, including those received as a maker, and whether the list is complete.
 
-    None if OKX would not list it; a part if the time was over before the last page.
+    None if OKX would not list them; incomplete if time ran out before the last page.
 
     Source: okx.com/docs-v5/en/#block-trading-rest-api-get-rfqs
     """
@@ -332,5 +332,5 @@ def _pages(
 
 
 def _milliseconds(time: int | None) -> int | None:
-    # OKX's page of this endpoint shows seconds, without a word on it; all its other times are milliseconds.
+    # OKX's docs of this endpoint show seconds, without comment; all its other times are milliseconds.
     return time * 1000 if time is not None and time < 10**11 else time

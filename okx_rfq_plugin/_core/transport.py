@@ -1,7 +1,7 @@
-"""Errors of the HTTP libraries: which of them certainly sent nothing, which no repetition mends, and in which words.
+"""Errors of the HTTP libraries: which prove that nothing was sent, which no retry fixes, and how to word them.
 
-The libraries (requests, urllib3, http.client, aiohttp, python_socks) are told by names of modules, classes and
-functions: only those are imported that the exchange uses.
+The libraries (requests, urllib3, http.client, aiohttp, python_socks) are identified by names of modules, classes and
+functions, so none is imported that the exchange does not use.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from okx_rfq_plugin._core import members
 
 _UNTRUSTED = (ssl.SSLCertVerificationError,)
 _NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE)
-# Classes that each library raises only for what comes before a request: address, connection, proxy, trust.
+# Classes that each library raises only before a request is sent: address, connection, proxy, trust.
 _BEFORE = {
     "urllib3.exceptions": ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "ProxyError"),
     "requests.exceptions": ("ConnectTimeout", "ProxyError"),
     "aiohttp.client_exceptions": (
         *("ClientConnectorError", "ConnectionTimeoutError", "ClientHttpProxyError", "ServerFingerprintMismatch"),
-        *("InvalidURL", "NonHttpUrlClientError"),  # those of redirects are subclasses, and no redirect is followed
+        *("InvalidURL", "NonHttpUrlClientError"),  # their subclasses are for redirects, and none is followed
     ),
     "python_socks._errors": ("ProxyError", "ProxyConnectionError", "ProxyTimeoutError"),
     "vcr.errors": ("CannotOverwriteExistingCassetteException",),
 }
-# Functions that run, in each library, before a byte of the request is written; None for all of the module. What is
-# raised below them has left nothing. The class alone would not do: the same ValueError may come from a reply.
+# Functions of each library that run before a byte of the request is written; None for the whole module. An error raised
+# in or below them proves that nothing was sent. Its class alone does not: a reply may raise the same ValueError.
 _PREPARING: dict[str, tuple[str, ...] | None] = {
     "okx_rfq_plugin._core.certificates": None,
     "requests.sessions": ("prepare_request", "merge_environment_settings", "get_adapter"),
@@ -67,9 +67,9 @@ def nothing_left(error: BaseException, handled: BaseException | None = None) -> 
 
     Args:
         error: what the HTTP library raised, or an interrupt that struck in it.
-        handled: the exception that was being handled when the request began; it is chained, and says nothing about it.
+        handled: the exception that was being handled when the request began; it is chained, but unrelated.
     """
-    if not isinstance(error, Exception):  # an interrupt: only the place where it struck counts
+    if not isinstance(error, Exception):  # an interrupt: only where it struck counts
         return _is_preparing(error)
     chain = list(_chain(error, handled))
     if any(map(_is_of_a_retry, chain)):
@@ -78,12 +78,12 @@ def nothing_left(error: BaseException, handled: BaseException | None = None) -> 
 
 
 def leads_to(first: BaseException, last: BaseException) -> bool:
-    """Return whether the one error is what the other was raised for."""
+    """Return whether `first` is in the chain of `last`."""
     return any(each is first for each in _chain(last))
 
 
 def is_final(error: BaseException, handled: BaseException | None = None) -> bool:
-    """Return whether no repetition mends it: a certificate that is not trusted, or settings that cannot work."""
+    """Return whether no retry fixes it: a certificate that is not trusted, or settings that cannot work."""
     return any(
         isinstance(each, (*_UNTRUSTED, ValueError, TypeError))
         or (isinstance(each, OSError) and "CA certificate bundle" in str(each))
@@ -92,7 +92,7 @@ def is_final(error: BaseException, handled: BaseException | None = None) -> bool
 
 
 def explain(error: BaseException) -> str:
-    """Return in plain words why nothing was sent; without what the HTTP library quotes."""
+    """Return in plain words why nothing was sent, without quotes from the HTTP library."""
     chain = list(_chain(error))
     names = set().union(*map(_names, chain))
     for words, matches in (
@@ -115,7 +115,7 @@ def explain(error: BaseException) -> str:
 
 
 def as_ccxt_error(exchange: Any, error: BaseException, handled: BaseException | None = None) -> BaseError | None:
-    """Return the ccxt error for what an HTTP library raised and ccxt did not translate; None if it is neither's."""
+    """Return the ccxt error for an HTTP library's exception that ccxt did not translate; None for any other."""
     if not isinstance(error, Exception):
         return None
     chain = _chain(error, handled)
@@ -133,7 +133,7 @@ def as_ccxt_error(exchange: Any, error: BaseException, handled: BaseException | 
 
 
 def is_of_a_reply(error: BaseException) -> bool:
-    """Return whether ccxt, or its HTTP library, could not make sense of a reply; not code of the user's."""
+    """Return whether ccxt or its HTTP library failed on a reply, without the user's code involved."""
     modules = [module for module, _ in _frames(error)]
     fetch = next((place for place, frame in enumerate(_frames(error)) if _is_ccxts_fetch(*frame)), len(modules))
     return fetch < len(modules) and all(
@@ -164,9 +164,9 @@ def _is_preparing(error: BaseException) -> bool:
 
 
 def _is_of_a_retry(error: BaseException) -> bool:
-    """Return whether urllib3 has tried again before it raised this: the error is that of the last try alone."""
+    """Return whether urllib3 retried before it raised this: then it is the error of the last try only."""
     frames = [("", ""), *_frames(error)]
-    # Where it raises an error once more, the frame that had raised it first follows once more, too.
+    # Where it raises an error again, the frame that raised it first is listed again, too.
     tries = sum(
         frame == ("urllib3.connectionpool", "urlopen") and before != ("urllib3.util.util", "reraise")
         for before, frame in pairwise(frames)
@@ -186,7 +186,7 @@ def _frames(error: BaseException) -> Iterator[tuple[str, str]]:
 
 
 def _chain(error: BaseException | None, handled: BaseException | None = None) -> Iterator[BaseException]:
-    # urllib3 keeps what led to it in `reason`, requests in its first argument, everybody else chains.
+    # urllib3 keeps the underlying error in `reason`, requests in its first argument; the others chain.
     seen = {id(handled)}
     waiting: list[Any] = [error]
     while waiting:

@@ -1,4 +1,4 @@
-"""What an answer of OKX's means: its codes are judged here and nowhere else."""
+"""What OKX's answers mean. Its codes are judged here and nowhere else."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class Meaning(Enum):
     REJECTED = "rejected"
 
 
-# What the rows of a reply say of themselves: their sCode, None where a row has none, and "?" for what is no code.
+# The sCodes in the rows of a reply: None for a row without one, "?" for a value that is no code.
 _Said = frozenset["str | None"]
 
 
 class Reply(NamedTuple):
-    """One HTTP reply: its status, and its decoded body where that was a JSON object or array."""
+    """One HTTP reply: its status, and its decoded body if that was a JSON object or array."""
 
     status: int
     body: Any = None
@@ -54,20 +54,20 @@ class Verdict(NamedTuple):
     meaning: Meaning
     raises: type[BaseError]  # ccxt's exception class
     code: str | None = None  # OKX's own; None where it gave none
-    by_name: bool = False  # OKX would not cancel all of them at once, but may cancel those that are named
+    by_name: bool = False  # OKX would not cancel all at once, but may cancel by name
     some: bool = False  # a row of a batch succeeded
 
 
-# Every published code that can answer a cancel, and the class that a caller catches in the end; ccxt's own class is
-# kept where it is a subclass of that. A code in no row is unknown. 50001 and 50013 are unknown too: OKX does not say
-# that nothing was executed.
+# Every published code that can answer a cancel, and the class that the caller finally catches; ccxt's own class is kept
+# if it is a subclass of that. A code that is not listed is unknown. So are 50001 and 50013: OKX does not say that
+# nothing was executed.
 # Source: okx.com/docs-v5/en/#error-code-rest-api and #error-code-rest-api-block-trading-and-spread-orderbook
 _TABLE: tuple[tuple[Meaning, type[BaseError], str], ...] = (
-    (Meaning.NOTHING_ACTIVE, ExchangeError, "70207 70409"),  # of RFQs and of quotes: each endpoint has its own
+    (Meaning.NOTHING_ACTIVE, ExchangeError, "70207 70409"),  # for RFQs and for quotes
     (Meaning.RATE_LIMITED, RateLimitExceeded, "50011 50040 50061"),
     (Meaning.UNKNOWN, ExchangeNotAvailable, "50001 50013"),
     (Meaning.UNAVAILABLE, ExchangeNotAvailable, "50005 50046 50062 70208"),
-    (Meaning.UNAVAILABLE, ExchangeNotAvailable, "50017 50018 50019 50020 50021 50022 50023"),  # frozen for the moment
+    (Meaning.UNAVAILABLE, ExchangeNotAvailable, "50017 50018 50019 50020 50021 50022 50023"),  # frozen temporarily
     (Meaning.CLOCK, InvalidNonce, "50102"),
     (Meaning.REJECTED, AuthenticationError, "50100 50101 50103 50104 50105 50106 50107 50111 50112 50113 50114 50119"),
     (Meaning.REJECTED, AuthenticationError, "59506"),
@@ -88,8 +88,8 @@ _MEANING_OF = {code: (meaning, raises) for meaning, raises, codes in _TABLE for 
 _DONE = (Meaning.DONE, BadResponse)
 _UNKNOWN = (Meaning.UNKNOWN, BadResponse)
 
-# Where rows of a batch say different things, the first of these that one of them means is what the batch means: a
-# doubt is never lost, and what may be better next time is asked again.
+# If the rows of a batch disagree, the batch means the first of these that one row means: a doubt is never lost, and a
+# temporary failure is retried.
 _GRAVEST = (
     Meaning.UNKNOWN,
     Meaning.RATE_LIMITED,
@@ -127,7 +127,7 @@ def classify(endpoint: Endpoint, reply: Reply | None, error: BaseError | None, *
     if reply is None:
         if isinstance(error, _NEVER_SENT) or (not sent and error is not None):
             meaning, raises = Meaning.REJECTED, ExchangeError
-            if isinstance(error, OperationFailed):  # no connection: another attempt may have one
+            if isinstance(error, OperationFailed):  # no connection: another attempt may get one
                 meaning, raises = Meaning.UNAVAILABLE, OperationFailed
     elif code is None:
         if reply.status in _THROTTLED_STATUSES:
@@ -144,7 +144,7 @@ def classify(endpoint: Endpoint, reply: Reply | None, error: BaseError | None, *
 
 
 def describe(reply: Reply | None, error: BaseError | None) -> str:
-    """Put into words what one attempt brought; a text of OKX's is quoted, a page of anybody else's is not."""
+    """Return the result of one attempt in words; OKX's text is quoted, a page from elsewhere is not."""
     if error is not None and reply is None:
         cause = f" from {type(error.__cause__).__name__}" if error.__cause__ else f": {error}"
         return f"no reply arrived ({type(error).__name__}{cause})"
@@ -159,13 +159,13 @@ def describe(reply: Reply | None, error: BaseError | None) -> str:
 
 
 def rows_of(reply: Reply) -> list[Any] | None:
-    """Return the rows of a reply; None where there is no list of them."""
+    """Return the rows of a reply; None if it has no list of them."""
     data = reply.body.get("data") if isinstance(reply.body, dict) else None
     return data if isinstance(data, list) else None
 
 
 def _decisive(endpoint: Endpoint, code: str | None, reply: Reply | None, said: _Said) -> str | None:
-    """Return the code that says what a reply means: its own, or the refusal of the whole that every row repeats."""
+    """Return the code that decides: the reply's own, or a refusal of the whole request that every row repeats."""
     if code == "1" and reply is not None and rows_of(reply) and len(said) == 1 and said <= endpoint.refusals:
         return next(iter(said))
     return code
@@ -184,10 +184,10 @@ def _meaning_of(endpoint: Endpoint, code: str) -> tuple[Meaning, type[BaseError]
 def _by_rows(
     endpoint: Endpoint, code: str, reply: Reply, said: _Said, error: BaseError | None
 ) -> tuple[Meaning, type[BaseError]]:
-    # 0, and 1 (no row succeeded) and 2 (some did), which leave the last word to the rows.
+    # Code 0; or 1 (no row succeeded) or 2 (some did), where the rows decide.
     rows = rows_of(reply)
     if code == "0":
-        # The very string: a success with another look is not one of OKX's.
+        # The string "0" exactly: OKX writes success in no other way.
         done = error is None and 200 <= reply.status < 300 and reply.body["code"] == "0" and said <= {None, "0"}
         return _DONE if done and _is_documented(endpoint, rows) else _UNKNOWN
     if rows and endpoint.gone:
@@ -237,7 +237,7 @@ def _head(code: str | None) -> str:
 
 
 def _code(holder: Any, key: str) -> str | None:
-    # Digits, as a string with OKX, perhaps with a sub-code; an integer is taken too, as ccxt does, and as OKX was seen
-    # to send it in 2021. Anything else is no code of OKX's.
+    # OKX writes digits as a string, sometimes with a sub-code. An integer is accepted, too, as by ccxt: OKX was seen to
+    # send one in 2021. Anything else is no code of OKX's.
     value = holder.get(key) if isinstance(holder, dict) else None
     return str(value) if type(value) in (str, int) and _CODE.fullmatch(str(value)) else None

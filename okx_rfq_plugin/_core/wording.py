@@ -1,4 +1,4 @@
-"""Wording: what is true after a failed call, why, and what to do, as pure functions of the facts."""
+"""Wording: what is true after a failed call, why, and what to do. Pure functions of the facts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from okx_rfq_plugin._core.outcome import Outcome
 from okx_rfq_plugin._core.records import CancelFailure
 from okx_rfq_plugin._core.verdict import describe
 
-_NAMED = 10  # ids that a message names; all of them are in `cancel_failure`
+_NAMED = 10  # ids in a message at most; `cancel_failure` has all
 _ADVICE: tuple[tuple[type[BaseError], str], ...] = (
     (ExchangeClosedByUser, "Call before `await exchange.close()`, or use another exchange object."),
     (PermissionDenied, "Check the key's Trade permission, its IP list, and that this account may trade blocks."),
@@ -32,7 +32,7 @@ _ADVICE: tuple[tuple[type[BaseError], str], ...] = (
 
 
 class Words(NamedTuple):
-    """How a method is spoken of: its name, what it is about, and what is true if it certainly or perhaps failed."""
+    """The words for a method: its name, what it acts on, and what is true if it failed, certainly or perhaps."""
 
     method: str
     things: str
@@ -72,16 +72,16 @@ def effort(attempts: int, elapsed: float) -> str:
 
 
 def message(exchange_id: str, words: Words, facts: CancelFailure, reason: str) -> str:
-    """Return what is true now, after which effort, and why."""
+    """Return what is true now, after how many attempts and seconds, and why."""
     truth = f"{exchange_id} {words.method}(): {_truth(words, facts)}"
     return f"{truth} After {effort(facts.attempts, facts.elapsed)}: {reason}"
 
 
-_SHORTEST_SECRET = 4  # characters: OKX gives no shorter one, and masking a letter or two would mask the words
+_SHORTEST_SECRET = 4  # characters: OKX issues none shorter, and masking one or two letters would garble the text
 
 
 def reason(outcome: Outcome, hidden: tuple[object, ...]) -> str:
-    """Return what one attempt brought, with every one of the `hidden` texts masked."""
+    """Return the outcome of one attempt in words, with all `hidden` texts masked."""
     if outcome.reply is None and not outcome.sent and outcome.error is not None:
         text = f"nothing was sent: {transport.explain(outcome.error)}"
     else:
