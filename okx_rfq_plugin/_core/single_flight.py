@@ -113,8 +113,8 @@ class Group:
 class Caller:
     """One caller in a group: it is served by a flight, or leads one.
 
-    Call `wait()` until it returns 0. Then either `served` is set, to the outcome of another caller's attempt, or `leads`
-    is True: send, then call `land`.
+    Call `wait()` until it returns 0. Then either `served` is set, to the outcome of another caller's attempt, or
+    `leads` is True: send, then call `land`.
 
     Args:
         group: who may share with it.
