@@ -121,7 +121,7 @@ def _new_sync(exchange: Any, session: Any) -> Any:
         session.trust_env = exchange.requests_trust_env
     vars(new).update(vars(session))
     new.cookies = requests.cookies.RequestsCookieJar()
-    adapter = adapter_class()()
+    adapter = adapter_class()(pool_maxsize=1)  # requests' ten would only be filled and emptied
     new.adapters = type(session.adapters).fromkeys(session.adapters, adapter)
     return new
 
