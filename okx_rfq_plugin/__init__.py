@@ -39,7 +39,7 @@ __all__ = [
     "uninstall",
 ]
 
-# Each name is imported when first asked for: a start of pytest does not wait half a second for ccxt.
+# Each name is imported on first use, so that pytest does not start half a second later because of ccxt.
 _MODULE_OF = {
     "AsyncRfqExchange": "protocols",
     "CancelFailure": "_core.records",

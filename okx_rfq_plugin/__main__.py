@@ -1,4 +1,4 @@
-"""The entry of the command `okx-rfq`: its streams, its exit codes, and what to install where something is missing."""
+"""Entry point of the command `okx-rfq`: its streams, exit codes, and hints about missing dependencies."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def main() -> NoReturn:
     """Run the command, and end with one of the documented codes, whatever happens."""
     verb = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     _handle(_ENDING, signal.default_int_handler)
-    if verb in _CANCELS and verb != "guard":  # whose command would have them ignored, too
+    if verb in _CANCELS and verb != "guard":  # a guard's command would inherit the ignored signals
         _handle(_STRAY, lambda signum, frame: None)
     try:
         code = _run(verb)
@@ -42,10 +42,10 @@ def main() -> NoReturn:
 
 
 def _leave(code: int) -> NoReturn:
-    """End without the interpreter's own end, which aborts where memory is short, and would change the code."""
+    """End without the interpreter's shutdown, which aborts when memory is short, and would change the code."""
     _flush()
     with suppress(BaseException):
-        atexit._run_exitfuncs()  # observers have their time, as ever
+        atexit._run_exitfuncs()  # gives observers their time, as usual
     _flush()  # pragma: no cover - coverage itself has ended by then
     os._exit(code)  # pragma: no cover - the same
 
@@ -61,7 +61,7 @@ def _handle(names: Sequence[str], handler: Any) -> None:
 def _run(verb: str) -> int:
     _open_streams()
     _keep_quiet()
-    # All of them now, and not in the middle of a cancel: rich is loaded when there is something to show.
+    # Imported now, not in the middle of a cancel. rich is loaded when there is something to show.
     for needed in _NEEDED:
         if find_spec(needed) is None:
             return _say(f"okx-rfq needs {needed}: pip install 'okx-rfq-plugin[cli]'", _USAGE)
@@ -79,7 +79,7 @@ def _run(verb: str) -> int:
         return _usage(verb, error)
     except click.Abort:
         return _complain(verb, "it was interrupted")
-    except SystemExit as ended:  # of completion, and of a guard's own process
+    except SystemExit as ended:  # from completion, and from a guard's own process
         return ended.code if isinstance(ended.code, int) else 0
     except OSError as error:
         return _complain(verb, error.strerror or "a file or a stream failed", f"could not be written: {error.strerror}")
@@ -103,7 +103,7 @@ def _usage(verb: str, error: Any) -> int:
 
 
 def _complain(verb: str, reason: str, words: str = "") -> int:
-    """Say what is true where a verb ended before its own words; return the code that goes with it."""
+    """Print what is true if a verb ended without its own message, and return the matching code."""
     interrupts: Any = sys.modules.get("okx_rfq_plugin.cli.interrupts")
     called = interrupts is not None and interrupts.was_called()
     from okx_rfq_plugin.cli.outcomes import bound, facts_of
@@ -129,14 +129,14 @@ def _say(words: str, code: int) -> int:
 
 
 def _open_streams() -> None:
-    """Have something behind the numbers 0 to 2, lest a connection gets one of them; and text that any stream takes."""
+    """Open file descriptors 0 to 2, so that no connection gets one of them, and make the streams accept any text."""
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number
     if sys.stdin is None:
-        sys.stdin = open(os.devnull)  # noqa: SIM115 - for as long as the process lives
+        sys.stdin = open(os.devnull)  # noqa: SIM115 - open for the life of the process
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - the same
@@ -146,7 +146,7 @@ def _open_streams() -> None:
 
 
 def _keep_quiet() -> None:
-    """Show no traceback and no warning of Python's: each verb says in words what went wrong."""
+    """Suppress Python's tracebacks and warnings: each verb describes its own errors."""
     logging.raiseExceptions = False
     warnings.simplefilter("ignore")
     nothing: Callable[[Any], None] = lambda shown: None  # noqa: E731
@@ -155,7 +155,7 @@ def _keep_quiet() -> None:
 
 
 def _flush() -> None:
-    """Write what is left; where that fails the interpreter must not find out at its end, and change the code."""
+    """Write buffered output. If that fails, the interpreter must not notice at exit, which would change the code."""
     for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
         try:
             stream.flush()

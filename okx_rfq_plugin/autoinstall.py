@@ -1,6 +1,6 @@
-"""`OKX_RFQ_AUTOINSTALL=1`: ccxt's okx classes get the methods as ccxt is imported, without a line of code.
+"""`OKX_RFQ_AUTOINSTALL=1`: installs the methods on ccxt's okx classes when ccxt is imported, without code changes.
 
-The wheel's `okx_rfq_autoinstall.pth` imports this where the variable is set; Python executes it at each start.
+The wheel's `okx_rfq_autoinstall.pth`, which Python executes at each start, imports this module if the variable is set.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 VARIABLE = "OKX_RFQ_AUTOINSTALL"
-# Modules that hold an okx class as `okx`; `myokx`, `okxus` and a framework's own are subclasses. ccxt's authors
+# Modules with an okx class named `okx`; `myokx`, `okxus` and frameworks' own classes are subclasses. ccxt's authors
 # also publish OKX alone, as `okx-exchange`, with its own copy of ccxt.
 MODULES = (
     *("ccxt", "ccxt.async_support", "ccxt.pro"),
@@ -25,7 +25,7 @@ _OFF = ("", "0", "false", "no", "off")
 
 
 def activate() -> None:
-    """Install on the okx class of each of MODULES: at once where that was imported, else when it will be."""
+    """Install on the okx class of each of MODULES: immediately if it is already imported, else on import."""
     if os.environ.get(VARIABLE, "").strip().lower() in _OFF or any(isinstance(each, _Finder) for each in sys.meta_path):
         return
     sys.meta_path.insert(0, _Finder())
@@ -35,7 +35,7 @@ def activate() -> None:
 
 
 class _Finder(MetaPathFinder):
-    """Finds nothing by itself: it has the loader that was found for a module call `_install` at the end."""
+    """Finds no modules itself. It makes the loader found for a module call `_install` at the end."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -52,7 +52,7 @@ class _Finder(MetaPathFinder):
 
 
 def _follow(loader: Any, fullname: str) -> None:
-    # On the instance, and not by a loader of another class: `inspect`, `importlib.resources` and others ask the loader.
+    # Patched on the instance, not wrapped in another class: `inspect`, `importlib.resources` and others use the loader.
     execute = getattr(loader, "exec_module", None)
     if execute is None:
         _warn(fullname, "its loader has no exec_module")
@@ -60,17 +60,17 @@ def _follow(loader: Any, fullname: str) -> None:
 
     def exec_module(module: ModuleType) -> None:
         execute(module)
-        if module.__name__ == fullname:  # a loader may be that of all that is in one zip file
+        if module.__name__ == fullname:  # one loader may serve all modules in a zip file
             _install(module)
 
     try:
         loader.exec_module = exec_module
-    except Exception as error:  # a loader whose instances take no attribute
+    except Exception as error:  # a loader whose instances accept no attributes
         _warn(fullname, error)
 
 
 def _install(module: ModuleType) -> None:
-    # ccxt is complete by now: a third party's plugin that is loaded here may import ccxt.
+    # ccxt is complete by now, so a third-party plugin loaded here may import it.
     try:
         from okx_rfq_plugin.installer import install
 
@@ -80,7 +80,7 @@ def _install(module: ModuleType) -> None:
 
 
 def _warn(module: str, error: object) -> None:
-    # ccxt goes on to be imported. Silence would have an operator rely on what is not there.
+    # ccxt's import continues. Without a warning, an operator would rely on something that is missing.
     kind = f"{type(error).__name__}: " if isinstance(error, Exception) else ""
     words = f"okx_rfq_plugin: {VARIABLE} is set, and the okx class of {module} has no cancel_all_rfqs(): {kind}{error}"
     with contextlib.suppress(Exception):  # stderr may be None, closed, or full

@@ -1,4 +1,4 @@
-"""Where a key of OKX's comes from: environment variables, files that they name, or systemd credentials."""
+"""Sources of OKX API keys: environment variables, files that they name, and systemd credentials."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from pathlib import Path
 
 KEYS = {"apiKey": "OKX_API_KEY", "secret": "OKX_API_SECRET", "password": "OKX_PASSPHRASE"}  # by ccxt's names
 
-_FILE = "_FILE"  # after a variable's name: the path of a file that holds the value
+_FILE = "_FILE"  # suffix of a variable that holds the path of a file with the value
 _SYSTEMD = "CREDENTIALS_DIRECTORY"  # set by systemd for LoadCredential=
-_LONGEST = 4096  # bytes; a key of OKX's has 36 characters
+_LONGEST = 4096  # bytes; OKX's keys have 36 characters
 
 
 def value_of(variable: str) -> str | None:
-    """Return the value of a variable, of the file that `VARIABLE_FILE` names, or of a systemd credential of that name.
+    """Return the value of a variable, of the file in `VARIABLE_FILE`, or of a systemd credential of the same name.
 
-    The line break at the end of a file is not part of the value. The first source that is set wins.
+    The first source that is set wins. A line break at the end of a file is not part of the value.
 
     Returns:
-        The value; None where no source is set.
+        The value, or None if no source is set.
 
     Raises:
-        OSError: a file that is named cannot be read; `filename` is its path.
-        ValueError: a file is too long to hold a key, or is not text.
+        OSError: if a named file cannot be read; `filename` is its path.
+        ValueError: if a file is too long for a key, or is not text.
     """
     if (value := os.environ.get(variable)) is not None:
         return value

@@ -1,4 +1,4 @@
-"""`at_exit`: cancel when the process ends, for strategies that have callbacks and no block of their own."""
+"""`at_exit`: cancel when the process ends, for strategies that have callbacks but no block of their own."""
 
 from __future__ import annotations
 
@@ -23,30 +23,31 @@ _registered: dict[int, Any] = {}  # exchanges, by id
 def at_exit(exchange: Any) -> Callable[[], None]:
     """Cancel all RFQs of an exchange when this process ends, as `cancel_on_exit` does at the end of a block.
 
-    For hosts that call a strategy and give it no block: freqtrade, a notebook. It runs as an `atexit` callback: after
-    the main module has ended, by itself, by an exception, by Ctrl+C or `sys.exit()`, and after the host has handled a
-    signal and ended in this way. SIGTERM, where nobody handles it, ends the process by SystemExit(143); that needs a
-    call on the main thread. Ctrl+C and SIGTERM do not stop a cancel that has begun.
+    For hosts that call a strategy without giving it a block, such as freqtrade or a notebook. It runs as an `atexit`
+    callback: after the main module has ended, normally, by an exception, by Ctrl+C or `sys.exit()`, and after the host
+    has handled a signal and ended in one of these ways. If SIGTERM has no handler, it ends the process with
+    SystemExit(143); this requires the call to be on the main thread. Ctrl+C and SIGTERM do not interrupt a cancel that
+    has begun.
 
-    Exchanges are canceled one after another, those of one account by one request where the requests are alike. A
-    failure is shown to `sys.excepthook`; the process's exit code stays what it was.
+    Exchanges are canceled one after another; those of one account share a request if their requests are alike. A
+    failure is passed to `sys.excepthook`; the process's exit code does not change.
 
-    Not covered, but by `okx-rfq guard`: kill -9, `os._exit()`, a crash of the interpreter. A forked process cancels
-    nothing that its parent has registered.
+    Only `okx-rfq guard` covers kill -9, `os._exit()` and a crash of the interpreter. A forked process cancels nothing
+    that its parent registered.
 
     Args:
-        exchange: whose RFQs are canceled; it is kept alive. Twice is the same as once.
+        exchange: the exchange to cancel for; it is kept alive. Registering it twice is the same as once.
 
     Returns:
-        A function that takes the exchange off again.
+        A function that unregisters the exchange.
 
     Raises:
-        ccxt.NotSupported: no plugin serves such an exchange.
+        ccxt.NotSupported: if no plugin supports this exchange.
     """
     if not hasattr(exchange, "cancel_all_rfqs"):
         install(exchange)
     _registered[id(exchange)] = exchange
-    # Last in, first out: registered again, it runs before what the host has registered meanwhile.
+    # Last in, first out: registered again, it runs before anything the host has registered since.
     atexit.unregister(_cancel_registered)
     atexit.register(_cancel_registered)
     _set_handler(signal.SIG_DFL, _on_sigterm)
@@ -60,7 +61,7 @@ def at_exit(exchange: Any) -> Callable[[], None]:
 
 
 def _cancel_registered() -> None:
-    # Whatever the host does at these signals, such as raising KeyboardInterrupt, is over: `cancel_on_exit` hears them.
+    # The host's handlers, such as one raising KeyboardInterrupt, no longer matter: `cancel_on_exit` handles signals.
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -71,7 +72,7 @@ def _cancel_registered() -> None:
             if alike not in canceled:
                 _cancel(exchange)
                 canceled.add(alike)
-        except (KeyboardInterrupt, SystemExit):  # a signal: the cancel has run to its end before
+        except (KeyboardInterrupt, SystemExit):  # a signal; the cancel has already run to its end
             continue
         except BaseException as error:
             sys.excepthook(type(error), error, error.__traceback__)
@@ -91,7 +92,7 @@ async def _cancel_async(exchange: Any) -> None:
 
 
 class _Inline(ThreadPoolExecutor):
-    """Runs each function at once: at this point Python lets no pool start a thread, and a host's name is looked up."""
+    """Runs each function immediately. Python allows no new threads this late, but host names must be looked up."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -110,8 +111,8 @@ def _set_handler(old: Any, new: Any) -> None:
 def _on_sigterm(signum: int, frame: FrameType | None) -> None:
     if _registered:
         raise SystemExit(128 + signum)
-    # A forked process ends as ever.
-    signal.signal(signum, signal.SIG_DFL)  # pragma: no cover - what has been measured is lost with the process
+    # A forked process ends as usual.
+    signal.signal(signum, signal.SIG_DFL)  # pragma: no cover - coverage data is lost with the process
     signal.raise_signal(signum)  # pragma: no cover - the same
 
 

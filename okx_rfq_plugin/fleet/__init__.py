@@ -1,4 +1,4 @@
-"""The fleet: one switch for many machines, and a dead man's switch, on a Redis or Valkey store."""
+"""The fleet: a kill switch and a dead man's switch for many machines, on a Redis or Valkey store."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["guarded_environment", "join"]
 
 
 def guarded_environment(url: str, environment: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment for a strategy that is to be a member of the fleet without a line of code.
+    """Return the environment that makes a strategy a member of the fleet without code changes.
 
     Args:
-        url: of the store.
-        environment: what it would have otherwise; this process's by default.
+        url: the URL of the store.
+        environment: the environment to extend; this process's by default.
     """
     return {**(os.environ if environment is None else environment), "OKX_RFQ_FLEET": url}
 

@@ -1,11 +1,11 @@
-"""Which account an exchange object speaks for, by OKX's own User ID."""
+"""The account of an exchange object, identified by OKX's User ID."""
 
 from __future__ import annotations
 
 import copy
 from typing import Any
 
-# What decides by which way a request travels, beside address and key.
+# Settings that affect how a request travels, besides address and key.
 _WAY = (
     *("proxies", "aiohttp_proxy", "proxyUrl", "proxyUrlCallback", "proxy_url", "proxy_url_callback"),
     *("httpProxy", "httpProxyCallback", "http_proxy", "http_proxy_callback"),
@@ -23,17 +23,16 @@ def environment_of(exchange: Any) -> str:
 
 
 def identity_of(exchange: Any) -> Identity:
-    """Return what two objects of the same account and key have in common; holds the key, and stays in the process."""
+    """Return a value shared by objects with the same account and key. It holds the key: keep it in the process."""
     api = exchange.urls.get("api")
     return environment_of(exchange), str(api.get("rest") if isinstance(api, dict) else api), str(exchange.apiKey)
 
 
 def account_of(exchange: Any) -> str:
-    """Ask OKX which User ID a key belongs to; return it with the environment, such as "demo:1001".
+    """Ask OKX which User ID a key belongs to, and return it with the environment, such as "demo:1001".
 
     Raises:
-        ccxt.BaseError: OKX would not say.
-
+        ccxt.BaseError: if OKX does not say.
     Source: okx.com/docs-v5/en/#trading-account-rest-api-get-account-configuration
     """
     return _account(exchange, exchange.private_get_account_config())
@@ -49,7 +48,7 @@ def _account(exchange: Any, reply: Any) -> str:
         uid = str(reply["data"][0]["uid"])
     except (LookupError, TypeError):
         uid = ""
-    if not uid.isdigit():  # "" would be all such accounts at once
+    if not uid.isdigit():  # "" would merge all such accounts into one
         from ccxt.base.errors import BadResponse
 
         raise BadResponse(f"{exchange.id} account/config: OKX did not say which User ID the key belongs to")
@@ -57,7 +56,7 @@ def _account(exchange: Any, reply: Any) -> str:
 
 
 def sync_twin(exchange: Any) -> Any:
-    """Return a new sync object of the same account, by which any thread can ask OKX, whatever the loop is doing."""
+    """Return a new sync object for the same account, usable from any thread, whatever the event loop is doing."""
     import ccxt
 
     twin = getattr(ccxt, exchange.id, ccxt.okx)()

@@ -1,4 +1,4 @@
-"""Cancels of several accounts, each on a thread of its own: one that is slow or dead delays no other."""
+"""Cancels for several accounts, each on its own thread: one that is slow or dead delays no other."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 
 class Outcome(NamedTuple):
-    """How a cancel has ended: with a receipt or an error."""
+    """The outcome of a cancel: a receipt or an error."""
 
     account: str
     receipt: Mapping[str, Any] | None
@@ -17,12 +17,12 @@ class Outcome(NamedTuple):
 
     @property
     def clean(self) -> bool:
-        """Whether nothing was active any more."""
+        """Whether nothing is active any more."""
         return self.receipt is not None
 
     @property
     def words(self) -> str:
-        """What is to be told."""
+        """A description for users."""
         if self.receipt is None:
             return str(self.error)
         at = f" as of {self.receipt['datetime']}" if self.receipt.get("datetime") else ""
@@ -30,16 +30,16 @@ class Outcome(NamedTuple):
 
     @property
     def in_doubt(self) -> bool:
-        """Whether a cancel that failed may have canceled all the same."""
+        """Whether a failed cancel may have taken effect."""
         failure = getattr(self.error, "cancel_failure", None)
         return self.receipt is None and (failure is None or bool(failure.may_be_canceled))
 
 
 class Cancels:
-    """Sends cancels, and hands out how they ended.
+    """Sends cancels, and collects their outcomes.
 
     Args:
-        exchanges: by account, sync objects with the package on them; each is used by one thread at a time.
+        exchanges: sync objects with the package installed, by account; each is used by one thread at a time.
     """
 
     def __init__(self, exchanges: Mapping[str, Any]) -> None:
@@ -47,12 +47,12 @@ class Cancels:
         self._outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
 
     def begin(self, account: str) -> None:
-        """Begin one; the last of the account must have ended."""
-        # A daemon: the end of the process does not wait for a reply that never comes.
+        """Start one. The account's previous cancel must have ended."""
+        # A daemon thread, so that the process can end without waiting for a reply that never comes.
         threading.Thread(target=self._run, args=(account,), name=f"okx-rfq-cancel-{account}", daemon=True).start()
 
     def ended(self, seconds: float) -> list[Outcome]:
-        """Return those that have ended; wait for one, for the given number of seconds at most."""
+        """Return the cancels that have ended; wait up to the given number of seconds for the first."""
         outcomes = []
         try:
             outcomes.append(self._outcomes.get(timeout=seconds))

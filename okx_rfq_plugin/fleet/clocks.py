@@ -1,4 +1,4 @@
-"""Readings of the three clocks of a machine, and how much time lies between two of them."""
+"""Readings of a machine's three clocks, and the time between two readings."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import math
 import time
 from typing import NamedTuple
 
-_BOOT = getattr(time, "CLOCK_BOOTTIME", None)  # Linux; elsewhere the monotonic clock stands in for it
-_SLEWED = 0.5  # seconds that the wall clock may fall behind by without having been set: more than any lease's slewing
+_BOOT = getattr(time, "CLOCK_BOOTTIME", None)  # Linux; elsewhere the monotonic clock replaces it
+_SLEWED = 0.5  # seconds that the wall clock may fall behind without being set: more than the slewing during any lease
 
 
 class Reading(NamedTuple):
-    """One moment, in seconds of each clock.
+    """One point in time, in seconds of each clock.
 
-    CLOCK_MONOTONIC of Linux stands still while the machine is suspended and CLOCK_BOOTTIME does not. After a pause of a
-    virtual machine only the wall clock may tell, once it has been set.
+    On Linux, CLOCK_MONOTONIC stops while the machine is suspended and CLOCK_BOOTTIME does not. After a pause of a
+    virtual machine, only the wall clock may show it, once it has been set.
     """
 
     monotonic: float
@@ -22,16 +22,16 @@ class Reading(NamedTuple):
     wall: float
 
     def most_since(self, earlier: Reading) -> float:
-        """Return the seconds since an earlier reading by the clock that moved most: how old a lease may be.
+        """Return the seconds since an earlier reading by the clock that moved most: the greatest age a lease may have.
 
-        Infinite where the wall clock was set back since: of a pause in between it may tell nothing.
+        Infinite if the wall clock has been set back since, because it may then hide a pause.
         """
         if self.wall - earlier.wall < self.monotonic - earlier.monotonic - _SLEWED:
             return math.inf
         return max(now - then for now, then in zip(self, earlier, strict=True))
 
     def least_since(self, earlier: Reading) -> float:
-        """Return the seconds that have passed for certain, which a clock set anew does not change."""
+        """Return the seconds that have certainly passed, unaffected by setting a clock."""
         return self.monotonic - earlier.monotonic
 
 

@@ -1,4 +1,4 @@
-"""The demo: a real store, a sandbox, three guarded strategies and a watcher; then one host is gone."""
+"""The demo: a real store, a sandbox, three guarded strategies and a watcher; then one host dies."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from okx_rfq_plugin.sandbox import Sandbox
 
 Say = Callable[..., None]
 
-_PATIENCE = 30.0  # seconds for anything to happen
+_PATIENCE = 30.0  # seconds to wait for each step
 _LOOK = 0.05
 
-# A strategy as anyone writes it: it knows nothing of the fleet, which it joins by its environment.
+# An ordinary strategy: it knows nothing about the fleet, which it joins through its environment.
 _STRATEGY = """
 import os, sys, time
 import ccxt, okx_rfq_plugin
@@ -48,11 +48,11 @@ class _Strategy(NamedTuple):
 
 
 def run(say: Say) -> int:
-    """Show it; return 0 where everything went as it is to go."""
+    """Run the demo; return 0 if everything went as expected."""
     with EmbeddedServer() as server, Sandbox() as sandbox:
         say(f"A Valkey server and a sandbox on this machine, {server.url} and {sandbox.url}. OKX itself is not asked.")
         users = {name: sandbox.create_user() for name in ("alpha", "beta", "gamma")}
-        # The watcher is started first, and both start together.
+        # The watcher is started first, and both start up in parallel.
         with _watcher(server, sandbox, users) as watcher, _strategies(server, sandbox, users) as strategies:
             _line(watcher)
             _show(say, sandbox, users, "Three guarded strategies on two hosts, and a watcher on a third:")
@@ -84,7 +84,7 @@ def _strategies(
                 "OKX_RFQ_FLEET_NAME": name,
                 **{KEYS[key]: credentials[key] for key in KEYS},
             }
-            # A guard's twin would die with its host, too, and importing ccxt once more takes two seconds of a core.
+            # A guard's twin would die with its host anyway, and importing ccxt once more takes two seconds of a core.
             guard = ("guard", "--no-twin", "--env", "sandbox", "--url", sandbox.url, "--")
             command = (*_COMMAND, *guard, sys.executable, "-c", _STRATEGY, sandbox.url)
             guards.append(_start(command, environment, stderr=subprocess.DEVNULL))
@@ -92,7 +92,7 @@ def _strategies(
             strategies.append(_Strategy(name, credentials, each, int(_line(each))))
         yield strategies
     finally:
-        _cut_power([each.pid for each in guards])  # the sandbox is about to go: there is nothing left to cancel
+        _cut_power([each.pid for each in guards])  # the sandbox ends next, so there is nothing to cancel
         for each in guards:
             each.communicate()
 
@@ -165,9 +165,9 @@ def _until(true: Callable[[], bool]) -> bool:
 
 
 def _cut_power(guards: list[int]) -> None:
-    """Kill processes and all that they have started; stopped first, so that none sees another die."""
+    """Kill processes and their descendants. All are stopped first, so that none sees another die."""
     stopped: set[int] = set()
-    while host := _descendants(guards) - stopped:  # one that was started meanwhile is found by the next look
+    while host := _descendants(guards) - stopped:  # the next iteration finds processes started in the meantime
         for pid in sorted(host):
             _send(pid, signal.SIGSTOP)
         stopped |= host

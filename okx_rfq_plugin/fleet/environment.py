@@ -1,4 +1,4 @@
-"""The entry point `fleet`: joins the fleet that OKX_RFQ_FLEET names, and is nothing where it names none."""
+"""The entry point `fleet`: joins the fleet in OKX_RFQ_FLEET, and does nothing if the variable is not set."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ VARIABLE = "OKX_RFQ_FLEET"
 
 
 class _Missing:
-    """Refuses creates where a fleet is named that cannot be joined, and leaves cancels alone."""
+    """Refuses creates if the environment names a fleet that cannot be joined. Cancels are unaffected."""
 
     def __init__(self, reason: str) -> None:
         self._reason = reason
@@ -24,7 +24,7 @@ class _Missing:
 
 
 class _Nothing:
-    """No hook at all."""
+    """A plugin without hooks."""
 
 
 def _plugin() -> object:

@@ -1,4 +1,4 @@
-"""What a member may do now: a lease, the latch, and the reason why a create is refused."""
+"""What a member may currently do: its lease, the latch, and the reason a create is refused."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from datetime import datetime, timezone
 from okx_rfq_plugin.fleet.clocks import Reading
 from okx_rfq_plugin.fleet.records import OKX_WINDOW, Latch, newest
 
-_TOLD_WITHIN = 0.5  # seconds, within the one that the last cancel has to spare
+_TOLD_WITHIN = 0.5  # seconds, within the second that the last cancel has to spare
 
 
 class Fence:
     """The lease and the latch of one member.
 
-    Any thread may ask; one thread writes. The lease counts from before the renewal was sent, by whichever clock has
-    moved most, so that it is over before the store's key is, and long before a watcher says so.
+    Any thread may read; one thread writes. The lease counts from before the renewal was sent, by whichever clock moved
+    most. So it ends before the store's key expires, and long before a watcher declares it lapsed.
 
     Args:
         lease: seconds.
@@ -31,18 +31,19 @@ class Fence:
         self._told = 0.0
 
     def renewed(self, sent: Reading, latch: Latch | None, ahead: float | None = None) -> Latch | None:
-        """Take in the store's answer to a renewal.
+        """Apply the store's answer to a renewal.
 
-        The latch first: no moment lies between at which the new lease counts and the halt does not.
+        The latch is applied first, so that the new lease never counts without a halt that came with it.
 
         Args:
             sent: the clocks before the renewal was sent.
-            latch: the store's latch, which every answer carries.
-            ahead: as the store was told, the seconds that signatures are ahead of OKX's clock.
+            latch: the store's latch, part of every answer.
+            ahead: seconds that signatures are ahead of OKX's clock, as reported to the store.
 
         Returns:
-            The latch to put back where the store has lost it. A halt is put back, and obeyed even where a later resume
-            is known, which the store has lost then; a resume is not: in doubt the fleet stays halted.
+            The latch to put back if the store has lost it. A halt is put back, and obeyed even if this member knows a
+            later resume, which the store must then have lost. A resume is not put back: in doubt, the fleet stays
+            halted.
         """
         if latch is not None and latch.halted and not (self.latch is not None and self.latch.halted):
             self.latch = latch
@@ -54,25 +55,25 @@ class Fence:
         return None
 
     def heard(self, latch: Latch | None) -> None:
-        """Take in a latch, whichever way it came; an older one changes nothing."""
+        """Apply a latch, however it arrived. An older one changes nothing."""
         self.latch = newest(self.latch, latch)
 
     def failed(self, trouble: str) -> None:
-        """Note why a renewal did not succeed."""
+        """Record why a renewal failed."""
         self.trouble = trouble
 
     def left(self, now: Reading) -> float:
-        """Return the seconds until the lease is over, negative once it is."""
+        """Return the seconds until the lease ends, negative if it has ended."""
         sent = self._sent
         return -math.inf if sent is None else self.lease - now.most_since(sent)
 
     def refusal(self, now: Reading, ahead: float | None = None) -> str | None:
-        """Return why nothing may be created now; None where it may.
+        """Return why nothing may be created now, or None if it may.
 
         Args:
             now: the clocks.
-            ahead: seconds that the signature is ahead of OKX's clock; None where not known, or nothing is signed. The
-                last cancel for a dead member comes later by what the store was told of it, and by 30 s at most.
+            ahead: seconds that the signature is ahead of OKX's clock; None if unknown or nothing is signed yet. The
+                last cancel for a dead member is delayed by what the store was told, at most 30 s.
         """
         latch = self.latch
         if latch is not None and latch.halted:

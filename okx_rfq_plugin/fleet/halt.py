@@ -1,4 +1,4 @@
-"""Runs a halt: sets the latch, cancels, and says at each step what is true."""
+"""Runs a halt: sets the latch, cancels, and reports what is true at each step."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from okx_rfq_plugin.fleet.store import Store, StoreError
 OK, NOT_CANCELED, MAY_BE_ACTIVE = 0, 3, 4
 _LOOK = 0.1  # seconds
 
-Say = Callable[[str, str, dict[str, Any]], None]  # what kind of step, in a sentence, in facts
+Say = Callable[[str, str, dict[str, Any]], None]  # the kind of step, a sentence, and the facts
 
 
 class HaltRun:
-    """A halt that runs.
+    """A running halt.
 
     Args:
-        store: where the latch is.
-        exchanges: by account, sync objects with the package on them.
-        halting: decides.
-        reason: told to those who are refused.
-        by: who halts.
-        say: told at each step.
-        deadline: seconds after the last planned cancel, after which what is not clean is given up.
+        store: holds the latch.
+        exchanges: sync objects with the package installed, by account.
+        halting: makes the decisions.
+        reason: shown to members that are refused.
+        by: who halts the fleet.
+        say: called at each step.
+        deadline: seconds after the last planned cancel until accounts that are not clean are given up.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class HaltRun:
         self._waiting: tuple[str, ...] = ()
 
     def run(self) -> int:
-        """Halt; return the exit code: 0 where all of it was clean, else 3 or 4."""
+        """Halt the fleet. Return the exit code: 0 if everything was clean, else 3 or 4."""
         halting, overdue = self._halting, clocks.read()
         self._say("begin", "Canceling all RFQs now.", {})
         while not halting.is_done:
@@ -61,7 +61,7 @@ class HaltRun:
                 self._cancels.begin(account)
             self._look()
             for outcome in self._cancels.ended(_LOOK):
-                self._heed(outcome)
+                self._handle(outcome)
             self._tell_phase()
             if self._is_waiting():
                 overdue = clocks.read()
@@ -87,14 +87,14 @@ class HaltRun:
             except StoreError as error:
                 self._say_once("no-latch", f"THE LATCH IS NOT SET: members may go on to create ({error}).")
 
-    def _heed(self, outcome: Outcome) -> None:
+    def _handle(self, outcome: Outcome) -> None:
         self._halting.canceled(outcome.account, clocks.read(), clean=outcome.clean)
         self._last[outcome.account] = outcome
         self._doubt |= outcome.clean or outcome.in_doubt
         facts = {"account": outcome.account, "clean": outcome.clean}
         self._say("cancel", f"{outcome.account}: {outcome.words}.", facts)
         if outcome.receipt is not None:
-            with suppress(StoreError):  # it is only shown
+            with suppress(StoreError):  # for display only
                 self._store.note_cancel(outcome.account, {"status": outcome.receipt["status"], "by": self._by})
 
     def _tell_phase(self) -> None:

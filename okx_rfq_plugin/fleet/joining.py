@@ -1,4 +1,4 @@
-"""`join`: a block of code as a member of the fleet."""
+"""`join`: context manager that makes a block of code a member of the fleet."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from okx_rfq_plugin.fleet.plugin import LEASE, PATIENCE, Joined, plugin
 from okx_rfq_plugin.installer import install
 
 
-class join:  # in lower case, as contextlib names its own
-    """Be a member of the fleet while the block runs: `with` and an exchange of ccxt, `async with` and an async one.
+class join:  # lower case, like the context managers in contextlib
+    """Make a block a member of the fleet: `with` for a sync exchange of ccxt, `async with` for an async one.
 
-    As long as the lease is renewed and the fleet is not halted, creates of this account's key in this process are let
-    through; else they are refused with `ccxt.OperationRejected`. A store that cannot be reached does not keep the block
-    from being entered: it begins with creates refused. Cancels are never refused, and never wait for the store.
+    While the lease is renewed and the fleet is not halted, creates with this account's key in this process are allowed.
+    Otherwise they are refused with `ccxt.OperationRejected`. If the store is out of reach, the block is entered anyway,
+    with creates refused. Cancels are never refused, and never wait for the store.
 
-    Leaving the block at its end is a sign-off. Leaving it by an exception is one only where nothing created in it can
-    be active any more; otherwise the lease lapses, and a watcher cancels.
+    Leaving the block normally is a sign-off. Leaving it by an exception is one only if nothing created in it can be
+    active any more; otherwise the lease lapses, and a watcher cancels.
 
     Args:
-        exchange: whose account it is; `cancel_all_rfqs()` is put on it if it is not there.
-        url: of the store, such as `rediss://user:password@host:6379/0`.
-        name: of the member, for people; the host's name and the process are told beside it.
-        lease: seconds. A third of it lies between two renewals.
+        exchange: an object of the account; `cancel_all_rfqs()` is installed on it if it is missing.
+        url: the URL of the store, such as `rediss://user:password@host:6379/0`.
+        name: the member's name, for people; shown with the host's name and the process.
+        lease: seconds. It is renewed every third of that.
 
     Raises:
-        ccxt.BaseError: OKX would not say which account it is; the block is not entered.
-        ValueError: the URL is none of a store's, or the lease no number above 0.
+        ccxt.BaseError: if OKX does not say which account it is; the block is not entered.
+        ValueError: if the URL is not that of a store, or the lease is not a number above 0.
     """
 
     def __init__(self, exchange: Any, url: str, *, name: str = "member", lease: float = LEASE) -> None:

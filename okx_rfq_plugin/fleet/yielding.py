@@ -1,4 +1,4 @@
-"""A cancel that comes back when OKX's limit is reached, so that others can serve it, instead of waiting by itself."""
+"""Cancels that return at OKX's limit instead of waiting, so that another process's cancel can serve them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from okx_rfq_plugin._core.verdict import Meaning
 
 
 class _Limit:
-    """What one cancel learns of OKX's limit."""
+    """What one cancel learns about OKX's limit."""
 
     reached = False
 
@@ -26,23 +26,23 @@ _limit: contextvars.ContextVar[_Limit | None] = contextvars.ContextVar("okx_rfq_
 
 
 class YieldingPolicy(RetryPolicy):
-    """A policy as it was, but for cancels inside `at_limit`: those end when OKX takes them for one too many.
+    """Wraps a policy. Inside `at_limit`, cancels end as soon as OKX refuses them for its limit.
 
-    Only where nothing else has happened to the cancel: that answer alone leaves no doubt that nothing was canceled.
+    Only if nothing else has happened to the cancel: that answer alone leaves no doubt that nothing was canceled.
     """
 
     source: RetryPolicy
-    of_class: bool  # whether it was found on the class of the exchange, where another may take its place
+    of_class: bool  # whether it came from the exchange's class, where it may be replaced later
 
     @classmethod
     def of(cls, source: RetryPolicy, *, of_class: bool) -> YieldingPolicy:
-        """Return the policy that stands in for another."""
+        """Return a wrapper around another policy."""
         made = cls(**{field.name: getattr(source, field.name) for field in fields(RetryPolicy)})
-        vars(made).update(source=source, of_class=of_class)  # it is frozen
+        vars(made).update(source=source, of_class=of_class)  # the dataclass is frozen
         return made
 
     def wait(self, meaning: Meaning, failures: int, waited: float) -> float:
-        """As the policy's own; longer than any deadline at OKX's limit."""
+        """Return the source's wait, or infinity at OKX's limit, which exceeds any deadline."""
         limit = _limit.get()
         if limit is not None and meaning is Meaning.RATE_LIMITED and failures == 0:
             limit.reached = True
@@ -51,7 +51,7 @@ class YieldingPolicy(RetryPolicy):
 
 
 def at_limit(exchange: Any, send: Callable[[], Any]) -> Any:
-    """Cancel; return the receipt, None where OKX took it for one too many."""
+    """Cancel. Return the receipt, or None if OKX refused it for its limit."""
     with _yielding(exchange) as limit:
         try:
             return send()
@@ -84,7 +84,7 @@ def _yielding(exchange: Any) -> Iterator[_Limit]:
 
 
 def _wrap(exchange: Any) -> None:
-    # It stays on, for other threads may be about to read it: outside of `at_limit` nothing is different.
+    # The wrapper stays, because other threads may be about to read it. Outside `at_limit` it changes nothing.
     policy = vars(exchange).get(POLICY)
     if policy is None or (isinstance(policy, YieldingPolicy) and policy.of_class):
         source = getattr(type(exchange), POLICY, None) or DEFAULT

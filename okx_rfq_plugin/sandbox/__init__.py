@@ -1,4 +1,4 @@
-"""The public names of the sandbox; it is loaded, aiohttp included, on first use only."""
+"""The public names of the sandbox. The implementation, aiohttp included, is imported on first use."""
 
 from __future__ import annotations
 

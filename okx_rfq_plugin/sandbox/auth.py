@@ -1,4 +1,4 @@
-"""Whether a request is signed as OKX demands.
+"""Request authentication: headers, timestamp, key, signature, and permission.
 
 Source: okx.com/docs-v5/en/#overview-rest-authentication and #overview-demo-trading-services
 """
@@ -15,11 +15,11 @@ from datetime import datetime, timezone
 from .codes import Refused
 from .request import Arrival
 
-CLOCK_WINDOW = 30.0  # seconds that a timestamp may be off, to either side
+CLOCK_WINDOW = 30.0  # seconds that a timestamp may differ from the clock, in either direction
 PERMISSIONS = ("read_only", "withdraw", "trade")  # in the order of OKX's own example
 
-# OKX's own examples have milliseconds; clients that trim zeros or send none are understood too, since the docs name
-# no exact form beyond ISO 8601 in UTC.
+# OKX's examples have milliseconds. Clients that trim zeros or send none are accepted too, since the docs name no exact
+# form beyond ISO 8601 in UTC.
 _TIMESTAMP = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(\.[0-9]{1,9})?Z")
 _KEY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _NEEDED = (
@@ -44,21 +44,21 @@ class Key:
 
     @property
     def account(self) -> tuple[str, bool]:
-        """Whose book and limits this key reaches: demo trading and live trading know nothing of each other."""
+        """The User ID and environment whose books and limits apply. Demo and live trading are separate."""
         return self.user_id, self.demo
 
 
 def authenticate(arrival: Arrival, keys: Mapping[str, Key], now: float, *, trading: bool) -> Key:
     """Return the key that signed the request.
 
-    The docs name a code for each mistake, not which of two mistakes is named first. Here it is: an empty header (50103,
-    50104, 50106, 50107), the timestamp's form (50112) and age (50102), an unknown key (50119 where it has the form of
-    OKX's keys, else 50111), the wrong environment (50101), the passphrase (50105), the signature (50113), the IP
-    (50110), the permission (50120). That a key is looked up before its IP list was seen, the rest was not.
+    The docs name a code for each mistake, but not which one is reported first. The sandbox checks: an empty header
+    (50103, 50104, 50106, 50107), the timestamp's form (50112) and age (50102), an unknown key (50119 if it has the form
+    of OKX's keys, else 50111), the environment (50101), the passphrase (50105), the signature (50113), the IP (50110),
+    and the permission (50120). OKX was seen to look up the key before its IP list; the rest of the order was not seen.
 
     Args:
         now: Unix seconds.
-        trading: whether the endpoint needs the permission Trade; reading is allowed to every key.
+        trading: whether the endpoint requires the permission Trade. Any key may read.
 
     Raises:
         Refused: with the code of the first mistake.
@@ -88,7 +88,7 @@ def authenticate(arrival: Arrival, keys: Mapping[str, Key], now: float, *, tradi
 
 
 def sign(secret: str, timestamp: str, arrival: Arrival) -> str:
-    """Sign what arrived, byte for byte as it arrived."""
+    """Return the signature of a request, computed from the bytes as they arrived."""
     message = (timestamp + arrival.method + arrival.target).encode("utf-8", "surrogateescape") + arrival.body
     return base64.b64encode(hmac.new(secret.encode(), message, "sha256").digest()).decode()
 
@@ -99,7 +99,7 @@ def _seconds(timestamp: str) -> float:
         raise Refused("50112")
     try:
         whole = datetime.strptime(form[1], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
-    except ValueError:  # the thirteenth month
+    except ValueError:  # such as month 13
         raise Refused("50112") from None
     return whole.timestamp() + float(form[2] or 0)
 

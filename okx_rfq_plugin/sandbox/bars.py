@@ -1,8 +1,8 @@
-"""When candles open: a bar such as `1m`, `4H`, `1D` or `1Dutc`, and the moments at which one begins.
+"""Candle openings: bars such as `1m`, `4H`, `1D` or `1Dutc`, and the times at which they begin.
 
-Source: okx.com/docs-v5/en/#order-book-trading-market-data-get-candlesticks for the bars, and that those from 6H on open
-on UTC+8, with `utc` on UTC. The docs do not say on which day a week opens, nor from where 2D and 3D are counted: here
-that is Monday, and Unix time.
+Source: okx.com/docs-v5/en/#order-book-trading-market-data-get-candlesticks for the bars, and for 6H and longer opening
+on UTC+8, or on UTC with `utc`. The docs do not say on which day a week opens, or from where 2D and 3D are counted. The
+sandbox uses Monday and the Unix epoch.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ BARS = ("1m", "3m", "5m", "15m", "30m", "1H", "2H", "4H", *_ZONED, *(f"{bar}utc"
 HISTORY_BARS = ("1s", *BARS)
 
 _SECONDS = {"s": 1, "m": 60, "H": 3600, "D": 86_400, "W": 7 * 86_400}
-_MONDAY = 4 * 86_400_000  # the first one in Unix time, which began on a Thursday
+_MONDAY = 4 * 86_400_000  # the first Monday in Unix time, which began on a Thursday
 _EAST = 8 * 3_600_000  # UTC+8
 
 
 def openings(bar: str, last: int) -> Iterator[tuple[int, int]]:
-    """Go back through the candles, from the one that holds `last`: opening and end of each, in Unix milliseconds."""
+    """Yield each candle's opening and end in Unix milliseconds, going back from the one that contains `last`."""
     count, unit, utc = _read(bar)
     shift = _EAST if bar in _ZONED else 0
     if unit == "M":

@@ -1,4 +1,4 @@
-"""What one account has put in, RFQs or quotes, and what of it is still active.
+"""One account's RFQs or quotes, and which of them are still active.
 
 Source: okx.com/docs-v5/en/#block-trading-rest-api-cancel-rfq, -cancel-multiple-rfqs, -cancel-all-rfqs, and the same for
 quotes. `now` is in Unix milliseconds throughout.
@@ -11,11 +11,11 @@ from typing import Generic, NamedTuple, TypeVar
 
 from .codes import Refused
 
-CAPACITY = 10_000  # in one book; past that the oldest that is over leaves
+CAPACITY = 10_000  # entries in one book; beyond that, the oldest inactive one is dropped
 
 
 class Kind(NamedTuple):
-    """What a book holds, in OKX's words: names of parameters, states, and codes for what cannot be done."""
+    """What a book holds: OKX's parameter names and states, and the codes for each refusal."""
 
     name: str
     id: str
@@ -24,10 +24,10 @@ class Kind(NamedTuple):
     missing: str
     duplicate: str
     not_active: str
-    state: str  # the place in the text of `not_active`
+    state: str  # the placeholder in the text of `not_active`
     none_active: str
     too_many: str
-    limit: str  # the place in the text of `too_many`
+    limit: str  # the placeholder in the text of `too_many`
 
 
 @dataclass(kw_only=True)
@@ -42,12 +42,12 @@ class Entry:
     state: str = "active"
 
     def settle(self, now: int) -> None:
-        """Take the state that time has brought, if it has."""
+        """Update the state to what it is at `now`."""
         if self.state == "active" and now >= self.valid_until:
             self.move("expired", self.valid_until)
 
     def move(self, state: str, now: int) -> None:
-        """Take another state."""
+        """Change to another state."""
         self.state, self.updated = state, now
 
 
@@ -55,7 +55,7 @@ Some = TypeVar("Some", bound=Entry)
 
 
 class Book(Generic[Some]):
-    """What one account created, oldest first; all that is active is canceled at `cancel_at`, if that is set."""
+    """What one account created, oldest first. If `cancel_at` is set, all active entries are canceled at that time."""
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
@@ -65,12 +65,12 @@ class Book(Generic[Some]):
         self._active: dict[str, Some] = {}
 
     def add(self, entry: Some, now: int) -> None:
-        """Take a new one in.
+        """Add an entry.
 
         Raises:
-            Refused: for a client's id that is in the book. The docs do not say whether the name of one that is over is
-                free again: here it is not.
-            OverflowError: where the book is full of active ones.
+            Refused: if the client's id is already in the book. The docs do not say whether the id of an entry that is
+                no longer active may be reused; the sandbox refuses it.
+            OverflowError: if the book is full of active entries.
         """
         if entry.client_id in self._by_client_id:
             raise Refused(self.kind.duplicate)
@@ -81,17 +81,17 @@ class Book(Generic[Some]):
             self._by_client_id[entry.client_id] = entry
 
     def entries(self, now: int) -> list[Some]:
-        """Return all of them, oldest first."""
+        """Return all entries, oldest first."""
         self._settle(now)
         return list(self._entries.values())
 
     def active(self, now: int) -> list[Some]:
-        """Return those that are active, oldest first."""
+        """Return the active entries, oldest first."""
         self._settle(now)
         return list(self._active.values())
 
     def find(self, id_: str, client_id: str, now: int) -> Some:
-        """Return one; OKX's own id wins where both are given."""
+        """Return one entry. OKX's own id wins if both are given."""
         self._settle(now)
         entry = self._entries.get(id_) if id_ else self._by_client_id.get(client_id)
         if entry is None:
@@ -99,13 +99,13 @@ class Book(Generic[Some]):
         return entry
 
     def cancel(self, entry: Some, now: int) -> None:
-        """Cancel one that is active."""
+        """Cancel an active entry."""
         if entry.state != "active":
             raise Refused(self.kind.not_active, **{self.kind.state: entry.state})
         self.move(entry, "canceled", now)
 
     def cancel_all(self, now: int) -> None:
-        """Cancel every one that is active."""
+        """Cancel every active entry."""
         active = self.active(now)
         if not active:
             raise Refused(self.kind.none_active)
@@ -113,14 +113,14 @@ class Book(Generic[Some]):
             self.move(entry, "canceled", now)
 
     def move(self, entry: Some, state: str, now: int) -> None:
-        """Give one another state."""
+        """Change an entry's state."""
         entry.move(state, now)
         self._active.pop(entry.id, None)
         if state == "active":
             self._active[entry.id] = entry
 
     def _settle(self, now: int) -> None:
-        """Do what time has brought, at the times that brought it, as nothing here runs by itself."""
+        """Apply every change due by `now`, at the time it was due. Nothing here runs in the background."""
         if self.cancel_at is not None and now >= self.cancel_at:
             self._sweep(self.cancel_at)
             for entry in list(self._active.values()):

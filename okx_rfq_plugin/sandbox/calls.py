@@ -1,4 +1,4 @@
-"""What is the same for RFQs and quotes: cancel one, some or all, and list them in pages."""
+"""Logic shared by RFQs and quotes: cancel one, several or all, and list them in pages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _Some = TypeVar("_Some", bound=Entry)
 
 @dataclass(frozen=True)
 class Question:
-    """A public request that got through: what it asks, and when (Unix milliseconds)."""
+    """A public request that was admitted, and when (Unix milliseconds)."""
 
     venue: Venue
     params: Params
@@ -31,20 +31,21 @@ class Question:
 
 @dataclass(frozen=True)
 class Call(Question):
-    """A private one: whose it is, too."""
+    """A private request, with the key that signed it."""
 
     key: Key
 
     @property
     def trader_code(self) -> str:
-        """The trader code of the user who asks."""
+        """The trader code of the calling user."""
         return self.venue.user(self.key.user_id).trader_code
 
 
 def cancel_one(kind: Kind, call: Call) -> Reply:
-    """POST rfq/cancel-rfq, -quote; the docs show no failure, so it has the form that they show for the batch.
+    """POST rfq/cancel-rfq, -quote.
 
-    A quote's `rfqId`, which may be sent along, is not looked at: the docs do not say what it is for.
+    The docs show no failure, so it has the form that they show for the batch. A quote's `rfqId`, which may be sent
+    along, is ignored: the docs do not say what it is for.
     """
     id_, client_id = text(call.params, kind.id), text(call.params, kind.client_id)
     if not id_ and not client_id:
@@ -53,13 +54,13 @@ def cancel_one(kind: Kind, call: Call) -> Reply:
 
 
 def cancel_batch(kind: Kind, call: Call) -> Reply:
-    """POST rfq/cancel-batch-rfqs, -quotes; where both lists are given, OKX's own ids count."""
+    """POST rfq/cancel-batch-rfqs, -quotes. If both lists are given, OKX's own ids win."""
     names = f"{kind.id}s", f"{kind.client_id}s"
     ids, client_ids = (texts(call.params, name) for name in names)
     if not ids and not client_ids:
         raise Refused("50015", param0=names[0], param1=names[1])
     if max(len(ids), len(client_ids)) > MOST_IDS:
-        # The docs do not tie a code to the limit of 100: this one's text is the one that fits.
+        # The docs name no code for exceeding the limit of 100. This code's text is the one that fits.
         raise Refused(kind.too_many, **{kind.limit: str(MOST_IDS)})
     pairs = zip_longest(ids, client_ids[: len(ids) or None], fillvalue="")
     return _verdict([_cancel(kind, call, id_, client_id) for id_, client_id in pairs])
@@ -68,7 +69,7 @@ def cancel_batch(kind: Kind, call: Call) -> Reply:
 def cancel_all(kind: Kind, call: Call) -> Reply:
     """POST rfq/cancel-all-rfqs, -quotes.
 
-    Whether a refusal comes on top or in a row the docs do not say: that is the switch `refusals_in_rows`.
+    The docs do not say whether a refusal is the top-level code or in a row: see the switch `refusals_in_rows`.
     """
     try:
         call.venue.book(kind, call.key.account).cancel_all(call.now)
@@ -87,17 +88,17 @@ def page(
     *,
     also_by: tuple[Kind, ...] = (),
 ) -> Reply:
-    """List what the parameters ask for, newest first.
+    """List the matching entries, newest first.
 
-    The docs do not say what an unknown id gets (here: no rows), nor a `limit` above 100 (here: 51000), nor which rows
-    come where more than `limit` are newer than `beginId` (here: the newest).
+    The docs do not say what an unknown id returns (here: no rows), nor a `limit` above 100 (here: 51000), nor which
+    rows are returned if more than `limit` are newer than `beginId` (here: the newest).
 
     Args:
         kind: what is listed.
-        call: asks with `state`, `beginId`, `endId`, `limit`, and ids.
-        entries: all that the caller may see, each with whether it is another's.
-        show: makes a row of one of them.
-        also_by: other kinds by whose ids can be asked.
+        call: the request, with `state`, `beginId`, `endId`, `limit`, and ids.
+        entries: every entry that the caller may see, each with whether the caller received it.
+        show: returns the row of an entry.
+        also_by: other kinds whose ids may be used as filters.
     """
     state = text(call.params, "state", kind.states)
     newer_than, older_than = whole(call.params, "beginId", _IDS, -1), whole(call.params, "endId", _IDS, 10**20)

@@ -1,4 +1,4 @@
-"""The time that a sandbox lives in: the machine's, a function's, or one that passes as soon as a fault waits."""
+"""The sandbox's clock: the machine's, a function's, or virtual time that advances whenever a fault waits."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from typing import Protocol, runtime_checkable
 
 @runtime_checkable
 class SandboxClock(Protocol):
-    """What `Sandbox(clock=...)` takes, besides a function that returns Unix seconds.
+    """What `Sandbox(clock=...)` accepts besides a function that returns Unix seconds.
 
-    Everything that a sandbox does in time goes by it: expiry, limits, the 30 s window, and the seconds of faults.
+    Everything timed in the sandbox follows it: expiry, limits, the 30 s window, and the delays of faults.
     """
 
     def wall(self) -> float:
         """Return Unix seconds."""
 
     async def delay(self, seconds: float) -> None:
-        """Return when the given number of seconds has passed on this clock.
+        """Return once the given number of seconds has passed on this clock.
 
-        Called on the sandbox's own event loop, once for each fault that delays a reply, and canceled when the sandbox
-        is closed. It must not block.
+        Called on the sandbox's event loop, once for each fault that delays a reply, and canceled when the sandbox is
+        closed. It must not block.
         """
 
 
 class FunctionClock:
-    """A function for the time of day, and the machine's seconds for delays."""
+    """A function for the time of day, and real seconds for delays."""
 
     def __init__(self, wall: Callable[[], float] = time.time) -> None:
         self._wall = wall
@@ -44,15 +44,15 @@ class FunctionClock:
 
 
 class VirtualClock:
-    """Time that stands still until `advance` moves it, or a fault waits: then the seconds have passed at once.
+    """Virtual time: moved by `advance`, or by a fault that waits, whose seconds then pass at once.
 
-    Waits that overlap end in the order of their ends, each at its own moment.
+    Overlapping waits end in the order of their end times, each at its own time.
     """
 
     def __init__(self, wall: float | None = None) -> None:
         self._now = float(int(time.time()) if wall is None else wall)
         self._lock = threading.Lock()
-        self._ends: list[tuple[float, int]] = []  # of the waits of this moment
+        self._ends: list[tuple[float, int]] = []  # end times of the current waits
         self._numbers = count()
 
     def __call__(self) -> float:
@@ -65,20 +65,20 @@ class VirtualClock:
             return self._now
 
     def advance(self, seconds: float) -> None:
-        """Let the given number of seconds pass."""
+        """Move the time forward by the given number of seconds."""
         if seconds < 0:
             raise ValueError(f"time does not go back: {seconds!r} seconds")
         with self._lock:
             self._now += seconds
 
     async def delay(self, seconds: float) -> None:
-        """Let time pass up to the end of this wait, after the waits that end before it."""
+        """Advance the time to the end of this wait, after all waits that end earlier."""
         with self._lock:
             wait = self._now + seconds, next(self._numbers)
             self._ends.append(wait)
         try:
             while True:
-                await asyncio.sleep(0)  # whatever arrives at this moment may have an earlier end
+                await asyncio.sleep(0)  # a request arriving at this time may have an earlier end
                 with self._lock:
                     if wait == min(self._ends):
                         self._now = max(self._now, wait[0])
@@ -89,7 +89,7 @@ class VirtualClock:
 
 
 def as_clock(given: SandboxClock | Callable[[], float]) -> SandboxClock:
-    """Return a clock made of what `Sandbox(clock=...)` was given."""
+    """Return the clock for the `clock` argument of `Sandbox`."""
     if isinstance(given, SandboxClock):
         return given
     if callable(given):

@@ -1,4 +1,4 @@
-"""The codes that OKX publishes and that were seen, each with its HTTP status, its text and its evidence."""
+"""OKX's codes, published or seen, each with its HTTP status, text and evidence."""
 
 from __future__ import annotations
 
@@ -191,19 +191,19 @@ _BLOCK: _Published = (
 
 
 class CodeRow(NamedTuple):
-    """One way in which OKX answers a code."""
+    """One way in which OKX answers with a code."""
 
     code: str
-    status: int | None  # HTTP; None where the record has none
-    text: str | None  # None where the record has none
+    status: int | None  # HTTP; None if the record has none
+    text: str | None  # None if the record has none
     evidence: Evidence
-    followed: bool  # whether the sandbox answers so; what this record lacks it takes from the docs
+    followed: bool  # whether the sandbox answers this way; what the record lacks comes from the docs
     note: str = ""
 
 
 _NO_DATA = "without `data`"
 
-# What was seen, and whether the sandbox follows it. A text or a status that the record does not hold is None.
+# What was seen, and whether the sandbox follows it. A text or status missing from the record is None.
 _SEEN: tuple[CodeRow, ...] = (
     CodeRow("50001", None, None, Seen("python-okx#2", "2023"), False, "maintenance of demo trading; text in Chinese"),
     CodeRow(

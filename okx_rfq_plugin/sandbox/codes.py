@@ -1,4 +1,4 @@
-"""Replies in OKX's form, made from the table of codes."""
+"""OKX replies built from the table of codes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ for _row in ROWS:
 
 @dataclass(frozen=True)
 class Reply:
-    """What OKX sends back: an HTTP status and a body, of `code`, `data` and `msg` if OKX's gateway let it through."""
+    """OKX's reply: an HTTP status and a body with `code` and `msg`, and `data` unless OKX's gateway refused."""
 
     status: int
     body: dict[str, Any]
 
 
 class Refused(Exception):
-    """A request that OKX refuses with one of its codes; `values` fill the places in the code's text."""
+    """A request refused with one of OKX's codes. `values` fill the placeholders in the code's text."""
 
     def __init__(self, code: str, **values: str) -> None:
         super().__init__(code)
@@ -32,12 +32,12 @@ class Refused(Exception):
         self.text = str(self.reply.body["msg"])
 
     def in_a_row(self) -> Reply:
-        """Return the same refusal as a row of a reply of code 1."""
+        """Return the same refusal as a row of a reply with code 1."""
         return refusal_in_a_row(self.code, self.text)
 
 
 def refusal_in_a_row(code: str, text: str) -> Reply:
-    """Return a reply of code 1 whose one row refuses."""
+    """Return a reply with code 1 and one row that refuses."""
     return reply("1", [{"sCode": code, "sMsg": text}])
 
 
@@ -48,13 +48,13 @@ def reply(
     status: int | None = None,
     values: Mapping[str, str] = MappingProxyType({}),
 ) -> Reply:
-    """Return OKX's reply for a code, with the HTTP status, the text and the form that the table has.
+    """Return OKX's reply for a code, with the HTTP status, text and form that the table has.
 
     Args:
-        code: a code that the table does not know gets HTTP 200 and a text that says so.
-        data: the rows; a refusal of the gateway has no place for them.
-        status: another HTTP status than the table's.
-        values: what stands in the text's places, such as `param0`; a place without a value stays as OKX prints it.
+        code: OKX's code. One missing from the table gets HTTP 200 and a text that says so.
+        data: the rows. A refusal by the gateway has none.
+        status: an HTTP status that overrides the table's.
+        values: the placeholders' values, such as `param0`. A placeholder without a value stays as OKX prints it.
     """
     usual, text = _look_up(code, status)
     text = text.format_map(_Places(values))
@@ -63,7 +63,7 @@ def reply(
 
 
 def is_of_gateway(code: str) -> bool:
-    """Whether a code is one by which OKX's gateway refuses, before block trading sees the request."""
+    """Return whether the code is one by which OKX's gateway refuses a request before block trading sees it."""
     return code == "50011" or (len(code) == 5 and code.startswith("501"))
 
 

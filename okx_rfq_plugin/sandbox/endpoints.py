@@ -1,9 +1,9 @@
-"""The table of endpoints, and the way of a request through it.
+"""The table of endpoints, and how a request is routed, checked and answered.
 
 Source: okx.com/docs-v5/en/, at the anchor of each row.
 
-"Block trading is not supported under spot mode", OKX says, and ties no code to it: 70015 speaks of verification, 70066
-of moving positions. So an account of level 1 is served here like any other, and its level is shown by account/config.
+OKX says "Block trading is not supported under spot mode" but ties no code to it: 70015 is about verification, 70066
+about moving positions. So an account of level 1 is served like any other, and account/config shows its level.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class Endpoint(NamedTuple):
 
     method: str
     path: str  # without /api/v5/
-    limits: tuple[Limit, ...]  # per User ID, or per IP where it is public
+    limits: tuple[Limit, ...]  # per User ID, or per IP for public endpoints
     answer: Callable[[Any], Reply]
     evidence: Documented
     access: Literal["public", "read", "trade"] = "read"
-    body: type[dict[str, Any]] | type[list[Any]] | None = None  # what must be there; None where nothing must
-    minimum: bool = False  # refused to an account below the minimum of assets
-    per: str = ""  # the parameter that the limit is counted by, too
+    body: type[dict[str, Any]] | type[list[Any]] | None = None  # the required body; None if none is required
+    minimum: bool = False  # refused to accounts below the minimum of assets
+    per: str = ""  # a parameter whose values are counted separately
 
 
 def _row(
@@ -70,7 +70,7 @@ TABLE: tuple[Endpoint, ...] = (
         _BLOCK + "cancel-multiple-rfqs",
         **_TRADE,
     ),
-    # No parameters: ccxt sends no body, python-okx sends {}, and the docs ask for neither.
+    # No parameters: ccxt sends no body, python-okx sends {}, and the docs require neither.
     _row(
         "POST", "rfq/cancel-all-rfqs", ((2, 2),), partial(cancel_all, RFQ), _BLOCK + "cancel-all-rfqs", access="trade"
     ),
@@ -181,10 +181,10 @@ for _endpoint in TABLE:
 
 
 def answer(venue: Venue, log: SlidingLog, arrival: Arrival, now: float) -> Reply:
-    """Answer a request that came in at `now`, in Unix seconds, whatever it is.
+    """Return the reply to any request that arrived at `now`, in Unix seconds.
 
-    In this order, on which the docs are silent: path, method, key and signature, limit, body, parameters. So a request
-    that fails authentication counts against no limit, and one with a wrong parameter counts.
+    The docs do not give the order of checks. Here it is: path, method, key and signature, limit, body, parameters. So a
+    request that fails authentication counts against no limit, and one with a wrong parameter does count.
     """
     methods = _BY_PATH.get(arrival.path)
     if methods is None:

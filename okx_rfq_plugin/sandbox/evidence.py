@@ -1,21 +1,21 @@
-"""What a row of the sandbox rests on: OKX's docs, or a public record of what OKX really answered."""
+"""The evidence behind each row of the sandbox: OKX's docs, or a public record of what OKX answered."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-DOCS = "2026-08"  # when the pages were stored that the tables of the sandbox were held against, word by word
+DOCS = "2026-08"  # when the stored pages that the tables were checked against, word by word, were saved
 
 
 class Documented(NamedTuple):
-    """OKX's docs say so."""
+    """Stated by OKX's docs."""
 
-    anchor: str  # of okx.com/docs-v5/en/
+    anchor: str  # in okx.com/docs-v5/en/
     date: str = DOCS  # of the stored page
 
 
 class Seen(NamedTuple):
-    """OKX answered so, in public."""
+    """Seen in a public record of OKX's answers."""
 
     source: str
     year: str
@@ -25,16 +25,16 @@ Evidence = Documented | Seen
 
 
 class Point(NamedTuple):
-    """One thing that clients can notice, and on what the sandbox's way of doing it rests."""
+    """One behavior visible to clients, and the evidence for how the sandbox does it."""
 
     what: str
-    documented: str  # "" where the docs are silent
-    seen: str  # "" where no public record is known
+    documented: str  # "" if the docs are silent
+    seen: str  # "" if no public record is known
     here: str
-    switch: str = ""  # how to have it otherwise
+    switch: str = ""  # how to change the behavior
 
 
-# Beyond codes and endpoints.
+# Behaviors that are neither codes nor endpoints.
 POINTS: tuple[Point, ...] = (
     Point(
         "Body of a refusal by the gateway (50011 and 501xx)",

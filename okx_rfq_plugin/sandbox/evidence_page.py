@@ -1,4 +1,4 @@
-"""The page docs/sandbox.md, made from the tables of the sandbox: `python -m okx_rfq_plugin.sandbox.evidence_page`."""
+"""Generator of docs/sandbox.md from the sandbox's tables: `python -m okx_rfq_plugin.sandbox.evidence_page`."""
 
 from __future__ import annotations
 

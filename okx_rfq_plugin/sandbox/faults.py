@@ -1,4 +1,4 @@
-"""How a reply can go wrong on purpose."""
+"""Faults: deliberate errors in replies, and their queue per path."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ def _is_code(value: object) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One thing that goes wrong with one request; `Fault()` lets one request pass.
+    """One fault for one request. `Fault()` lets one request pass unchanged.
 
     Args:
         code: answer with this OKX code, its published text and HTTP status (or `status`).
         status: answer with this HTTP status, 200 to 599, and the HTML page that a proxy would send (or `body`).
         body: answer with this raw body.
-        headers: put these on the reply, on the real one too. A `Content-Length` that is too high, with
-            `Connection: close`, cuts a body short.
-        content_type: of a raw body; by default `text/html` where it begins with `<`, else `application/json`.
+        headers: add these headers to the reply, including the real one. A `Content-Length` that is too high, with
+            `Connection: close`, truncates the body.
+        content_type: the type of a raw body; by default `text/html` if it begins with `<`, else `application/json`.
         row: put the refusal of `code` into a row, under code 1, as OKX may do with 70203, 70207 and 70208.
-        delay: seconds before anything else happens, on the sandbox's clock where that is a `SandboxClock`, else of real
-            time.
-        late: the same, after the request was executed and before it is answered.
+        delay: seconds to wait before anything else happens, on the sandbox's clock if that is a `SandboxClock`,
+            else in real time.
+        late: seconds to wait between executing the request and answering it, on the same clock as `delay`.
         drop: close the connection without a reply, "before" the request is executed or "after".
-        execute: execute the request for real before `code`, `status` or `body` takes the place of its reply.
+        execute: execute the request before `code`, `status` or `body` replaces its reply.
 
     Raises:
-        TypeError, ValueError: for what is no fault, or contradicts itself.
+        TypeError, ValueError: if a value is invalid or contradicts another.
     """
 
     code: str | int | None = None
@@ -80,7 +80,7 @@ class Fault:
 
     @property
     def replaces(self) -> bool:
-        """Whether another reply takes the place of the real one."""
+        """Whether the fault replaces the real reply."""
         return (self.code, self.status, self.body) != (None, None, None)
 
 
@@ -89,7 +89,7 @@ Step = Fault | str | bytes | int | float
 
 
 def read_step(step: object) -> Fault:
-    """Return the fault that a step stands for.
+    """Return the fault that a step describes.
 
     A string of digits or an int of 1000 or more is an OKX code, a smaller int an HTTP status, a float a delay in
     seconds, `bytes` or any other string a raw body with HTTP 200, and a `Fault` itself.
@@ -111,29 +111,29 @@ def read_step(step: object) -> Fault:
 
 
 class FaultLine:
-    """The faults that are in line, per path."""
+    """The queued faults, per path."""
 
     def __init__(self) -> None:
         self._lines: dict[str, deque[Fault]] = {}
 
     def add(self, path: str, steps: tuple[object, ...]) -> None:
-        """Put steps at the end of a path's line, all of them or, where one is wrong, none."""
+        """Append steps to a path's queue: all of them, or none if one is invalid."""
         whole = full_path(path)
         if not steps:
             raise ValueError(f"no step for {path!r}: name what is to go wrong")
         self._lines.setdefault(whole, deque()).extend([read_step(step) for step in steps])
 
     def take(self, path: str) -> Fault:
-        """Use up the next step of this path; without one, the fault that changes nothing."""
+        """Remove and return the path's next fault, or one that changes nothing if the queue is empty."""
         line = self._lines.get(path)
         return line.popleft() if line else Fault()
 
     def unused(self) -> list[str]:
-        """Return in words what is still in line."""
+        """Return a description of each fault still queued."""
         return [f"fault for {path}: {_in_words(fault)}" for path, line in self._lines.items() for fault in line]
 
     def clear(self) -> None:
-        """Forget every step."""
+        """Remove every fault."""
         self._lines.clear()
 
 

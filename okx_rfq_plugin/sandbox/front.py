@@ -1,4 +1,4 @@
-"""What stands between the wire and the venue: notes what arrives, lets faults and scripted replies have their way."""
+"""Request pipeline: records each arrival, then applies faults, scripted replies, and the venue's answer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ logger = logging.getLogger("okx_rfq_plugin.sandbox")
 
 
 class Front:
-    """The way of a request; `lock` guards all of it, and the venue."""
+    """The request pipeline. `lock` guards it and the venue."""
 
     def __init__(self, venue: Venue, clock: SandboxClock) -> None:
         self.lock = threading.RLock()
@@ -39,22 +39,22 @@ class Front:
         self._clock = clock
 
     def receive(self, arrival: Arrival) -> Outcome:
-        """Note a request, and return what becomes of it."""
+        """Record a request, and return what to do with it."""
         with self.lock:
             request = self._seen(arrival)
             self.requests.add(request)
             fault = self.faults.take(arrival.path)
-            # A fault that takes the place of a reply leaves the script to the next request.
+            # A fault that replaces the reply leaves the script for the next request.
             script = None if fault.drop == "before" or fault.replaces else self.scripts.take(arrival.path)
         return Outcome(fault.delay, partial(self._reply, arrival, request, fault, script), fault.late)
 
     def fail(self, arrival: Arrival) -> HttpReply:
-        """Log what has just been raised, and answer 50026 to the client, which learns no more."""
+        """Log the current exception, and return 50026, which tells the client nothing more."""
         logger.exception("%s %s: the sandbox failed", arrival.method, arrival.path)
         return _wire(reply("50026"))
 
     def clear(self) -> None:
-        """Forget requests, faults, scripted replies and limits."""
+        """Discard the recorded requests, faults, scripted replies and limits."""
         self.requests.clear()
         self.faults.clear()
         self.scripts.clear()

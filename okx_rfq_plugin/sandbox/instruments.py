@@ -1,4 +1,4 @@
-"""A few instruments, so that a client's list of markets is not empty. They are the sandbox's own.
+"""A few made-up instruments, so that a client's list of markets is not empty.
 
 Source: the fields, from okx.com/docs-v5/en/#public-data-rest-api-get-instruments
 """
@@ -33,12 +33,13 @@ _FIELDS: dict[str, Any] = {
     "tradeQuoteCcyList": [],
     "upcChg": [],
 }
-_BANDS = {"initPxLmtPct": "0.05", "floatPxLmtPct": "0.03", "maxPxLmtPct": "0.15"}  # of a price; options have none
+# Fractions of a price; options have none.
+_BANDS = {"initPxLmtPct": "0.05", "floatPxLmtPct": "0.03", "maxPxLmtPct": "0.15"}
 _FEE_GROUPS = {"SPOT": "12", "SWAP": "4", "FUTURES": "5", "OPTION": "1"}
 
 
 def instruments(now: int) -> list[dict[str, Any]]:
-    """Return every instrument; `now` is in Unix milliseconds, and what expires does so in four to five weeks."""
+    """Return every instrument. `now` is in Unix milliseconds; contracts expire in four to five weeks."""
     expiry = _expiry(now)
     day, expires = expiry.strftime("%y%m%d"), str(int(expiry.timestamp() * 1000))
     rows = [_spot(base) for base in ("BTC", "ETH")]
@@ -58,7 +59,7 @@ def _spot(base: str) -> dict[str, Any]:
 
 
 def _option(base: str, ending: str, **own: str) -> dict[str, Any]:
-    # One contract is ctVal times ctMult of the coin, as others' code has OKX's BTC-USD options: 0.01 BTC.
+    # One contract is ctVal times ctMult of the coin: 0.01 BTC for BTC-USD options, as other people's code has it.
     sizes = {"ctVal": "1", "ctMult": {"BTC": "0.01", "ETH": "0.1"}[base], "ctValCcy": base, "tickSz": "0.0001"}
     without = dict.fromkeys(("ctType", "lever", *_BANDS), "")
     return _contract(base, "USD", "OPTION", ending, **sizes, **without, **own)

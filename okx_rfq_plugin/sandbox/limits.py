@@ -10,22 +10,22 @@ from collections.abc import Hashable
 from typing import NamedTuple
 
 SEEN_THROUGH, SEEN_LIMIT = 33, 20  # requests that passed, and the limit: a record of 2026
-FORGET_AT = 10_000  # logs; then those whose window is over are dropped
+FORGET_AT = 10_000  # logs; beyond that, those whose window is over are dropped
 
 
 class Limit(NamedTuple):
-    """At most the given number of requests in the given number of seconds."""
+    """At most `requests` requests in the given number of seconds."""
 
     requests: int
     seconds: float
 
 
 class SlidingLog:
-    """Latest requests per caller and endpoint.
+    """The latest requests per caller and endpoint.
 
-    The docs do not say whether OKX's windows slide or start at fixed times: here they slide, which never admits what a
-    fixed window would refuse. Nor do they say whether a refused request counts: that is the switch `rejections_count`.
-    A real limiter was seen to let 33 of 60 parallel requests through at a limit of 20: that is the switch `exact`.
+    The docs do not say whether OKX's windows slide or start at fixed times. Here they slide, which never admits what a
+    fixed window would refuse. Nor do they say whether a refused request counts: see the switch `rejections_count`. A
+    real limiter was seen to admit 33 of 60 parallel requests at a limit of 20: see the switch `exact`.
     """
 
     def __init__(self, *, rejections_count: bool, exact: bool = True) -> None:
@@ -35,18 +35,17 @@ class SlidingLog:
         self._forget_at = FORGET_AT
 
     def admit(self, caller: Hashable, limits: tuple[Limit, ...], now: float) -> bool:
-        """Return whether the caller has room under every limit, and count the request if it has.
+        """Return whether every limit admits the request, and count it if so.
 
         Args:
-            caller: who is counted, and at which endpoint.
-            limits: all that hold at once.
-            now: Unix seconds.
+            caller: the caller and the endpoint, counted together.
+            limits: all limits that apply.
         """
         if not self._exact:
             limits = tuple(limit._replace(requests=limit.requests * SEEN_THROUGH // SEEN_LIMIT) for limit in limits)
         if len(self._logs) >= self._forget_at:
             self._forget(now)
-        # Of each window only the last N requests matter, so a log of length N remembers enough.
+        # Only the last N requests of each window matter, so a log of length N is enough.
         logs = [self._logs.setdefault((caller, limit), deque(maxlen=limit.requests)) for limit in limits]
         admitted = all(
             len(log) < limit.requests or now - log[0] >= limit.seconds for log, limit in zip(logs, limits, strict=True)

@@ -1,6 +1,6 @@
 """A maker's settings: market maker protection (MMP), and the products to quote.
 
-They are kept and shown; they do not change what the sandbox lets a maker do.
+They are stored and returned, and have no effect on what a maker may do.
 
 Source: okx.com/docs-v5/en/#block-trading-rest-api-set-mmp, -get-mmp-config, -reset-mmp-status, -set-quote-products and
 -get-quote-products
@@ -31,7 +31,7 @@ def set_mmp(call: Call) -> Reply:
 
 
 def mmp(call: Call) -> Reply:
-    """GET rfq/mmp-config. Nothing here triggers the protection, so it never is."""
+    """GET rfq/mmp-config. Nothing in the sandbox triggers the protection."""
     config = call.venue.mmp.get(call.key.account, _OFF)
     return reply(data=[{**config, "mmpFrozen": False, "mmpFrozenUntil": ""}])
 
@@ -74,7 +74,7 @@ def _product(row: Any, kind: str) -> dict[str, str]:
     if not isinstance(row, dict):
         bad("data")
     name = "instId" if kind == "SPOT" else "instFamily"
-    if name == "instFamily" and "uly" in row:  # the name that python-okx's own example has
+    if name == "instFamily" and "uly" in row:  # the name in python-okx's own example
         row = {**row, "instFamily": row.get("instFamily") or row["uly"]}
     product = {name: required(row, name)}
     given = {other: text(row, other) for other in ("maxBlockSz", "makerPxBand")}

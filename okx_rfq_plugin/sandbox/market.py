@@ -1,7 +1,7 @@
-"""What a bot reads at its start beside markets and balance: candles, tickers, positions; without a market behind them.
+"""What a bot reads at startup besides markets and balance: candles, tickers, positions. No market moves behind them.
 
-Source: the parameters and the fields, from okx.com/docs-v5/en/#order-book-trading-market-data and so on; one price an
-instrument, of the sandbox's own, which never moves.
+Source: the parameters and fields, from okx.com/docs-v5/en/#order-book-trading-market-data and other sections. Each
+instrument has one made-up price, which never changes.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _candles(question: Question, bars: Collection[str]) -> Reply:
 candles = partial(_candles, bars=BARS)
 """GET market/candles: newest first, all at one price, without volume."""
 history_candles = partial(_candles, bars=HISTORY_BARS)
-"""GET market/history-candles: the same, down to a second."""
+"""GET market/history-candles: the same, with bars down to one second."""
 
 
 def ticker(question: Question) -> Reply:
@@ -52,14 +52,14 @@ def ticker(question: Question) -> Reply:
 
 
 def tickers(question: Question) -> Reply:
-    """GET market/tickers, of one type, and of one family if it is asked for."""
+    """GET market/tickers, of one type and optionally of one family."""
     kind, family = required(question.params, "instType", KINDS), text(question.params, "instFamily")
     rows = [row for row in instruments(question.now) if row["instType"] == kind and family in ("", row["instFamily"])]
     return reply(data=[_ticker(row, question.now) for row in rows])
 
 
 def position_tiers(question: Question) -> Reply:
-    """GET public/position-tiers: one tier, for each family, or for each instrument of margin trading."""
+    """GET public/position-tiers: one tier for each family, or for each instrument of margin trading."""
     kind = required(question.params, "instType", ("MARGIN", *DERIVATIVES))
     required(question.params, "tdMode", ("cross", "isolated"))
     families = _several(question.params, "instFamily", MOST_FAMILIES) or _several(question.params, "uly", MOST_FAMILIES)
@@ -78,31 +78,31 @@ def position_tiers(question: Question) -> Reply:
 
 
 def positions(call: Call) -> Reply:
-    """GET account/positions: there are none."""
+    """GET account/positions: always empty."""
     text(call.params, "instType", ("MARGIN", *DERIVATIVES, "EVENTS"))
     return reply()
 
 
 def orders(call: Call) -> Reply:
-    """GET trade/orders-pending: there are none."""
+    """GET trade/orders-pending: always empty."""
     text(call.params, "instType", (*KINDS, "MARGIN"))
     return reply()
 
 
 def past_orders(call: Call) -> Reply:
-    """GET trade/orders-history: there were none."""
+    """GET trade/orders-history: always empty."""
     required(call.params, "instType", (*KINDS, "MARGIN"))
     return reply()
 
 
 def trades(question: Question) -> Reply:
-    """GET market/trades: there were none."""
+    """GET market/trades: always empty."""
     _instrument(question, required(question.params, "instId"))
     return reply()
 
 
 def algo_orders(call: Call) -> Reply:
-    """GET trade/orders-algo-pending: there are none. Two of the kinds can be asked for together."""
+    """GET trade/orders-algo-pending: always empty. Two of the types may be requested together."""
     kinds = required(call.params, "ordType").split(",")
     if not {*kinds} <= {*_ALGOS} or (len(kinds) > 1 and not {*kinds} <= {"conditional", "oco"}):
         bad("ordType")
@@ -110,7 +110,7 @@ def algo_orders(call: Call) -> Reply:
 
 
 def leverage(call: Call) -> Reply:
-    """GET account/leverage-info: 1 for each instrument, or each currency, that is asked for."""
+    """GET account/leverage-info: 1 for each instrument or currency requested."""
     mode = required(call.params, "mgnMode", ("cross", "isolated"))
     ids = _several(call.params, "instId", MOST_INSTRUMENTS)
     currencies = [] if ids else _several(call.params, "ccy", MOST_INSTRUMENTS)
@@ -121,7 +121,7 @@ def leverage(call: Call) -> Reply:
 
 
 def _several(params: Params, name: str, most: int) -> list[str]:
-    """Return what stands between commas; OKX takes so many of it."""
+    """Return the items of a comma-separated value, of which OKX accepts at most `most`."""
     values = [value for value in text(params, name).split(",") if value]
     if len(values) > most:
         raise Refused("50025", param0=name, param1=str(most))

@@ -1,4 +1,4 @@
-"""Parameters of a request's JSON or query; what OKX's tables do not allow is refused.
+"""Parsing of a request's JSON or query parameters. Values that OKX's tables do not allow are refused.
 
 Source: the request tables under okx.com/docs-v5/en/#block-trading-rest-api, and 50014, 51000 in #error-code-rest-api.
 """
@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from .codes import Refused
 
 Params = Mapping[str, Any]
-LONGEST = 128  # characters of any one value; the docs have a number for clients' ids and tags alone
+LONGEST = 128  # characters of any one value; the docs give a number for clients' ids and tags only
 
 _WHOLE = re.compile(r"[0-9]{1,20}")
 _NUMBER = re.compile(r"[0-9]+(\.[0-9]+)?")
@@ -24,7 +24,7 @@ _FLAGS: dict[str | bool | None, bool] = {
 
 
 def read_json(body: bytes, kind: type[dict[str, Any]] | type[list[Any]] = dict) -> Any:
-    """Decode a POST body, an object or an array."""
+    """Decode a POST body that must be an object or an array."""
     try:
         params = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError):
@@ -35,10 +35,10 @@ def read_json(body: bytes, kind: type[dict[str, Any]] | type[list[Any]] = dict) 
 
 
 def text(params: Params, name: str, allowed: Collection[str] = ()) -> str:
-    """Return a string, "" where it is left out; with `allowed`, one of those."""
+    """Return a string, "" if it is missing. With `allowed`, it must be one of those."""
     value = params.get(name)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        value = str(value)  # the docs say String and are silent on a bare number: it is taken for the string
+        value = str(value)  # the docs say String and nothing about bare numbers, which are read as strings here
     if value is None or value == "":
         return ""
     if not isinstance(value, str) or len(value) > LONGEST or (allowed and value not in allowed):
@@ -47,7 +47,7 @@ def text(params: Params, name: str, allowed: Collection[str] = ()) -> str:
 
 
 def required(params: Params, name: str, allowed: Collection[str] = ()) -> str:
-    """Return a string that must be there."""
+    """Return a required string."""
     value = text(params, name, allowed)
     if not value:
         raise Refused("50014", param0=name)
@@ -55,7 +55,7 @@ def required(params: Params, name: str, allowed: Collection[str] = ()) -> str:
 
 
 def identifier(params: Params, name: str, longest: int) -> str:
-    """Return a client's own id: letters and digits, up to a length."""
+    """Return a client's own id: letters and digits, up to the given length."""
     value = text(params, name)
     if len(value) > longest or not (value.isascii() and (value.isalnum() or not value)):
         bad(name)
@@ -63,14 +63,14 @@ def identifier(params: Params, name: str, longest: int) -> str:
 
 
 def number(value: str, name: str) -> str:
-    """Return a string that holds a number above zero."""
+    """Return the string if it is a number above zero."""
     if not _NUMBER.fullmatch(value) or not value.strip("0."):
         bad(name)
     return value
 
 
 def whole(params: Params, name: str, allowed: range, default: int) -> int:
-    """Return a whole number, the default where it is left out."""
+    """Return a whole number, or the default if it is missing."""
     value = text(params, name)
     if not value:
         return default
@@ -80,7 +80,7 @@ def whole(params: Params, name: str, allowed: range, default: int) -> int:
 
 
 def flag(params: Params, name: str) -> bool:
-    """Return a boolean, False where it is left out; python-okx and okx-sdk send words, and are understood."""
+    """Return a boolean, False if it is missing. The words that python-okx and okx-sdk send are accepted too."""
     value = params.get(name)
     if not isinstance(value, (str, bool, type(None))) or value not in _FLAGS:
         bad(name)
@@ -88,13 +88,13 @@ def flag(params: Params, name: str) -> bool:
 
 
 def texts(params: Params, name: str) -> list[str]:
-    """Return a list of strings, empty where it is left out."""
+    """Return a list of strings, empty if it is missing."""
     values = rows(params, name)
     return [required({name: value}, name) for value in values]
 
 
 def rows(params: Params, name: str) -> list[Any]:
-    """Return a list of anything, empty where it is left out; one client, okxv5, sends "" for that."""
+    """Return a list of anything, empty if it is missing. One client, okxv5, sends "" for an empty list."""
     values = params.get(name)
     if values is None or values == "":
         return []
@@ -104,7 +104,7 @@ def rows(params: Params, name: str) -> list[Any]:
 
 
 def bad(name: str) -> NoReturn:
-    """Refuse a parameter for its value."""
+    """Refuse a parameter because of its value."""
     raise Refused("51000", param0=name)
 
 

@@ -1,4 +1,4 @@
-"""One quote: how it is read from create-quote, how long it lives, how OKX shows it.
+"""A quote: parsed from create-quote, its lifetime, and how OKX shows it.
 
 Source: okx.com/docs-v5/en/#block-trading-rest-api-create-quote and #block-trading-rest-api-get-quotes
 """
@@ -29,9 +29,9 @@ QUOTE = Kind(
     limit="quoteLimit",
 )
 USUAL_LIFE = 60  # seconds
-LIVES = range(10, 121)  # seconds that can be asked for
+LIVES = range(10, 121)  # seconds that may be requested
 
-# What an active quote becomes when its RFQ is over; the docs do not say. One that is about to be filled is no such end.
+# An active quote's state after its RFQ ends. The docs do not say. An RFQ about to be filled has not ended.
 _ENDS = {
     "canceled": "canceled",
     "expired": "expired",
@@ -43,14 +43,14 @@ _ENDS = {
 
 @dataclass(kw_only=True)
 class Quote(Entry):
-    """One quote, and who made it."""
+    """A quote and its maker."""
 
     rfq: Rfq
     trader_code: str
     params: dict[str, Any]
 
     def settle(self, now: int) -> None:
-        """Take the state that time has brought: a quote ends by itself or with its RFQ, whichever is sooner."""
+        """Update the state to what it is at `now`. A quote ends on its own or with its RFQ, whichever is sooner."""
         self.rfq.settle(now)
         ended = _ENDS.get(self.rfq.state)
         if self.state == "active" and ended and self.rfq.updated <= min(now, self.valid_until):
@@ -58,11 +58,11 @@ class Quote(Entry):
         super().settle(now)
 
     def created_reply(self) -> dict[str, Any]:
-        """Show it as create-quote does: with the trader code even of an anonymous one."""
+        """Return it as create-quote does: with the trader code, even if anonymous."""
         return {**self.shown(), "traderCode": self.trader_code}
 
     def shown(self, *, to_taker: bool = False) -> dict[str, Any]:
-        """Show it as `rfq/quotes` does, to its creator or to the taker; neither sees the other's own id."""
+        """Return it as `rfq/quotes` does, to its creator or to the taker. Neither sees the other's own id."""
         return {
             "quoteId": self.id,
             "clQuoteId": "" if to_taker else self.client_id,
@@ -81,14 +81,14 @@ class Quote(Entry):
 
 
 def open_quote(params: Params, rfq: Rfq, *, quote_id: str, trader_code: str, now: int) -> Quote:
-    """Read the parameters of create-quote, and start the quote's life.
+    """Read the parameters of create-quote, and return the new quote.
 
     Args:
-        rfq: the RFQ that `rfqId` names.
+        rfq: the RFQ with this `rfqId`.
         now: Unix milliseconds.
 
     Raises:
-        Refused: where the RFQ is not active, and for the first parameter that is missing or wrong.
+        Refused: if the RFQ is not active, or for the first parameter that is missing or wrong.
     """
     if rfq.state != "active":
         raise Refused("70303", rfqState=rfq.state)
@@ -123,5 +123,5 @@ def _legs(params: Params, rfq: Rfq) -> list[dict[str, str]]:
 
 
 def _shape(legs: Sequence[dict[str, str]]) -> list[tuple[str, str, Decimal, str]]:
-    # The whole RFQ must be quoted, and not a part: so instruments, sides and quantities have to be the same.
+    # A quote must cover the whole RFQ, so instruments, sides and quantities have to be the same.
     return sorted((leg["instId"], leg["side"], Decimal(leg["sz"]), leg["tgtCcy"]) for leg in legs)

@@ -1,7 +1,7 @@
-"""What clients read beside RFQs and quotes: the account, its balance, the system's status, instruments, currencies.
+"""What clients read besides RFQs and quotes: account, balance, system status, instruments, currencies.
 
-Source: the fields, from okx.com/docs-v5/en/#trading-account-rest-api-get-account-configuration and so on; the values
-are the sandbox's own.
+Source: the fields, from okx.com/docs-v5/en/#trading-account-rest-api-get-account-configuration and other sections. The
+values are made up.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .instruments import DERIVATIVES, instruments
 from .params import required, text
 
 STATES = ("scheduled", "ongoing", "pre_open", "completed", "canceled")  # of maintenance
-COMING = STATES[:3]  # what is listed where no state is asked for
+COMING = STATES[:3]  # listed if no state is requested
 KINDS = ("SPOT", "MARGIN", *DERIVATIVES, "EVENTS")
 
 _CONFIG: dict[str, Any] = {
@@ -65,7 +65,7 @@ def time(question: Question) -> Reply:
 
 
 def status(question: Question) -> Reply:
-    """GET system/status: what `announce_maintenance()` has announced, of one state or of those to come."""
+    """GET system/status: what `announce_maintenance()` announced, in one state or in those still to come."""
     state = text(question.params, "state", STATES)
     wanted = (state,) if state else COMING
     rows = [{**row, "state": row["state"] or _state(row, question.now)} for row in question.venue.announced]
@@ -73,7 +73,7 @@ def status(question: Question) -> Reply:
 
 
 def public_instruments(question: Question) -> Reply:
-    """GET public/instruments, a few of each type; `uly` is taken for `instFamily`, as clients send it."""
+    """GET public/instruments, a few of each type. `uly` is accepted as `instFamily`, because clients send it."""
     kind = required(question.params, "instType", KINDS)
     asked = {name: text(question.params, name) for name in ("instId", "instFamily", "uly")}
     if kind == "OPTION" and not (asked["instFamily"] or asked["uly"]):
@@ -87,9 +87,9 @@ def public_instruments(question: Question) -> Reply:
 
 
 def account_config(call: Call) -> Reply:
-    """GET account/config: who asks, and what the key that asks may do.
+    """GET account/config: the account, and the permissions of the key that asks.
 
-    No key here is bound to an address, so `ip` is empty: one whose whitelist lacks the caller is refused before.
+    No key here is bound to an address, so `ip` is empty. A key whose whitelist lacks the caller is refused earlier.
     """
     user = call.venue.user(call.key.user_id)
     permissions = ",".join(permission for permission in PERMISSIONS if permission in call.key.permissions)
@@ -98,7 +98,7 @@ def account_config(call: Call) -> Reply:
 
 
 def balance(call: Call) -> Reply:
-    """GET account/balance; values in USD are 0, since the sandbox has no prices."""
+    """GET account/balance. Values in USD are 0, since the sandbox has no prices."""
     wanted = [ccy for ccy in text(call.params, "ccy").split(",") if ccy]
     held = call.venue.user(call.key.user_id).balances
     now = str(call.now)
@@ -111,12 +111,12 @@ def balance(call: Call) -> Reply:
 
 
 def funding_balance(call: Call) -> Reply:
-    """GET asset/balances: nothing is in the funding account."""
+    """GET asset/balances: the funding account is empty."""
     return reply()
 
 
 def currencies(call: Call) -> Reply:
-    """GET asset/currencies: those of the instruments, without deposit and withdrawal."""
+    """GET asset/currencies: those of the instruments, without deposits and withdrawals."""
     wanted = [ccy for ccy in text(call.params, "ccy").split(",") if ccy]
     return reply(data=[_currency(ccy) for ccy in ("BTC", "ETH", "USD", "USDT") if not wanted or ccy in wanted])
 

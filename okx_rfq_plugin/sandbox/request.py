@@ -1,4 +1,4 @@
-"""A request as it came over the wire, and what a test may see of it."""
+"""A request as received, and the part of it that tests may see."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from multidict import CIMultiDict, CIMultiDictProxy
 
 PREFIX = "/api/v5/"
-MOST_REQUESTS = 10_000  # remembered; past that the oldest is forgotten
-MOST_BYTES = 64 * 1024**2  # of them, counted without what Python needs for itself
+MOST_REQUESTS = 10_000  # kept; beyond that, the oldest is dropped
+MOST_BYTES = 64 * 1024**2  # kept, not counting Python's own overhead
 
 _SECRET_HEADERS = ("OK-ACCESS-SIGN", "OK-ACCESS-PASSPHRASE")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One request that arrived, for a test to look at.
+    """A request that arrived, for a test to inspect.
 
-    `path` has no query, `query` no question mark, both as sent; `user_id` is None where the key is not known;
-    `received` is in seconds on the sandbox's clock. The headers' names match in any case; signature and passphrase are
-    not among them.
+    `path` excludes the query and `query` the question mark; both are as sent. `user_id` is None if the key is unknown.
+    `received` is in seconds on the sandbox's clock. `headers` has case-insensitive names, and lacks the signature and
+    the passphrase.
     """
 
     method: str
@@ -35,7 +35,7 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Arrival:
-    """The same with its secrets, for the inside only: `target` and `body` are the very bytes that were signed."""
+    """A request with its secrets, for internal use. `target` and `body` are the exact bytes that were signed."""
 
     method: str
     target: str
@@ -54,7 +54,7 @@ class Arrival:
         return self.target.partition("?")[2]
 
     def public_headers(self) -> Mapping[str, str]:
-        """Return the headers without signature and passphrase."""
+        """Return the headers without the signature and the passphrase."""
         headers = CIMultiDict(self.headers)
         for name in _SECRET_HEADERS:
             headers.popall(name, None)
@@ -62,7 +62,7 @@ class Arrival:
 
 
 class Remembered:
-    """The requests of late, oldest first."""
+    """The latest requests, oldest first."""
 
     def __init__(self) -> None:
         self._requests: deque[Request] = deque()
@@ -72,14 +72,14 @@ class Remembered:
         return iter(self._requests)
 
     def add(self, request: Request) -> None:
-        """Take one in, and forget the oldest as long as they are too many or too much."""
+        """Add a request, and drop the oldest ones beyond the bounds."""
         self._requests.append(request)
         self._bytes += _size(request)
         while len(self._requests) > MOST_REQUESTS or self._bytes > MOST_BYTES:
             self._bytes -= _size(self._requests.popleft())
 
     def clear(self) -> None:
-        """Forget every request."""
+        """Drop every request."""
         self._requests.clear()
         self._bytes = 0
 
@@ -90,10 +90,10 @@ def _size(request: Request) -> int:
 
 
 def full_path(path: object) -> str:
-    """Return `/api/v5/rfq/rfqs` for `rfq/rfqs`, and a complete path as it is.
+    """Return `/api/v5/rfq/rfqs` for `rfq/rfqs`. A complete path is returned unchanged.
 
     Raises:
-        TypeError, ValueError: for what is no path of a request.
+        TypeError, ValueError: if it is not the path of a request.
     """
     if not isinstance(path, str) or not path:
         raise TypeError(f"a path looks like 'rfq/cancel-all-rfqs', not {path!r}")

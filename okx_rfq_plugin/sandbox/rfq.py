@@ -1,4 +1,4 @@
-"""One RFQ: how it is read from create-rfq, how long it lives, how OKX shows it.
+"""An RFQ: parsed from create-rfq, its lifetime, and how OKX shows it.
 
 Source: okx.com/docs-v5/en/#block-trading-rest-api-create-rfq and #block-trading-rest-api-get-rfqs
 """
@@ -27,7 +27,7 @@ RFQ = Kind(
     limit="rfqLimit",
 )
 MOST_LEGS = 15
-OPTIONS_LIFE = 600_000  # ms, where every leg is an option
+OPTIONS_LIFE = 600_000  # ms, if every leg is an option
 LIFE = 120_000  # ms, otherwise
 
 _INSTRUMENT = re.compile(r"[A-Z0-9]+(-[A-Z0-9._]+){1,4}")
@@ -36,24 +36,24 @@ _OPTION = re.compile(r"[A-Z0-9]+-[A-Z0-9_]+-[0-9]{6}-[0-9.]+-[CP]")
 
 @dataclass(kw_only=True)
 class Rfq(Entry):
-    """One RFQ, and who asks."""
+    """An RFQ and its creator."""
 
     trader_code: str
     params: dict[str, Any]
     filled_by: str = ""  # the trader code of the maker whose quote was executed
 
     def created_reply(self) -> dict[str, Any]:
-        """Show it as create-rfq does: with the trader code even of an anonymous one, without `flowType`."""
+        """Return it as create-rfq does: with the trader code, even if anonymous, and without `flowType`."""
         shown = {**self.shown(), "traderCode": self.trader_code}
         return {name: value for name, value in shown.items() if name != "flowType"}
 
     def shown(self, *, maker: str | None = None, flow_type: str = "") -> dict[str, Any]:
-        """Show it as `rfq/rfqs` does, to its creator or to a maker.
+        """Return it as `rfq/rfqs` does, to its creator or to a maker.
 
         Args:
-            maker: the trader code of the maker who looks; to one whose quote was not the one that was executed it is
+            maker: the trader code of the maker who asks. If another maker's quote was executed, the state is
                 "traded_away".
-            flow_type: what that maker sees as `flowType`, which is "" for takers; the docs name no value.
+            flow_type: what that maker sees as `flowType`, which is "" for takers. The docs name no value.
         """
         traded_away = maker is not None and self.state == "filled" and self.filled_by not in ("", maker)
         return {
@@ -74,10 +74,10 @@ class Rfq(Entry):
 
 
 def open_rfq(params: Params, *, rfq_id: str, trader_code: str, makers: frozenset[str], now: int) -> Rfq:
-    """Read the parameters of create-rfq, and start the RFQ's life.
+    """Read the parameters of create-rfq, and return the new RFQ.
 
     Args:
-        makers: the trader codes that may be asked.
+        makers: the trader codes that may receive RFQs.
         now: Unix milliseconds.
 
     Raises:
@@ -92,7 +92,7 @@ def open_rfq(params: Params, *, rfq_id: str, trader_code: str, makers: frozenset
         "legs": _legs(params),
     }
     if rows(params, "acctAlloc"):
-        # A group RFQ is for master accounts, and spreads over their sub-accounts: the sandbox's users have none.
+        # Group RFQs are for master accounts, whose sub-accounts share them. The sandbox's users have no sub-accounts.
         raise Refused("70517", param0="acctAlloc")
     life = OPTIONS_LIFE if all(_OPTION.fullmatch(leg["instId"]) for leg in read["legs"]) else LIFE
     return Rfq(
@@ -113,7 +113,7 @@ def _counterparties(params: Params, makers: frozenset[str]) -> list[str]:
     if not codes:
         raise Refused("70102")
     if len(codes) > len(makers):
-        raise Refused("70107")  # the docs do not say how many are too many: here it is more than there are
+        raise Refused("70107")  # the docs do not say how many are too many; here, more than there are
     if not makers.issuperset(codes):
         raise Refused("70103")
     return codes
@@ -128,8 +128,8 @@ def _legs(params: Params) -> list[dict[str, str]]:
     legs = [read_leg(row) for row in rows_]
     if len({leg["instId"] for leg in legs}) < len(legs):
         raise Refused("70100")
-    # Auto-execution asks for a price on every leg or on none; the docs say "rejected" and name no code. The prices are
-    # read and no more: replies do not hold them, and no quote sets off a trade here.
+    # Auto-execution requires a price on every leg or on none; the docs say "rejected" and name no code. The prices are
+    # parsed and otherwise unused: replies do not contain them, and no quote triggers a trade here.
     prices = [number(price, "lmtPx") for row in rows_ if (price := text(row, "lmtPx"))]
     if prices and len(prices) < len(rows_):
         bad("lmtPx")
@@ -137,7 +137,7 @@ def _legs(params: Params) -> list[dict[str, str]]:
 
 
 def read_leg(row: Any) -> dict[str, str]:
-    """Read a leg, of an RFQ or of a quote, but for its price."""
+    """Return the leg of an RFQ or of a quote, without its price."""
     if not isinstance(row, dict):
         bad("legs")
     instrument = required(row, "instId")
@@ -146,7 +146,7 @@ def read_leg(row: Any) -> dict[str, str]:
     size = number(required(row, "sz"), "sz")
     side = required(row, "side", ("buy", "sell"))
     spot = instrument.count("-") == 1
-    # Without a tdMode: what an account in Futures mode would get.
+    # Without a tdMode, the one that an account in Futures mode would get.
     usual = "cash" if spot else "isolated" if _OPTION.fullmatch(instrument) and side == "buy" else "cross"
     return {
         "instId": instrument,

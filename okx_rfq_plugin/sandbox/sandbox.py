@@ -1,4 +1,4 @@
-"""A local OKX block-trading server, as a test's author meets it."""
+"""The sandbox's public class: a local OKX block-trading server."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from .venue import Venue
 
 
 class Sandbox(Handles):
-    """A local OKX block-trading server on a loopback port, in a thread of its own.
+    """A local OKX block-trading server on a loopback port, in its own thread.
 
-    It does what OKX's docs say, or what OKX was seen to answer; where both are silent, docs/sandbox.md says what it
-    does. It runs inside `with`, or from `start()` to `close()`. One user exists from the start, with a demo key;
-    wherever `credentials` can be given, that user is meant by default. Demo trading and live trading have the same
-    address, as with OKX: the header `x-simulated-trading` decides.
+    It does what OKX's docs say, or what OKX was seen to answer. Where both are silent, docs/sandbox.md says what it
+    does. Use it as a context manager, or call `start()` and `close()`. One user with a demo key exists from the start,
+    and is the default wherever `credentials` can be given. As with OKX, demo trading and live trading share one
+    address, and the header `x-simulated-trading` decides.
 
     Args:
         host: the address to listen on.
         port: 0 lets the system choose.
-        clock: returns Unix seconds, for expiry, limits and the 30 s window; or a `SandboxClock`, which the seconds of
-            faults follow too, such as `VirtualClock()`.
-        rejections_count: whether a request that was refused with 50011 counts against the window; OKX does not say.
-        exact_limits: False lets through as many requests as a real limiter was seen to.
-        refusals_in_rows: whether cancel-all-rfqs and -quotes refuse in a row, under code 1; OKX does not say.
-        maker_flow_type: the `flowType` of RFQs in a maker's list; OKX names no value.
+        clock: returns Unix seconds, for expiry, limits and the 30 s window; or a `SandboxClock`, such as
+            `VirtualClock()`, which the delays of faults follow too.
+        rejections_count: whether a request refused with 50011 counts against the window. OKX does not say.
+        exact_limits: False admits as many requests as a real limiter was seen to.
+        refusals_in_rows: whether cancel-all-rfqs and -quotes refuse in a row, under code 1. OKX does not say.
+        maker_flow_type: the `flowType` of RFQs in a maker's list. OKX names no value.
 
     Source: okx.com/docs-v5/en/#block-trading-rest-api
     """
@@ -76,18 +76,18 @@ class Sandbox(Handles):
         return f"<Sandbox {self.url if self._server else 'not running'}>"
 
     def start(self) -> None:
-        """Listen.
+        """Start listening.
 
         Raises:
-            RuntimeError: where it runs already.
-            OSError: where the port cannot be had.
+            RuntimeError: if it is already running.
+            OSError: if the port is not available.
         """
         if self._server is not None:
             raise RuntimeError(f"the sandbox runs already, at {self.url}")
         self._server = Server(self._host, self._port, self._front.receive, self._front.fail, self._clock.delay)
 
     def close(self) -> None:
-        """Stop at once, without waiting for clients; closing twice is the same as once, and `start()` works again."""
+        """Stop immediately, without waiting for clients. Closing twice is harmless, and `start()` works again."""
         server, self._server = self._server, None
         if server is not None:
             server.close()
@@ -101,21 +101,21 @@ class Sandbox(Handles):
 
     @property
     def credentials(self) -> dict[str, str]:
-        """`apiKey`, `secret` and `password` of the default user's demo key, dummies all three."""
+        """`apiKey`, `secret` and `password` of the default user's demo key, all of them dummies."""
         return dict(self._credentials)
 
     def exchange(self, cls: Any = None, *, credentials: Credentials | None = None) -> Any:
-        """Make a ccxt okx object that talks to this sandbox; the caller closes it where ccxt wants that.
+        """Create a ccxt okx object that talks to this sandbox. If ccxt requires closing it, the caller must do so.
 
-        It stays on the sandbox whatever `set_sandbox_mode`, `hostname` or `urls["test"]` say afterwards, its WebSockets
-        too, which the sandbox does not serve; `set_sandbox_mode` chooses demo or live trading.
+        It stays on the sandbox whatever `set_sandbox_mode`, `hostname` or `urls["test"]` are set to later, WebSockets
+        included, which the sandbox does not serve. `set_sandbox_mode` chooses demo or live trading.
 
         Args:
-            cls: `ccxt.okx` by default, or an okx class of `ccxt.async_support` or `ccxt.pro`, `myokx` and `okxus` too.
-            credentials: whose object it is. With a live key, demo trading stays off.
+            cls: `ccxt.okx` by default, or an okx class of `ccxt.async_support` or `ccxt.pro`, also `myokx` and `okxus`.
+            credentials: the key that the object uses. With a live key, demo trading stays off.
         """
         if cls is None:
-            import ccxt  # only here: other clients do without
+            import ccxt  # imported here because other clients do not need it
 
             cls = ccxt.okx
         key = self._key(credentials)
@@ -126,38 +126,38 @@ class Sandbox(Handles):
         return exchange
 
     def fault(self, path: str, *steps: Step) -> None:
-        """Put faults in line for a path; they are used up in order, one step a request, whatever the key.
+        """Queue faults for a path. Each request to the path uses up one, in order, whatever its key.
 
-        A fault comes before anything else, authentication and limits included, as a proxy's answer would; what it
-        replaces is not executed unless it says so.
+        A fault is applied before anything else, authentication and limits included, like a proxy's answer. A request
+        whose reply it replaces is not executed, unless the fault says so.
 
         Args:
             path: `rfq/cancel-all-rfqs` or `/api/v5/rfq/cancel-all-rfqs`; any other path too.
             steps: an OKX code (`"50011"` or `50011`), an HTTP status (`502`, with an HTML page), a raw body (`b"<a>"`
                 or any string that is no number, with HTTP 200), a delay in seconds (`0.5`, then all goes on as usual),
-                `DROP`, or a `Fault`, which says all of that and more.
+                `DROP`, or a `Fault`, which can express all of these and more.
 
         Raises:
-            TypeError, ValueError: for what is no step; then none of them is taken.
+            TypeError, ValueError: if a step is invalid; then none is queued.
         """
         with self._front.lock:
             self._front.faults.add(path, steps)
 
     def reply(self, path: str, json: object, times: int | None = None, *, status: int = 200) -> None:
-        """Script the reply to a path, whatever the method, the query and the key: nothing is checked or counted.
+        """Script the reply to a path, whatever the method, the query and the key. Nothing is checked or counted.
 
-        It goes before what the sandbox would answer, and after faults. Replies with a number of times are used up in
-        order; the latest one without a number answers whatever comes after them.
+        It replaces the sandbox's own answer, and comes after faults. Replies with `times` are used in order; then the
+        latest reply without it answers every request.
 
         Args:
             path: `account/bills` or `/api/v5/account/bills`.
-            json: the body, anything that JSON has; or a function that returns it, called with the `Request` on the
-                sandbox's own thread, where it must not block.
+            json: the body, any JSON value; or a function that returns it, called with the `Request` on the sandbox's
+                thread, where it must not block.
             times: how many requests get it; None for all.
             status: the HTTP status.
 
         Raises:
-            TypeError, ValueError: for what cannot be sent.
+            TypeError, ValueError: if the reply cannot be sent.
         """
         with self._front.lock:
             self._front.scripts.add(path, json, times=times, status=status)
@@ -171,12 +171,12 @@ class Sandbox(Handles):
         service_type: str = "6",
         title: str = "Block trading system upgrade",
     ) -> dict[str, str]:
-        """Announce maintenance in `system/status`, and return its row. The sandbox goes on answering.
+        """Announce maintenance in `system/status`, and return its row. The sandbox keeps answering.
 
         Args:
-            begins_in: seconds from now on the sandbox's clock; negative for what has begun.
+            begins_in: seconds from now on the sandbox's clock; negative if it has begun.
             lasts: seconds.
-            state: `scheduled`, `ongoing`, `pre_open`, `completed` or `canceled`; by default as time brings it.
+            state: `scheduled`, `ongoing`, `pre_open`, `completed` or `canceled`; by default derived from the time.
             service_type: OKX's number; "6" is block trading.
             title: the text.
         """
@@ -194,27 +194,27 @@ class Sandbox(Handles):
 
     @property
     def unused(self) -> list[str]:
-        """Faults and scripted replies that no request has got yet, in words; empty where all were used."""
+        """Descriptions of the faults and scripted replies not yet used; empty if all were."""
         with self._front.lock:
             return [*self._front.faults.unused(), *self._front.scripts.unused()]
 
     @property
     def requests(self) -> list[Request]:
-        """What arrived, oldest first, faults and refusals included: the latest 10,000, and of those 64 MiB at most."""
+        """Requests that arrived, oldest first, faults and refusals included: the latest 10,000, 64 MiB at most."""
         with self._front.lock:
             return list(self._front.requests)
 
     def clear(self) -> None:
-        """Empty the books, the limits, faults, scripted replies and `requests`; users and keys stay."""
+        """Empty the books, the limits, faults, scripted replies and `requests`. Users and keys stay."""
         with self._front.lock:
             self._venue.clear()
             self._front.clear()
 
     def begin(self, credentials: Credentials | None = None) -> None:
-        """Begin afresh, as if just started: empty, without the users there were, and with a new default user.
+        """Reset to the state after `start()`: empty, without the existing users, and with a new default user.
 
         Args:
-            credentials: `apiKey`, `secret` and `password` of that user's demo key; made up by default.
+            credentials: `apiKey`, `secret` and `password` of that user's demo key; generated by default.
         """
         with self._front.lock:
             self.clear()

@@ -1,4 +1,4 @@
-"""Replies that a test's author writes, for whatever the sandbox does not answer by itself, or not so."""
+"""Replies scripted by a test, for paths that the sandbox does not serve or serves differently."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Answer = Callable[[Request], object]
 
 @dataclass
 class Script:
-    """One reply; `left` requests get it, None for all that come."""
+    """One reply. `left` requests get it, or all if None."""
 
     path: str
     status: int
@@ -22,13 +22,13 @@ class Script:
     used: bool = False
 
     def in_words(self) -> str:
-        """Return what is still to be used."""
+        """Return a description of what has not been used."""
         times = "" if self.left is None else f", {self.left} more times" if self.left > 1 else ", once more"
         return f"reply for {self.path}: HTTP {self.status}{times}"
 
 
 class ScriptLine:
-    """The replies that are scripted, per path."""
+    """The scripted replies, per path."""
 
     def __init__(self) -> None:
         self._numbered: dict[str, list[Script]] = {}
@@ -38,7 +38,7 @@ class ScriptLine:
         """Script a reply.
 
         Raises:
-            TypeError, ValueError: for what cannot be sent; then nothing is scripted.
+            TypeError, ValueError: if it cannot be sent; then nothing is scripted.
         """
         if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):
             raise ValueError(f"a reply is sent 1 or more times, or None for all times, not {times!r}")
@@ -54,7 +54,7 @@ class ScriptLine:
             self._numbered.setdefault(script.path, []).append(script)
 
     def take(self, path: str) -> Script | None:
-        """Return the reply for a request to this path: the numbered ones in order, then the endless one."""
+        """Return the reply for a request to this path: the counted ones in order, then the one without a count."""
         numbered = self._numbered.get(path)
         if not numbered:
             script = self._endless.get(path)
@@ -68,11 +68,11 @@ class ScriptLine:
         return script
 
     def unused(self) -> list[str]:
-        """Return in words what no request has got yet."""
+        """Return a description of each reply that no request has got yet."""
         left = [script for numbered in self._numbered.values() for script in numbered]
         return [script.in_words() for script in (*left, *self._endless.values()) if not script.used]
 
     def clear(self) -> None:
-        """Forget every reply."""
+        """Remove every reply."""
         self._numbered.clear()
         self._endless.clear()

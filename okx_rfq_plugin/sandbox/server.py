@@ -1,8 +1,8 @@
-"""An aiohttp server in a thread and an event loop of its own.
+"""An aiohttp server with its own thread and event loop.
 
-It knows HTTP and nothing of OKX: it calls what it is given to decide about each request. aiohttp's
-own bounds hold: it answers 413 to a body of more than a mebibyte, unpacked, and 400 to a request line or a header of
-more than 8,190 bytes and to more than 128 headers.
+It knows HTTP and nothing about OKX: a callback decides about each request. aiohttp's bounds apply. It answers 413 to a
+body of more than a mebibyte, unpacked, and 400 to a request line or a header of more than 8,190 bytes and to more than
+128 headers.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from aiohttp import web
 
 from .request import Arrival
 
-# aiohttp logs what it cannot parse as an error, with a traceback and perhaps with a header: this logger drops it.
+# aiohttp logs what it cannot parse as an error, with a traceback and possibly a header. This logger drops that.
 _SILENT = logging.Logger("okx_rfq_plugin.sandbox.http", logging.CRITICAL + 1)
 
 
 class HttpReply(NamedTuple):
-    """What goes over the wire."""
+    """An HTTP reply to send."""
 
     status: int
     headers: Mapping[str, str]
@@ -32,9 +32,9 @@ class HttpReply(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What becomes of a request: `delay` seconds later `reply` is called, and `late` seconds after that its reply sent.
+    """What to do with a request: wait `delay` seconds, call `reply`, wait `late` seconds, and send the reply.
 
-    None drops the connection.
+    If the reply is None, the connection is dropped.
     """
 
     delay: float
@@ -43,7 +43,7 @@ class Outcome(NamedTuple):
 
 
 class Server:
-    """A server that listens as soon as it is made."""
+    """A server that starts listening when it is created."""
 
     def __init__(
         self,
@@ -58,12 +58,12 @@ class Server:
         Args:
             host: the address to listen on.
             port: 0 lets the system choose.
-            handle: called on the server's own thread, for each request that has arrived whole; must not block.
-            fail: called where that, or the `reply` of its outcome, raises: what is sent then.
+            handle: called on the server's thread with each complete request; must not block.
+            fail: called if `handle` or the `reply` of its outcome raises; returns the reply to send.
             delay: waits for the seconds of an outcome, on the server's event loop.
 
         Raises:
-            OSError: where the port cannot be had.
+            OSError: if the port is not available.
         """
         self._handle, self._fail, self._delay = handle, fail, delay
         started: Future[int] = Future()
@@ -78,14 +78,14 @@ class Server:
             raise
 
     def close(self) -> None:
-        """Stop at once: every connection is dropped, every delay ends."""
+        """Stop immediately: every connection is dropped, every delay ends."""
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join()
 
     def _run(self, host: str, port: int, started: Future[int]) -> None:
         try:
             asyncio.run(self._serve(host, port, started))
-        except Exception as error:  # raised where the start is waited for
+        except Exception as error:  # re-raised by the thread that waits for the start
             started.set_exception(error)
 
     async def _serve(self, host: str, port: int, started: Future[int]) -> None:
@@ -94,11 +94,11 @@ class Server:
         listener = await self._loop.create_server(connections, host, port)
         started.set_result(listener.sockets[0].getsockname()[1])
         await self._stop.wait()
-        # No graceful shutdown, which would wait for hung clients: asyncio.run cancels the handlers that are left. First
-        # no new client is accepted; one accepted this very moment shows only two turns of the loop later, and asyncio
-        # would lose that socket if the listener were closed before.
+        # No graceful shutdown, which would wait for hung clients: asyncio.run cancels the remaining handlers. First
+        # stop accepting clients. One accepted just now becomes visible only two iterations of the loop later, and
+        # asyncio would lose its socket if the listener were closed earlier.
         for listening in listener.sockets:
-            with contextlib.suppress(NotImplementedError):  # by Windows' loop, which accepts in another way
+            with contextlib.suppress(NotImplementedError):  # by Windows' loop, which accepts differently
                 self._loop.remove_reader(listening)
         for _ in range(3):
             await asyncio.sleep(0)
@@ -116,17 +116,17 @@ class Server:
         )
         try:
             outcome = self._handle(arrival)
-            # aiohttp lets a handler finish when its client has gone: a client's timeout does not undo its request.
+            # aiohttp lets a handler finish after its client has gone: a client's timeout does not undo its request.
             await self._pass(outcome.delay)
             reply = outcome.reply()
             await self._pass(outcome.late)
-        except Exception:  # whatever it is, no client ever sees a traceback
+        except Exception:  # no client ever sees a traceback
             reply = self._fail(arrival)
         if reply is None:
             _drop(request.transport)
             return web.Response()
         response = web.Response(status=reply.status, headers=reply.headers, body=reply.body)
-        if reply.headers.get("Connection") == "close":  # aiohttp does not heed the header alone
+        if reply.headers.get("Connection") == "close":  # aiohttp ignores the header on its own
             response.force_close()
         return response
 
@@ -136,5 +136,5 @@ class Server:
 
 
 def _drop(transport: asyncio.BaseTransport | None) -> None:
-    if isinstance(transport, asyncio.Transport):  # None where the client has gone already
+    if isinstance(transport, asyncio.Transport):  # None if the client has gone already
         transport.abort()

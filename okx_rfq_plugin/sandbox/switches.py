@@ -1,4 +1,4 @@
-"""Where OKX's docs allow two readings, or a record differs from them: how the sandbox does it."""
+"""Switches for behavior on which OKX's docs allow two readings, or a record differs from them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Switches:
-    """What `Sandbox(...)` can be told; see docs/sandbox.md for the evidence.
+    """Behavior that `Sandbox(...)` lets you choose; see docs/sandbox.md for the evidence.
 
     Args:
-        rejections_count: a request that was refused with 50011 counts against the window.
-        exact_limits: no request passes a limit; else as many as a real limiter was seen to let through.
-        refusals_in_rows: the refusals of cancel-all-rfqs and -quotes stand in a row, under code 1.
+        rejections_count: a request refused with 50011 counts against the window.
+        exact_limits: no request exceeds a limit; if False, as many pass as a real limiter was seen to admit.
+        refusals_in_rows: cancel-all-rfqs and -quotes refuse in a row, under code 1.
         maker_flow_type: the `flowType` of RFQs in a maker's list.
     """
 

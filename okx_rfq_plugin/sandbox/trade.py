@@ -1,4 +1,4 @@
-"""One block trade, and how OKX shows it.
+"""A block trade, and how OKX shows it.
 
 Source: okx.com/docs-v5/en/#block-trading-rest-api-get-trades and
 #block-trading-rest-api-get-public-multi-leg-transactions-of-block-trades
@@ -15,7 +15,7 @@ from .rfq import Rfq
 
 @dataclass(frozen=True, kw_only=True)
 class Trade:
-    """One block trade; fees are none of the sandbox's business, and are 0."""
+    """One block trade. Fees are not simulated, and are 0."""
 
     id: str
     rfq: Rfq
@@ -24,7 +24,7 @@ class Trade:
     time: int  # Unix milliseconds
 
     def ids(self, *, to_maker: bool) -> dict[str, Any]:
-        """Show what execute-quote and trades have in common; neither side sees the other's own ids."""
+        """Return what execute-quote and trades have in common. Neither side sees the other's own ids."""
         return {
             "blockTdId": self.id,
             "rfqId": self.rfq.id,
@@ -39,17 +39,17 @@ class Trade:
         }
 
     def executed_reply(self) -> dict[str, Any]:
-        """Show it as execute-quote does."""
+        """Return it as execute-quote does."""
         legs = [{name: value for name, value in leg.items() if name != "tradeQuoteCcy"} for leg in self.legs]
         return {**self.ids(to_maker=False), "legs": legs}
 
     def shown(self, *, to_maker: bool) -> dict[str, Any]:
-        """Show it as `rfq/trades` does."""
+        """Return it as `rfq/trades` does."""
         legs = [dict(leg) for leg in self.legs]
         return {**self.ids(to_maker=to_maker), "isSuccessful": True, "errorCode": "", "legs": legs}
 
     def shown_to_all(self) -> dict[str, Any]:
-        """Show it as `rfq/public-trades` does."""
+        """Return it as `rfq/public-trades` does."""
         names = ("instId", "side", "sz", "px", "tradeId")
         legs = [{name: leg[name] for name in names} for leg in self.legs]
         return {"blockTdId": self.id, "groupId": "", "legs": legs, "strategy": "", "cTime": str(self.time)}

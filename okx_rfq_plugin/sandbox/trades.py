@@ -1,4 +1,4 @@
-"""Block trades: how a quote is executed, and how trades are listed.
+"""Block trades: executing a quote, and listing trades.
 
 Source: okx.com/docs-v5/en/#block-trading-rest-api-execute-quote, #block-trading-rest-api-get-trades and
 #block-trading-rest-api-get-public-multi-leg-transactions-of-block-trades
@@ -28,7 +28,7 @@ _OPPOSITE = {"buy": "sell", "sell": "buy"}
 
 
 def execute_quote(call: Call) -> Reply:
-    """POST rfq/execute-quote: for the creator of the RFQ, with all of it or a part that has its shape."""
+    """POST rfq/execute-quote, by the RFQ's creator: all of it, or a part with the same shape."""
     rfq_id, quote_id = required(call.params, "rfqId"), required(call.params, "quoteId")
     book = call.venue.book(RFQ, call.key.account)
     rfq: Rfq = book.find(rfq_id, "", call.now)
@@ -53,7 +53,7 @@ def execute_quote(call: Call) -> Reply:
 
 
 def trades(call: Call) -> Reply:
-    """GET rfq/trades: those that the account was a side of, newest first. All of the sandbox's trades succeed."""
+    """GET rfq/trades: trades with the account on one side, newest first. All trades in the sandbox succeed."""
     begin, end = whole(call.params, "beginTs", _IDS, -1), whole(call.params, "endTs", _IDS, 10**20)
     successful = call.params.get("isSuccessful") in (None, "") or flag(call.params, "isSuccessful")
     asked = {name: text(call.params, name) for name in ("rfqId", "quoteId", "blockTdId")}
@@ -69,9 +69,9 @@ def trades(call: Call) -> Reply:
 
 
 def public_trades(question: Question) -> Reply:
-    """GET rfq/public-trades: everybody's, 15 minutes after.
+    """GET rfq/public-trades: all users' trades, after 15 minutes.
 
-    Which environment a public request means the docs do not say: here it gets the trades of both.
+    The docs do not say which environment a public request means; here it gets the trades of both.
     """
     old = [
         trade for demo in question.venue.trades.values() for trade in demo if question.now - trade.time >= PUBLIC_AFTER
@@ -97,7 +97,7 @@ def _find_quote(venue: Venue, rfq: Rfq, quote_id: str, now: int) -> tuple[Book[A
 
 
 def _part(params: Params, rfq: Rfq) -> Fraction:
-    """Return the part of the RFQ that is executed, 1 for all of it."""
+    """Return the executed part of the RFQ, 1 for all of it."""
     asked = rows(params, "legs")
     if not asked:
         return Fraction(1)
@@ -116,7 +116,7 @@ def _part(params: Params, rfq: Rfq) -> Fraction:
 
 
 def _leg(venue: Venue, leg: dict[str, str], quote: Quote, part: Fraction) -> dict[str, str]:
-    """Return a leg as it was executed: on its own side for a quote to buy, else on the opposite side, the docs say."""
+    """Return a leg as executed: on its own side for a quote to buy, else, as the docs say, on the opposite side."""
     size = Fraction(leg["sz"]) * part
     return {
         "instId": leg["instId"],

@@ -1,4 +1,4 @@
-"""The addresses of a ccxt object that stays on the sandbox, whatever is set on it afterwards."""
+"""URLs of a ccxt object that stays on the sandbox, whatever is assigned later."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 
 class SandboxUrls(dict[str, Any]):
-    """`exchange.urls`, where what ccxt sends requests to is the sandbox and nothing else.
+    """`exchange.urls` with every entry that ccxt sends requests to pinned to the sandbox.
 
-    ccxt's `set_sandbox_mode` copies `urls["test"]` over `urls["api"]`, and back: whatever is assigned to one of them is
-    the sandbox's address here. An address assigned inside of `urls["api"]` itself is taken, until then.
+    ccxt's `set_sandbox_mode` copies `urls["test"]` over `urls["api"]`, and back. Whatever is assigned to either becomes
+    the sandbox's address. An address assigned inside `urls["api"]` is used until the next such assignment.
     """
 
     def __init__(self, url: str, urls: Mapping[str, Any]) -> None:
@@ -26,7 +26,7 @@ class SandboxUrls(dict[str, Any]):
         return SandboxUrls, (self._url, dict(self))
 
     def copy(self) -> SandboxUrls:
-        """Return a copy of the same kind: ccxt's `omit` makes one."""
+        """Return a copy of the same type, for ccxt's `omit`."""
         return SandboxUrls(self._url, self)
 
     def _pinned(self, value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What OKX would keep: keys, users, and every account's books, trades and settings."""
+"""The state that OKX would keep: keys, users, and every account's books, trades and settings."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ BALANCES: Mapping[str, str] = MappingProxyType({"BTC": "10", "USDT": "100000"})
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """Who has a User ID, the same in both environments."""
+    """The owner of a User ID, which is the same in both environments."""
 
     user_id: str
     trader_code: str
     account_level: str  # as in `acctLv`
-    eligible: bool = True  # has the minimum of assets that block trading asks for
+    eligible: bool = True  # has the minimum of assets that block trading requires
     balances: Mapping[str, str] = field(default_factory=lambda: BALANCES)
 
 
-# The trading bot, whom RFQs in demo trading are sent to. It has no key and never quotes.
+# The bot that receives RFQs in demo trading. It has no key and never quotes.
 WAGMI = User(user_id="100000", trader_code="WAGMI", account_level="2")
 
 
 class Venue:
-    """The users, and the RFQs and quotes between them; `now` is in Unix milliseconds."""
+    """The users, and the RFQs and quotes between them. `now` is in Unix milliseconds."""
 
     def __init__(self, switches: Switches) -> None:
         self.switches = switches
@@ -89,7 +89,7 @@ class Venue:
         ip_allowed: bool,
         credentials: Mapping[str, str] | None = None,
     ) -> Key:
-        """Give a user one more key, with credentials in ccxt's terms or made-up ones."""
+        """Add a key for a user, with credentials under ccxt's names or generated ones, and return it."""
         if isinstance(permissions, str) or not isinstance(permissions, Iterable):
             raise TypeError(f"permissions are a tuple of {sorted(PERMISSIONS)}, not {permissions!r}")
         given = frozenset(permissions)
@@ -114,15 +114,15 @@ class Venue:
         return key
 
     def user(self, user_id: str) -> User:
-        """Return who has a User ID."""
+        """Return the user with this User ID."""
         return self._users[user_id]
 
     def book(self, kind: Kind, account: Account) -> Book[Any]:
-        """Return an account's own RFQs or quotes; demo trading and live trading know nothing of each other."""
+        """Return an account's own RFQs or quotes. Demo trading and live trading are separate."""
         return self._books.setdefault((kind, account), Book(kind))
 
     def new_id(self) -> str:
-        """Return an id that nothing has yet."""
+        """Return an unused id."""
         return str(next(self._ids))
 
     def open(self, account: Account, params: Params, now: int) -> Rfq:
@@ -143,14 +143,15 @@ class Venue:
         return rfq
 
     def quote(self, account: Account, params: Params, now: int) -> Quote:
-        """Create a quote, in place of the active one that the account may have for this RFQ.
+        """Create a quote, replacing the account's active one for this RFQ, if there is one.
 
-        OKX's page says so; its code 70309, for a second quote on the same side, is therefore never answered.
+        As OKX's page describes. So the sandbox never answers OKX's code 70309, which is for a second quote on the same
+        side.
         """
         rfq_id = required(params, "rfqId")
         rfq = self._inbox(account).get(rfq_id)
         if rfq is None:
-            self.book(RFQ, account).find(rfq_id, "", now)  # 70000 where it is not the account's own either
+            self.book(RFQ, account).find(rfq_id, "", now)  # 70000 if it is not the account's own either
             raise Refused("70308")
         rfq.settle(now)
         code = self.user(account[0]).trader_code
@@ -163,13 +164,13 @@ class Venue:
         return quote
 
     def makers(self, account: Account) -> list[str]:
-        """Return the trader codes of the others, whom RFQs can be sent to, the bot first."""
+        """Return the trader codes of the other users, who can receive RFQs, the bot first."""
         return [user.trader_code for user_id, user in self._users.items() if user_id != account[0]]
 
     def rfqs(self, account: Account, now: int) -> Iterator[tuple[Rfq, bool]]:
-        """Go through the RFQs that an account created, and those that it received (with True), in no order.
+        """Yield the RFQs that an account created, and those that it received (with True), in no order.
 
-        Of those that it received the latest 10,000 are kept.
+        The latest 10,000 received RFQs are kept.
         """
         yield from ((rfq, False) for rfq in self.book(RFQ, account).entries(now))
         for rfq in self._inbox(account).values():
@@ -177,7 +178,7 @@ class Venue:
             yield rfq, True
 
     def quotes(self, account: Account, now: int) -> Iterator[tuple[Quote, bool]]:
-        """Go through the quotes that an account created, and those that it received (with True), in no order."""
+        """Yield the quotes that an account created, and those that it received (with True), in no order."""
         yield from ((quote, False) for quote in self.book(QUOTE, account).entries(now))
         own = {rfq.id for rfq in self.book(RFQ, account).entries(now)}
         for (kind, other), book in self._books.items():
@@ -185,7 +186,7 @@ class Venue:
                 yield from ((quote, True) for quote in book.entries(now) if quote.rfq.id in own)
 
     def find(self, id_: str, now: int) -> tuple[Book[Any], Any]:
-        """Return an RFQ or a quote, of any user, and the book that it is in."""
+        """Return an RFQ or a quote of any user, and the book that holds it."""
         for book in self._books.values():
             try:
                 return book, book.find(id_, "", now)
@@ -194,7 +195,7 @@ class Venue:
         raise LookupError(f"no RFQ {id_!r} is in the sandbox, nor such a quote")
 
     def clear(self) -> None:
-        """Empty every book; the users and their keys stay, and ids go on counting."""
+        """Empty every book. Users and their keys stay, and ids keep counting up."""
         self._books.clear()
         self._received.clear()
         self.announced.clear()
@@ -204,7 +205,7 @@ class Venue:
             trades.clear()
 
     def forget_users(self) -> None:
-        """Drop every key, and every user but the bot; User IDs go on counting."""
+        """Remove every key, and every user except the bot. User IDs keep counting up."""
         self._users = {WAGMI.user_id: WAGMI}
         self.keys.clear()
 

@@ -1,4 +1,4 @@
-"""What tests use beside the fixtures of the pytest plugin; loaded on first use only."""
+"""Public test helpers besides the fixtures of the pytest plugin, imported on first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the cassettes are, and how one is written."""
+"""Finding and writing cassettes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def find(name: str) -> Path:
     """Return the path of a cassette that comes with this package.
 
     Raises:
-        LookupError: there is none of that name; the message lists those that there are.
+        LookupError: if no cassette has this name; the message lists the existing ones.
     """
     for folder in _FOLDERS:
         path = folder / f"{name}.yaml"
@@ -37,7 +37,7 @@ def is_own(path: Path) -> bool:
 
 
 def write(path: Path, head: Mapping[str, Any], interactions: Sequence[Interaction]) -> None:
-    """Write a cassette, in vcrpy's format; long bodies of JSON have a key a line."""
+    """Write a cassette in vcrpy's format. Long JSON bodies get one line per key."""
     content = {"head": dict(head), "version": VERSION, "interactions": [_plain(each) for each in interactions]}
     text = yaml.dump(content, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10**9)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,7 @@ def write(path: Path, head: Mapping[str, Any], interactions: Sequence[Interactio
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes texts of several lines as they are."""
+    """Writes multi-line strings as blocks."""
 
 
 def _as_block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

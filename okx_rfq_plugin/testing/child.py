@@ -1,4 +1,4 @@
-"""The guard of a process that a guarded test has started."""
+"""The guard inside a process started by a guarded test."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from okx_rfq_plugin.testing.stage import Refused, Stage, tell
 
 
 def guard(folder: str) -> None:
-    """Let no okx object of this process out; what is refused is written into the folder, for the test to fail."""
+    """Block all okx objects in this process. Refusals are written to the folder, so that the test fails."""
 
     def refuse(words: str) -> NoReturn:
         __tracebackhide__ = True

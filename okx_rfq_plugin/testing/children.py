@@ -1,4 +1,4 @@
-"""Processes that a test starts: the guard goes with them, and what it refuses there fails the test here."""
+"""Guards for processes that a test starts. What is refused there fails the test here."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from okx_rfq_plugin.testing.stages import current
 if TYPE_CHECKING:
     from okx_rfq_plugin.testing.stage import Stage
 
-FOLDER = "OKX_RFQ_GUARD_FOLDER"  # environment variable: where a guarded process writes what it has refused
-_HOOK = Path(__file__).with_name("child_site")  # its `sitecustomize` guards a Python that starts with it on the path
+FOLDER = "OKX_RFQ_GUARD_FOLDER"  # environment variable: the folder for a guarded process's refusals
+_HOOK = Path(__file__).with_name("child_site")  # its `sitecustomize` guards a Python that has the folder on its path
 
 
 def watch_children(patches: Patches) -> None:
-    """Guard each Python that is started from now on."""
+    """Guard every Python process started from now on."""
     popen: Any = subprocess.Popen
     start_popen = popen.__init__
 
     @functools.wraps(start_popen)
     def started(self: Any, *args: Any, **kwargs: Any) -> None:
-        if _stage() is not None and len(args) < 11:  # the eleventh would be `env` itself
+        if _stage() is not None and len(args) < 11:  # the eleventh is `env` itself
             kwargs["env"] = _guarded(kwargs.get("env"))
         start_popen(self, *args, **kwargs)
 
@@ -61,9 +61,9 @@ def _stage() -> Stage | None:
 
 
 def _guarded(env: Any) -> Any:
-    """Return an environment in which Python starts guarded."""
+    """Return an environment in which Python starts with the guard."""
     stage = _stage()
-    assert stage is not None  # noqa: S101 - for the type checker: the callers look
+    assert stage is not None  # noqa: S101 - for the type checker; the callers check
     if stage.folder is None:
         stage.folder = tempfile.mkdtemp(prefix="okx-rfq-guard-")
     made = dict(os.environ if env is None else env)

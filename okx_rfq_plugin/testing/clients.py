@@ -1,4 +1,4 @@
-"""The HTTP clients: ccxt's two, requests and aiohttp, are answered in place; the others are only checked."""
+"""Hooks into HTTP clients. requests and aiohttp, which ccxt uses, are answered in place; other clients are checked."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from okx_rfq_plugin.testing.stages import check_host, current, is_loopback
 
 
 def watch_clients(patches: Patches) -> None:
-    """Have every request of an okx object answered, sent or refused as the stage that is open says."""
+    """Answer, send or refuse every request of an okx object, as the current stage decides."""
     _watch_requests(patches)
     _watch_aiohttp(patches)
     _watch_http_client(patches)
@@ -120,7 +120,7 @@ def _watch_http_client(patches: Patches) -> None:
 
 
 def _watch_urllib3(patches: Patches) -> None:
-    # It connects before it hands the headers to http.client.
+    # urllib3 connects before it passes the headers to http.client.
     pool: Any = urllib3.connectionpool.HTTPConnectionPool
     urlopen = pool.urlopen
 
@@ -133,8 +133,8 @@ def _watch_urllib3(patches: Patches) -> None:
 
 
 def _watch_httpx(patches: Patches) -> None:
-    # Where a suite has loaded it; below httpx, so that what stands in for its requests comes before this.
-    if "httpx" in sys.modules:  # which loads the other with its first client
+    # If the suite has loaded it. Patched below httpx, so that mocks of its requests take precedence.
+    if "httpx" in sys.modules:  # httpx loads httpcore with its first client
         with suppress(ImportError):
             importlib.import_module("httpcore")
     httpcore = sys.modules.get("httpcore")

@@ -1,4 +1,4 @@
-"""Clocks for tests: one that notes what it waits, and one on which waits take no time."""
+"""Clocks for tests: one that records waits, and one on which waits take no real time."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from typing import Any
 from okx_rfq_plugin._core.clock import AsyncWaker, Clock, Waker
 from okx_rfq_plugin.testing.quiet import Quiet, real_monotonic
 
-_SPIN = 20  # reads of the time in a row, with nothing in between: the reader waits for it to pass
-_TURNS = 3  # rounds of a loop with nothing to run before its tasks count as waiting
-_MOST_TURNS = 5_000  # then time moves all the same: a task that polls would keep it for ever
+_SPIN = 20  # reads of the time in a row without a wait; then the reader is taken to be polling
+_TURNS = 3  # iterations of a loop with nothing to run before its tasks count as waiting
+_MOST_TURNS = 5_000  # then time moves anyway, because a task that polls would stop it forever
 
 _clocks: weakref.WeakValueDictionary[int, VirtualClock] = weakref.WeakValueDictionary()
 _held: ContextVar[tuple[_Busy, ...]] = ContextVar("okx_rfq_busy", default=())
-_arrived: ContextVar[str] = ContextVar("okx_rfq_arrived", default="")  # on a sandbox's thread: which request it handles
+_arrived: ContextVar[str] = ContextVar("okx_rfq_arrived", default="")  # the request that a sandbox's thread handles
 _numbers = itertools.count(1)
 
 
 async def _one_turn() -> None:
-    # `asyncio.sleep(0)`, which a test may have put on this clock.
+    # Like `asyncio.sleep(0)`, which a test may have patched to use this clock.
     future = asyncio.get_running_loop().create_future()
     future.get_loop().call_soon(future.set_result, None)
     await future
 
 
 class NotedClock(Clock):
-    """The clock of the machine; `waits` are the seconds that were waited, in order."""
+    """The machine's clock. `waits` are the seconds waited, in order."""
 
     def __init__(self) -> None:
         self.waits: list[float] = []
 
     def sleep(self, seconds: float, waker: Waker) -> None:
-        """Wait, and note it."""
+        """Wait, and record the seconds."""
         self._note(seconds)
         super().sleep(seconds, waker)
 
@@ -51,11 +51,11 @@ class NotedClock(Clock):
 
     def _note(self, seconds: float) -> None:
         if seconds > 0:
-            self.waits.append(round(seconds, 6))  # a difference of two moments
+            self.waits.append(round(seconds, 6))  # the difference of two times has rounding errors
 
 
 class _Sleeper:
-    """One thread or task that waits for a moment of the virtual time."""
+    """A thread or task waiting for a point in virtual time."""
 
     def __init__(self, until: float, waker: Waker | AsyncWaker) -> None:
         self.until = until
@@ -68,7 +68,7 @@ class _Sleeper:
 
     @property
     def awake(self) -> bool:
-        """Whether it has been woken, by the time or by other code, and has yet to run."""
+        """Whether it has been woken, by the time or by other code, but has not run yet."""
         return self.released or self.waker.woken
 
     def release(self) -> None:
@@ -77,10 +77,10 @@ class _Sleeper:
 
 
 class VirtualClock(Clock):
-    """Time that passes only while every thread and task waits: then it moves at once to the earliest wake-up.
+    """Virtual time: once every thread and task waits, it jumps to the earliest wake-up.
 
-    It stands still while a request is on the wire (`busy`) or while one of its users can go on. `waits` are the seconds
-    that were waited, in the order in which the waits ended.
+    It stands still while a request is on the wire (`busy`) or one of its users can run. `waits` are the seconds waited,
+    in the order in which the waits ended.
     """
 
     def __init__(self) -> None:
@@ -95,73 +95,73 @@ class VirtualClock(Clock):
         self.begin()
 
     def _forget(self) -> None:
-        # Of a fork's parent: its threads are not here, and what they hold would be held for ever.
-        self._lock = threading.RLock()  # reentrant: a signal handler may come on any line
+        # After a fork, the parent's threads do not exist here, and locks that they held would be held forever.
+        self._lock = threading.RLock()  # reentrant: a signal handler may run on any line
         self._settling = threading.RLock()
         self._sleepers: dict[int, _Sleeper] = {}
         self._busy: dict[str, _Busy] = {}
-        self._considered: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # by loop, the rounds
+        self._considered: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()  # idle iterations per loop
         self._mover: threading.Thread | None = None
 
     def __deepcopy__(self, memo: object) -> VirtualClock:
-        return self  # a copied exchange lives in the same time
+        return self  # a copied exchange uses the same clock
 
     def __reduce__(self) -> Any:
         return _clock_of, (id(self),)
 
     def begin(self) -> None:
-        """Begin afresh: no waits, the machine's time of day, and what was before is a minute ago."""
+        """Reset: no waits, the machine's time of day, and everything earlier at least a minute ago."""
         with self._lock:
             self.waits = []
-            self._time = int(self._time) + 61.0  # whole seconds, so that sums of waits stay exact
+            self._time = int(self._time) + 61.0  # whole seconds keep sums of waits exact
             self._day = int(time.time()) - self._time
             self._began = real_monotonic(), self._time
             self._quiet.begin()
-        self._release_due(everybody=True)
+        self._release_due(everyone=True)
 
     def end(self) -> None:
-        """Wake everything that still waits: the test is over."""
-        self._release_due(everybody=True)
+        """Wake everything that still waits at the end of a test."""
+        self._release_due(everyone=True)
 
     # The time
 
     def now(self) -> float:
         """Return seconds since some fixed moment; never goes back."""
-        self._happened()
+        self._count_event()
         return self._time
 
     def wall(self) -> float:
-        """Return Unix seconds, in step with this clock."""
+        """Return Unix seconds, advancing with this clock."""
         return self._time + self._day
 
     def milliseconds(self) -> int:
-        """Return Unix milliseconds, as ccxt's method of this name does.
+        """Return Unix milliseconds, like ccxt's method of this name.
 
-        Code that reads them again and again without a wait is waiting for time to pass, so it passes.
+        Code that reads it repeatedly without waiting is polling, so the time advances for it.
         """
         if not self._is_busy():
             self._read()
         return self.microseconds() // 1000
 
     def microseconds(self) -> int:
-        """Return Unix microseconds, as ccxt's method of this name does."""
+        """Return Unix microseconds, like ccxt's method of this name."""
         return round(self.wall() * 1_000_000)
 
     def seconds(self) -> int:
-        """Return whole Unix seconds, as ccxt's method of this name does."""
+        """Return whole Unix seconds, like ccxt's method of this name."""
         return self.microseconds() // 1_000_000
 
     def advance(self, seconds: float) -> None:
-        """Move on by the given number of seconds, and wake the sleepers that are due."""
+        """Advance by the given number of seconds, and wake the sleepers that are due."""
         if not 0 <= seconds < float("inf"):
             raise ValueError(f"time moves on by a finite number of seconds, 0 or more, not by {seconds!r}")
         with self._lock:
             self._time += seconds
-        self._happened()
+        self._count_event()
         self._release_due()
 
     def catch_up(self) -> None:
-        """Move on so far that no less time has passed than on the machine's clock."""
+        """Advance until at least as much time has passed as on the machine's clock."""
         began_for_real, began = self._began
         behind = (real_monotonic() - began_for_real) - (self._time - began)
         if behind > 0:
@@ -170,22 +170,22 @@ class VirtualClock(Clock):
     # Waits
 
     def sleep(self, seconds: float, waker: Waker) -> None:
-        """Wait until the time has come or until woken."""
+        """Wait until the time is up or until woken."""
         if seconds <= 0:
             return
         began = self._time
-        sleeper, held = self._lie_down(seconds, waker)
+        sleeper, held = self._begin_wait(seconds, waker)
         try:
             if not self._is_busy() and not self._quiet.others():
-                while not sleeper.awake and not self._is_busy():  # nothing else can go on
+                while not sleeper.awake and not self._is_busy():  # nothing else can run
                     self._move()
             if not sleeper.awake:
                 self._start_mover()
             waker.lock.acquire()
         finally:
-            self._get_up(sleeper, held, began)
+            self._end_wait(sleeper, held, began)
             if sleeper.released:
-                waker.lock.acquire(blocking=False)  # woken twice, by the time and by other code
+                waker.lock.acquire(blocking=False)  # both the time and other code woke it
 
     async def asleep(self, seconds: float, waker: AsyncWaker) -> None:
         """Async version of `sleep`."""
@@ -193,21 +193,21 @@ class VirtualClock(Clock):
             await _one_turn()
             return
         began = self._time
-        sleeper, held = self._lie_down(seconds, waker)
+        sleeper, held = self._begin_wait(seconds, waker)
         try:
             self._consider_soon(waker.loop)
             await asyncio.wait((waker.future,))
         finally:
-            self._get_up(sleeper, held, began)
+            self._end_wait(sleeper, held, began)
 
     def busy(self) -> AbstractContextManager[object]:
-        """Context manager around a request on the wire: the time stands still meanwhile."""
+        """Context manager around a request on the wire, during which the time stands still."""
         return _Busy(self)
 
     def settle(self) -> None:
-        """Wait, in real time, until every other thread that a test has started waits too.
+        """Wait, in real time, until every other thread that a test has started is waiting.
 
-        So a crowd of threads makes the same requests in every run.
+        This makes many threads send the same requests in every run.
         """
         if not self._quiet.others():
             return
@@ -216,10 +216,10 @@ class VirtualClock(Clock):
             while not quiet.wait(self._events, busy=False):
                 pass
 
-    # Requests that the sandbox holds back
+    # Requests delayed by the sandbox
 
     async def delay(self, seconds: float) -> None:
-        """Hold back, on a sandbox's event loop, the request that it handles: part of its `SandboxClock`."""
+        """Delay the request being handled on a sandbox's event loop. Implements `SandboxClock`."""
         request = self._busy.get(_arrived.get())
         if request is not None:
             request.held_back += 1
@@ -231,25 +231,25 @@ class VirtualClock(Clock):
             if request is not None:
                 request.held_back -= 1
             self._sleepers.pop(id(sleeper), None)
-            self._happened()
-            self._look_after()
+            self._count_event()
+            self._keep_moving()
 
     def arrived(self, name: str) -> None:
-        """Note, on a sandbox's event loop, which request it is about to handle."""
+        """Record which request a sandbox's event loop is about to handle."""
         _arrived.set(name)
 
     def wire_name(self) -> str:
-        """Return by what name this thread's or task's request is known to the sandbox; "" where none is on the wire."""
+        """Return the sandbox's name for the request of this thread or task, "" if none is on the wire."""
         return next((request.name for request in _held.get() if request.name in self._busy), "")
 
     def wait_for_reply(self, seconds: float, waker: Waker) -> bool:
-        """Wait until woken; return False where the time came first."""
+        """Wait until woken, and return True; return False if the time is up first."""
         sleeper = self._wait_for(seconds, waker)
         try:
             waker.lock.acquire()
         finally:
             self._sleepers.pop(id(sleeper), None)
-            self._happened()
+            self._count_event()
         return not sleeper.released
 
     async def await_reply(self, seconds: float, waker: AsyncWaker) -> bool:
@@ -259,49 +259,49 @@ class VirtualClock(Clock):
             await asyncio.wait((waker.future,))
         finally:
             self._sleepers.pop(id(sleeper), None)
-            self._happened()
+            self._count_event()
         return not sleeper.released
 
     def _wait_for(self, seconds: float, waker: Waker | AsyncWaker) -> _Sleeper:
         sleeper = _Sleeper(self._time + seconds, waker)
         self._sleepers[id(sleeper)] = sleeper
-        self._happened()
+        self._count_event()
         self._start_mover()
         return sleeper
 
     def pause(self, milliseconds: float) -> None:
-        """Wait as ccxt's `exchange.sleep()` does, in virtual time."""
+        """Wait like ccxt's `exchange.sleep()`, in virtual time."""
         self.sleep(milliseconds / 1000, Waker())
 
     async def apause(self, milliseconds: float) -> None:
         """Async version of `pause`."""
         await self.asleep(milliseconds / 1000, AsyncWaker())
 
-    # Who waits, and who does not
+    # Who is waiting
 
     def _is_busy(self) -> bool:
-        # What the sandbox holds back until some moment does not keep the time from getting there.
+        # A request that the sandbox delays until a given time must not stop the time from reaching it.
         return any(not request.held_back for request in list(self._busy.values()))
 
-    def _lie_down(self, seconds: float, waker: Waker | AsyncWaker) -> tuple[_Sleeper, tuple[_Busy, ...]]:
+    def _begin_wait(self, seconds: float, waker: Waker | AsyncWaker) -> tuple[_Sleeper, tuple[_Busy, ...]]:
         # A `fetch` that waits in the middle of its own request.
         held = tuple(request for request in _held.get() if self._busy.pop(request.name, None))
         sleeper = _Sleeper(self._time + seconds, waker)
         self._sleepers[id(sleeper)] = sleeper
-        self._happened()
+        self._count_event()
         return sleeper, held
 
-    def _get_up(self, sleeper: _Sleeper, held: tuple[_Busy, ...], began: float) -> None:
+    def _end_wait(self, sleeper: _Sleeper, held: tuple[_Busy, ...], began: float) -> None:
         for request in held:
             self._busy[request.name] = request
         self._sleepers.pop(id(sleeper), None)
         waited = round(self._time - began, 6)
         if waited > 0:
             self.waits.append(waited)
-        self._happened()
-        self._look_after()
+        self._count_event()
+        self._keep_moving()
 
-    def _happened(self) -> None:
+    def _count_event(self) -> None:
         self._events += 1
         self._reads = 0
         self._quiet.met()
@@ -316,7 +316,7 @@ class VirtualClock(Clock):
             self._reads = reads
         self._read_at = now
 
-    # Time moves
+    # Moving the time
 
     def _move(self) -> None:
         """Move to the earliest wake-up."""
@@ -326,15 +326,15 @@ class VirtualClock(Clock):
                 self._time = max(self._time, min(waiting))
         self._release_due()
 
-    def _release_due(self, *, everybody: bool = False) -> None:
+    def _release_due(self, *, everyone: bool = False) -> None:
         for sleeper in list(self._sleepers.values()):
             if sleeper.loop is not None and sleeper.loop.is_closed():
                 self._sleepers.pop(id(sleeper), None)
-            elif (everybody or sleeper.until <= self._time) and not sleeper.awake:
+            elif (everyone or sleeper.until <= self._time) and not sleeper.awake:
                 sleeper.release()
 
-    def _look_after(self) -> None:
-        """See to it that time goes on for those who wait."""
+    def _keep_moving(self) -> None:
+        """Make sure that the time moves on for those waiting."""
         sleepers = list(self._sleepers.values())
         for loop in {sleeper.loop for sleeper in sleepers} - {None}:
             if loop is not None and not loop.is_closed():
@@ -354,10 +354,10 @@ class VirtualClock(Clock):
                 self._considered.pop(loop, None)
 
     def _consider(self, loop: Any, turns: int) -> None:
-        """Move, if neither this loop nor any thread has anything left to run."""
+        """Move the time if neither this loop nor any thread has anything to run."""
         rounds = self._considered.get(loop, 0)
         if self._is_busy() or not self._sleepers:
-            self._considered.pop(loop, None)  # the end of the request, or the next sleeper, has it considered again
+            self._considered.pop(loop, None)  # considered again at the end of the request, or with the next sleeper
             return
         ready = getattr(loop, "_ready", None)
         if ready is None or self._quiet.others():
@@ -368,7 +368,7 @@ class VirtualClock(Clock):
         if turns >= _TURNS or rounds >= _MOST_TURNS:
             self._considered.pop(loop, None)
             self._move()
-            self._look_after()
+            self._keep_moving()
             return
         self._considered[loop] = rounds + 1
         loop.call_soon(self._consider, loop, turns + 1 if idle else 0)
@@ -380,7 +380,7 @@ class VirtualClock(Clock):
                 self._mover.start()
 
     def _watch(self) -> None:
-        """Move whenever no thread was able to go on for some milliseconds of real time."""
+        """Move the time whenever no thread could run for some milliseconds of real time."""
         self._quiet.restart()
         while True:
             quiet = self._quiet.wait(self._events, busy=self._is_busy())
@@ -395,7 +395,7 @@ class VirtualClock(Clock):
 
 
 class _Busy:
-    """One request on the wire; the innermost of several around the same one does nothing."""
+    """One request on the wire. Nested ones for the same request do nothing."""
 
     def __init__(self, clock: VirtualClock) -> None:
         self.name = str(next(_numbers))
@@ -406,7 +406,7 @@ class _Busy:
     def __enter__(self) -> None:
         self._counts = not self._clock.wire_name()
         if self._counts:
-            self._clock._happened()
+            self._clock._count_event()
             self._clock._busy[self.name] = self
             self._token = _held.set((*_held.get(), self))
 
@@ -420,12 +420,12 @@ class _Busy:
         except ValueError:  # closed in another context than it was opened in, as generators may be
             _held.set(tuple(request for request in _held.get() if request is not self))
         self._clock._busy.pop(self.name, None)
-        self._clock._happened()
-        self._clock._look_after()
+        self._clock._count_event()
+        self._clock._keep_moving()
 
 
 def _clock_of(number: int) -> VirtualClock | None:
-    """Return the clock of a pickled exchange; None, the machine's, in another process."""
+    """Return the clock of a pickled exchange, or None, for the machine's clock, in another process."""
     return _clocks.get(number)
 
 

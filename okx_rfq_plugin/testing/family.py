@@ -1,4 +1,4 @@
-"""Knows which exchange objects are OKX's, wherever they were made, and which of them is asking right now."""
+"""Recognizes okx exchange objects, wherever they were created, and which of them is currently sending."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from urllib.parse import urlsplit
 
 from okx_rfq_plugin.testing.patches import Patches
 
-_CALL = "private_post_rfq_cancel_all_rfqs"  # ccxt's implicit method: what has it is OKX's, by whatever name it goes
-_ENTRIES = ("request", "fetch2", "fetch")  # a subclass may replace each of them, and send by another library
-KEY = "ok-access-key"  # the header that names the API key
-CLOCK = "_okx_rfq_clock"  # of an exchange: the clock that the core waits on for it
+_CALL = "private_post_rfq_cancel_all_rfqs"  # ccxt's implicit method, found on every okx class, whatever its name
+_ENTRIES = ("request", "fetch2", "fetch")  # a subclass may override each of them, and send with another library
+KEY = "ok-access-key"  # the header with the API key
+CLOCK = "_okx_rfq_clock"  # attribute of an exchange: the clock that the core waits on for it
 
 
 class Asking(NamedTuple):
-    """An okx object that is sending, or `client` in words where it is none.
+    """An okx object that is sending, or a description in `client` if the sender is not one.
 
-    `url` is where it was to send to, where that is known already.
+    `url` is the intended address, if it is already known.
     """
 
     exchange: Any
@@ -29,39 +29,39 @@ class Asking(NamedTuple):
 
 
 _asking: ContextVar[Asking | None] = ContextVar("okx_rfq_asking", default=None)
-_asked_for: dict[int, Asking] = {}  # by id: what each `fetch` of an okx object that has not ended was to send
+_asked_for: dict[int, Asking] = {}  # by id: what each unfinished `fetch` of an okx object is sending
 SIGNED = Asking(None, None, "a client that signs requests for OKX")
 
 
 def is_okx(cls: type) -> bool:
-    """Return whether a class is one of ccxt's okx classes, or made from one."""
+    """Return whether a class is one of ccxt's okx classes or a subclass."""
     return hasattr(cls, _CALL)
 
 
 def asking() -> Asking | None:
-    """Return the okx object whose request this thread or task is making; None where there is none."""
+    """Return the okx object whose request this thread or task is making, or None."""
     return _asking.get()
 
 
 def asking_by(headers: Any) -> Asking | None:
-    """Return `asking()`, or `SIGNED` where there is none and the request is signed as OKX wants it."""
+    """Return `asking()`, or `SIGNED` if it is None and the request is signed for OKX."""
     known = _asking.get()
     return SIGNED if known is None and is_signed(headers) else known
 
 
 def is_signed(headers: Any) -> bool:
-    """Return whether headers, a mapping or pairs, are those of a request that is signed as OKX wants it."""
+    """Return whether headers, a mapping or pairs, are those of a request signed for OKX."""
     names = headers if isinstance(headers, Mapping) else [pair[0] for pair in headers or ()]
     return any((name.decode("latin-1") if isinstance(name, bytes) else str(name)).lower() == KEY for name in names)
 
 
 def asking_for(host: str) -> Asking | None:
-    """Return the okx object that is sending to a host on some thread or task; None where none is."""
+    """Return the okx object that is sending to a host on some thread or task, or None."""
     return next((each for each in list(_asked_for.values()) if each.url and urlsplit(each.url).hostname == host), None)
 
 
 def roots() -> list[Any]:
-    """Return ccxt's okx classes, for requests and for aiohttp; `ccxt.pro` and all others are made from these."""
+    """Return ccxt's okx classes for requests and for aiohttp, from which `ccxt.pro` and all others derive."""
     import ccxt
     import ccxt.async_support
 
@@ -69,10 +69,10 @@ def roots() -> list[Any]:
 
 
 def watch_entries(patches: Patches, refuse_socket: Callable[[Any, str], None]) -> None:
-    """Have every okx object known while it sends.
+    """Track every okx object while it sends.
 
     Args:
-        patches: where the changes go.
+        patches: where the changes are recorded.
         refuse_socket: called with the exchange and the address before a WebSocket is opened; raises to refuse it.
     """
     for root in roots():
@@ -107,7 +107,7 @@ def watch_entries(patches: Patches, refuse_socket: Callable[[Any, str], None]) -
         patches.replace(holder, "client", client)
     from ccxt.async_support.base.ws.client import Client
 
-    for name in ("create_connection", "send"):  # a client that was made before, too
+    for name in ("create_connection", "send"):  # also on clients created earlier
         patches.replace(Client, name, _of_client(vars(Client)[name], refuse_socket))
 
 
@@ -184,14 +184,14 @@ def _family(cls: Any) -> Iterator[Any]:
 
 @contextmanager
 def instead_of(asked: Asking, url: str) -> Iterator[None]:
-    """Inside of this the request goes to another address, on purpose."""
+    """Context manager for a request deliberately sent to another address."""
     with sending(Asking(asked.exchange, url)):
         yield
 
 
 @contextmanager
 def sending(asked: Asking) -> Iterator[None]:
-    """Inside of this, what is sent is known to be asked by this object."""
+    """Context manager that attributes what is sent to this object."""
     token = _asking.set(asked)
     try:
         yield

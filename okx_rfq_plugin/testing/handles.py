@@ -1,4 +1,4 @@
-"""The objects that fixtures return: the clock, the sandbox, the observers."""
+"""The objects returned by the fixtures: clock, sandbox, observers."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from okx_rfq_plugin.testing.sleeping import patch_sleep
 
 
 class FixtureClock:
-    """The time of the exchanges that the fixtures make, and of their sandbox.
+    """The clock of the fixtures' exchanges and sandbox.
 
-    While OKX demo trading is recorded it is the machine's, and cannot be moved.
+    While recording OKX demo trading, it is the machine's clock and cannot be moved.
     """
 
     def __init__(self, clock: VirtualClock | NotedClock) -> None:
@@ -37,28 +37,28 @@ class FixtureClock:
 
     @property
     def waits(self) -> list[float]:
-        """The seconds that were waited, in order."""
+        """The seconds waited, in order."""
         return self._clock.waits
 
     def advance(self, seconds: float) -> None:
-        """Move on by the given number of seconds; waits that end by then are over."""
+        """Advance by the given number of seconds; waits that end by then are over."""
         self._virtual().advance(seconds)
 
     def adopt(self, exchange: Any) -> Any:
-        """Put an exchange that a strategy has made on this clock until the end of the test, and return it."""
+        """Put an exchange created by a strategy on this clock until the end of the test, and return it."""
         serving.check_class(type(exchange))
         serving.adopt(exchange, self._virtual())
         self._adopted.append(exchange)
         return exchange
 
     def patch_sleep(self) -> AbstractContextManager[None]:
-        """Have `time.sleep` and `asyncio.sleep` wait on this clock, until the end of the test or of a `with` block."""
+        """Make `time.sleep` and `asyncio.sleep` wait on this clock, until the end of the test or of a `with` block."""
         if self._sleeps is None:
             self._sleeps = patch_sleep(self._virtual())
         return _Until(self._undo)
 
     def end(self) -> None:
-        """Undo everything; for the fixture."""
+        """Undo everything. Called by the fixture."""
         self._undo()
         while self._adopted:
             serving.give_back(self._adopted.pop())
@@ -75,7 +75,7 @@ class FixtureClock:
 
 
 class _Until:
-    """Calls a function at the end of a block."""
+    """Context manager that calls a function on exit."""
 
     def __init__(self, end: Callable[[], None]) -> None:
         self._end = end
@@ -90,11 +90,11 @@ class _Until:
 
 
 class FixtureSandbox(Sandbox):
-    """The sandbox of a test; what `exchange()` makes lives in the virtual time of its clock."""
+    """The sandbox of a test. Exchanges from `exchange()` use its virtual clock."""
 
     def __init__(self, virtual: VirtualClock) -> None:
         self._virtual = virtual
-        self.idle: Callable[[], None] | None = None  # raises, where a test replays and this sandbox gets no requests
+        self.idle: Callable[[], None] | None = None  # raises if the test replays a cassette
         super().__init__(clock=virtual)
         receive = self._front.receive
 
@@ -106,20 +106,20 @@ class FixtureSandbox(Sandbox):
                 arrival = replace(arrival, headers=headers)
             return receive(arrival)
 
-        self._front.receive = named  # type: ignore[method-assign]  # the clock has to know, and no one else
+        self._front.receive = named  # type: ignore[method-assign]  # only the clock needs the name
 
     @property
     def may_hold_back(self) -> bool:
-        """Whether a fault in line delays a reply."""
+        """Whether a queued fault delays a reply."""
         return any("delay=" in words or "late=" in words for words in self.unused)
 
     def exchange(self, *args: Any, **kwargs: Any) -> Any:
-        """Same as `Sandbox.exchange`; the caller closes it where ccxt wants that."""
+        """Same as `Sandbox.exchange`. If ccxt requires closing it, the caller must do so."""
         return serving.serve(super().exchange(*args, **kwargs), self._virtual)
 
     @property
     def requests(self) -> list[Request]:
-        """What arrived, oldest first; see `Sandbox.requests`."""
+        """Requests that arrived, oldest first; see `Sandbox.requests`."""
         self._check_asked()
         return super().requests
 
@@ -139,7 +139,7 @@ class FixtureSandbox(Sandbox):
 
 
 class Observers:
-    """The observers of a test: plugins that are called about cancels, each on its own thread."""
+    """Observers registered by a test: plugins notified about cancels, each on its own thread."""
 
     def __init__(self) -> None:
         self._manager: Any = get_plugin_manager()
@@ -152,16 +152,16 @@ class Observers:
         return plugin
 
     def wait(self, seconds: float = 10.0) -> None:
-        """Wait until every observer has been called for everything so far.
+        """Wait until every observer has been notified of everything so far.
 
         Raises:
-            TimeoutError: one takes longer than the given number of seconds, of real time.
+            TimeoutError: if one takes longer than the given number of seconds of real time.
         """
         if not self._manager.observers.drain(seconds):
             raise TimeoutError(f"an observer has not returned within {seconds} s")
 
     def end(self) -> None:
-        """Unregister what was registered; for the fixture."""
+        """Unregister what was registered. Called by the fixture."""
         self._manager.observers.drain(2.0)
         while self._registered:
             self._manager.unregister(self._registered.pop())

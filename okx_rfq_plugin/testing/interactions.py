@@ -1,4 +1,4 @@
-"""What a cassette holds: requests, and the reply to each or how it was lost."""
+"""Contents of a cassette: requests, and for each the reply or how it was lost."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from urllib.parse import parse_qsl
 
 
 class Failure(enum.Enum):
-    """How a reply was lost; the values stand in the file."""
+    """How a reply was lost. The values appear in the file."""
 
-    TIMEOUT = "timeout"  # none came in time
+    TIMEOUT = "timeout"  # no reply came in time
     CONNECT_TIMEOUT = "connect timeout"
     DROPPED = "connection lost"  # or never made
     BROKEN = "body cut short"
 
     @property
     def waits(self) -> bool:
-        """Whether the client has waited as long as it would."""
+        """Whether the client waited for its full timeout."""
         return self in (Failure.TIMEOUT, Failure.CONNECT_TIMEOUT)
 
 
 @dataclass(frozen=True)
 class Reply:
-    """One HTTP reply; `headers` without those that are not kept."""
+    """One HTTP reply. `headers` lacks those that are not recorded."""
 
     status: int
     reason: str
@@ -36,9 +36,9 @@ class Reply:
 
 @dataclass(frozen=True, kw_only=True)
 class CassetteRequest:
-    """One request of a replay or a recording, for a test to look at.
+    """One replayed or recorded request, for a test to inspect.
 
-    `path` has no query; `query` has no question mark, both as sent.
+    `path` excludes the query and `query` the question mark; both are as sent.
     """
 
     method: str
@@ -54,7 +54,7 @@ class CassetteRequest:
 
     @property
     def json(self) -> Any:
-        """The decoded body; None where there is none, or where it is no JSON."""
+        """The decoded body, or None if there is none or it is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
@@ -66,7 +66,7 @@ class CassetteRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Interaction:
-    """One request, and what came back; `line` is where it begins in the file."""
+    """One request and its outcome. `line` is where it begins in the file."""
 
     request: CassetteRequest
     answer: Reply | Failure
@@ -74,5 +74,5 @@ class Interaction:
 
     @property
     def outcome(self) -> str:
-        """What came back, in words."""
+        """The outcome, in words."""
         return self.answer.value if isinstance(self.answer, Failure) else f"HTTP {self.answer.status}"

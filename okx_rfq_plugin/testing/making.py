@@ -1,4 +1,4 @@
-"""The factory of exchange objects: for the fixtures, and for `okx_rfq_plugin.testing.replay`."""
+"""The exchange factory, for the fixtures and for `okx_rfq_plugin.testing.replay`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ DUMMIES = {"apiKey": "dummy-key", "secret": "dummy-secret", "password": "dummy-p
 
 
 class ExchangeMaker:
-    """Makes okx objects in one environment, with the plugin on them, and lets go of them at the end.
+    """Creates okx objects in one environment, with the plugin installed, and releases them at the end.
 
     Args:
-        environment: who answers: "sandbox", "cassette" or "demo".
-        credentials: whose the objects are where nothing else is said.
-        policy: what they get where nothing else is said; None is the plugin's own, without jitter.
-        clock: the time they live in.
-        sandbox: the server, where it is one.
+        environment: what answers: "sandbox", "cassette" or "demo".
+        credentials: the default credentials.
+        policy: the default policy; None is the plugin's own, without jitter.
+        clock: the clock that the objects use.
+        sandbox: the server, if the environment is "sandbox".
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class ExchangeMaker:
         policy: RetryPolicy | None = None,
         **config: Any,
     ) -> Any:
-        """Make an exchange in demo mode, with `cancel_all_rfqs` on it.
+        """Create an exchange in demo mode, with `cancel_all_rfqs` installed.
 
         Args:
             cls: an okx class of `ccxt` (by default `ccxt.okx`), `ccxt.async_support` or `ccxt.pro`, or a subclass.
-            credentials: `apiKey`, `secret` and `password`; the sandbox makes an account for unknown ones.
-            policy: how long a cancel goes on.
+            credentials: `apiKey`, `secret` and `password`; the sandbox creates an account for unknown ones.
+            policy: how long a cancel may take.
             config: further settings, as ccxt's constructor takes them.
         """
         if cls is None:
@@ -76,13 +76,13 @@ class ExchangeMaker:
         return install(exchange, policy=self._policy if policy is None else policy)
 
     def close(self) -> None:
-        """Let go of what was made."""
+        """Release the objects created."""
         while self._made:
             serving.release(self._made.pop())
 
     def _in_sandbox(self, cls: Any, keys: dict[str, str]) -> Any:
         assert self._sandbox is not None  # noqa: S101 - for the type checker
-        assert isinstance(self._clock, VirtualClock)  # noqa: S101 - the same
+        assert isinstance(self._clock, VirtualClock)  # noqa: S101 - for the type checker
         admit(self._sandbox, keys)
         return serving.serve(self._sandbox.exchange(cls, credentials=keys), self._clock)
 
@@ -96,7 +96,7 @@ class ExchangeMaker:
 
 
 def admit(sandbox: Sandbox, keys: Mapping[str, str], *, demo: bool = True) -> None:
-    """Give the sandbox an account for a key that it does not know."""
+    """Add an account to the sandbox for a key that it does not know."""
     try:
         sandbox.rfqs(credentials=keys)
     except ValueError:

@@ -1,4 +1,4 @@
-"""The names of the cassettes that come with the package; nothing else, for what must load quickly."""
+"""Names of the cassettes that come with the package. Separate, because it must import quickly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replays a cassette strictly and in order: refuses what it does not hold, and reports what was not asked for."""
+"""Strict replay, in order: refuses requests missing from the cassette, and reports unused interactions."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ MATCHES = ("body", "path")
 
 
 class Player:
-    """A cassette that is being replayed.
+    """A cassette being replayed.
 
     Args:
-        cassette: what the file holds.
-        match: "body" compares the bodies and queries of what creates or cancels something; "path" compares none.
+        cassette: the content of the file.
+        match: "body" compares the bodies and queries of requests that create or cancel something; "path" compares none.
     """
 
     def __init__(self, cassette: Cassette, match: Match = "body") -> None:
@@ -34,12 +34,12 @@ class Player:
         self.requests: list[CassetteRequest] = []
         self._match = match
         self._next = 0
-        self._live: dict[str, str] = {}  # by placeholder: what the strategy called it in this run
-        self._delivered: set[str] = set()  # placeholders that a reply has brought
+        self._live: dict[str, str] = {}  # by placeholder: the value that the strategy uses in this run
+        self._delivered: set[str] = set()  # placeholders that appeared in a reply
         self._lock = threading.RLock()
 
     def plan(self, stage: Stage, asked: Asking, sent: Sent, *, local: bool) -> Plan:
-        """Answer the request of an okx object by the next interaction."""
+        """Answer the request of an okx object with the next interaction."""
         __tracebackhide__ = True
         if local and not is_served(asked.exchange):
             return Plan()  # the strategy's own server
@@ -55,7 +55,7 @@ class Player:
 
     @property
     def left_over(self) -> str | None:
-        """What was never asked for, in words; None where all was."""
+        """The interactions never requested, in words, or None."""
         if self._due() is None:
             return None
         return (
@@ -68,7 +68,7 @@ class Player:
         return rows[self._next] if self._next < len(rows) else None
 
     def _differs(self, recorded: CassetteRequest, asked: CassetteRequest) -> str:
-        """Return in words how two requests differ, and remember what the strategy calls things."""
+        """Return how two requests differ, in words, and remember the strategy's values for the placeholders."""
         if (recorded.method, recorded.path) != (asked.method, asked.path):
             return "request"
         if self._match == "path" or asked.method == "GET":
@@ -111,7 +111,7 @@ class Player:
     def _miss(self, request: CassetteRequest, due: Interaction | None, differs: str) -> str:
         lines = [f"the cassette does not hold what was asked for: {self.cassette.path}", f"  asked: {request}"]
         if differs in ("body", "query"):
-            assert due is not None  # noqa: S101 - for the type checker: there is none to differ from otherwise
+            assert due is not None  # noqa: S101 - for the type checker: otherwise there is nothing to differ from
             recorded, asked = getattr(due.request, differs), getattr(request, differs)
             lines += [f"  its {differs}: {asked}", f"  recorded, in line {due.line}: {recorded}"]
             reason = f"the {differs} differs"
@@ -146,7 +146,7 @@ def _always(text: str, _: re.Match[str]) -> str:
 
 
 def _content(body: str) -> Any:
-    # No body and an empty one are the same to OKX, where it asks for no parameter.
+    # No body and an empty one are the same to OKX for endpoints without parameters.
     if not body or body == "{}":
         return None
     try:

@@ -1,4 +1,4 @@
-"""Sends, answers or refuses a request as the stage says: once for requests, once for aiohttp."""
+"""Sends, answers or refuses a request as the stage decides, for requests and for aiohttp."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from okx_rfq_plugin.testing.sent import WIRE, Sent, let_through
 if TYPE_CHECKING:
     from okx_rfq_plugin.testing.stage import Plan, Stage
 
-_PATIENCE = 60.0  # seconds of real time: in virtual time, only what is held back comes late
+_PATIENCE = 60.0  # seconds of real time; in virtual time, only delayed replies arrive late
 _CLOSED = "Remote end closed connection without response"
-# What was lost, and what the two libraries raise then; the first that fits counts.
+# Each failure with the error that the library raises for it. The first match counts.
 _REQUESTS: tuple[tuple[Failure, type[BaseException]], ...] = (
     (Failure.CONNECT_TIMEOUT, requests.exceptions.ConnectTimeout),
     (Failure.TIMEOUT, requests.exceptions.Timeout),
@@ -46,7 +46,7 @@ _AIOHTTP: tuple[tuple[Failure, type[BaseException]], ...] = (
 def send_by_requests(
     stage: Stage, asked: Asking, send: Any, adapter: Any, request: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    """Do what requests' adapter would do with a request of an okx object."""
+    """Replace `send` of requests' adapter for a request of an okx object."""
     __tracebackhide__ = True
     timeout = kwargs.get("timeout")
     sent = Sent(
@@ -153,7 +153,7 @@ async def send_by_aiohttp(
 
 
 def _send_within(clock: VirtualClock, seconds: float, send: Callable[[], Any], request: Any) -> Any:
-    """Send on another thread, and leave it behind where the virtual time comes first: a reply can be held back."""
+    """Send on another thread, and abandon it if the virtual time is up first, since a reply may be delayed."""
     waker, context = Waker(), contextvars.copy_context()
     done: list[tuple[Any, BaseException | None]] = []
 
@@ -230,7 +230,7 @@ def _aiohttp_response(method: str, url: str, reply: Reply) -> Any:
 
 
 def _seconds(timeout: Any) -> float | None:
-    """Return how long a request to aiohttp may take: the oldest ccxt gives a number, not a ClientTimeout."""
+    """Return aiohttp's timeout in seconds. The oldest ccxt passes a number, not a ClientTimeout."""
     return float(timeout) if isinstance(timeout, (int, float)) else getattr(timeout, "total", None)
 
 

@@ -1,4 +1,4 @@
-"""The pytest plugin: fixtures that make exchanges for tests, and markers that have them replay or guarded."""
+"""The pytest plugin: fixtures that create exchanges, and markers that replay cassettes or guard tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-# Every pytest run of every user imports this file: what is heavy is imported where a fixture needs it.
+# Every pytest run of every user imports this file, so heavy imports are inside the fixtures that need them.
 if TYPE_CHECKING:
     from okx_rfq_plugin import AsyncRfqExchange, RetryPolicy, RfqExchange
     from okx_rfq_plugin.sandbox import Sandbox
@@ -26,7 +26,7 @@ _GUARD = "okx_rfq_guard"
 _RECORD = "--okx-rfq-record"
 _RECORD_MODE = "--okx-rfq-record-mode"
 _MAX_AGE = "okx_rfq_cassette_max_age"
-_OLD = "okx_rfq_old_cassette"  # properties of a report, which xdist carries from its workers
+_OLD = "okx_rfq_old_cassette"  # properties of a report, which xdist transfers from its workers
 _WRITTEN = "okx_rfq_written_cassette"
 _TRIAL: pytest.StashKey[Trial] = pytest.StashKey()
 _GUARDED: pytest.StashKey[Any] = pytest.StashKey()
@@ -34,11 +34,11 @@ _GUARDED: pytest.StashKey[Any] = pytest.StashKey()
 _numbers = itertools.count(1)
 
 
-# What pytest is told
+# Hooks
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options to record, and the ini values for the guard and for old cassettes."""
+    """Add the options for recording, and the ini values for the guard and for old cassettes."""
     group = parser.getgroup("okx-rfq")
     group.addoption(
         _RECORD,
@@ -61,7 +61,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers, and refuse what cannot be done before any test runs."""
+    """Register the markers, and reject invalid settings before any test runs."""
     config.addinivalue_line(
         "markers",
         f'{_MARKER}(name, match="body"): OKX\'s replies come from this cassette, a name or a path; without a name, of '
@@ -82,7 +82,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """With the ini value, let nothing out from the very beginning: at import and collection, too."""
+    """If the ini value is set, guard everything from the start, including import and collection."""
     if session.config.getini(_GUARD):
         from okx_rfq_plugin.testing import trial, wire
 
@@ -91,7 +91,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """End the guard of the session."""
+    """End the session's guard."""
     stage = config.stash.get(_GUARDED, None)
     if stage is not None:
         from okx_rfq_plugin.testing import wire
@@ -101,11 +101,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Guard a test before its own fixtures, and open a marked one's cassette where it asks for none of ours, too."""
+    """Guard a test before its own fixtures, and open a marked test's cassette even if it uses none of our fixtures."""
     names = getattr(item, "fixturenames", None)
     marked = item.get_closest_marker(_MARKER) is not None
     if names is not None and marked:
-        item.fixturenames = ["_okx_rfq_tape", *names]  # type: ignore[attr-defined]  # of functions, if not of all items
+        item.fixturenames = ["_okx_rfq_tape", *names]  # type: ignore[attr-defined]  # not on every item
     guard = item.get_closest_marker(_GUARD)
     wanted = bool(item.config.getini(_GUARD)) if guard is None else bool((*guard.args, *guard.kwargs.values(), True)[0])
     if wanted or marked or any(name.startswith("okx_rfq_") for name in names or ()):
@@ -115,7 +115,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def _let_out(item: pytest.Item, out: bool) -> None:
-    """Except a test from the guard of its suite, or end that."""
+    """Exempt a test from the guard of its suite, or end the exemption."""
     stage = item.config.stash.get(_GUARDED, None)
     if stage is not None:
         from okx_rfq_plugin.testing import wire
@@ -134,7 +134,7 @@ def _trial_of(item: pytest.Item) -> Trial:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Keep how the test ended, for the final checks of its guard and cassette."""
+    """Record how the test ended, for the final checks of its guard and cassette."""
     report = yield
     trial = item.stash.get(_TRIAL, None)
     if trial is not None:
@@ -159,7 +159,7 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Name the cassettes that were written, and those that are older than the ini value allows."""
+    """List the cassettes that were written, and those older than the ini value allows."""
     for title, property_name in (
         ("cassettes written", _WRITTEN),
         (f"cassettes older than {_MAX_AGE}", _OLD),
@@ -177,12 +177,12 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
                 terminalreporter.line(words)
 
 
-# To be overridden
+# Fixtures to override
 
 
 @pytest.fixture
 def okx_rfq_policy() -> RetryPolicy:
-    """How long a cancel goes on: the default, but without jitter, so that waits can be compared."""
+    """How long a cancel may take: the default policy without jitter, so that waits can be compared."""
     from okx_rfq_plugin import RetryPolicy
 
     return RetryPolicy(jitter=0.0)
@@ -190,24 +190,24 @@ def okx_rfq_policy() -> RetryPolicy:
 
 @pytest.fixture
 def okx_rfq_credentials() -> dict[str, str]:
-    """Key, secret and passphrase: dummy values, new in each test, since OKX's limits are kept per key."""
+    """Key, secret and passphrase: dummy values, new in each test because OKX's limits are counted per key."""
     number = next(_numbers)
     return {"apiKey": f"dummy-key-{number}", "secret": f"dummy-secret-{number}", "password": f"dummy-pass-{number}"}
 
 
 @pytest.fixture
 def okx_rfq_cassette_dir(request: pytest.FixtureRequest) -> Path:
-    """The folder of your own cassettes: `cassettes`, beside the test's file."""
+    """The folder of your own cassettes: `cassettes`, next to the test file."""
     return request.path.parent / "cassettes"
 
 
 @pytest.fixture
 def okx_rfq_scrubbed_names() -> tuple[str, ...]:
-    """Further fields to scrub from a recording, besides the rule."""
+    """Additional fields to scrub from a recording, besides those covered by the rule."""
     return ()
 
 
-# To be used
+# Fixtures to use
 
 
 @pytest.fixture
@@ -232,7 +232,7 @@ def okx_rfq_make_exchange(
 
 @pytest.fixture
 def okx_rfq_exchange(okx_rfq_make_exchange: ExchangeMaker) -> RfqExchange:
-    """A ccxt.okx object in demo mode with the plugin on it; it replays the marker's cassette, or is on the sandbox."""
+    """A ccxt.okx object in demo mode with the plugin installed, replaying the marker's cassette or on the sandbox."""
     import ccxt
 
     exchange: RfqExchange = okx_rfq_make_exchange(ccxt.okx)
@@ -241,7 +241,7 @@ def okx_rfq_exchange(okx_rfq_make_exchange: ExchangeMaker) -> RfqExchange:
 
 @pytest.fixture
 def okx_rfq_async_exchange(okx_rfq_make_exchange: ExchangeMaker) -> AsyncRfqExchange:
-    """Async version of `okx_rfq_exchange`, of ccxt.async_support; it belongs to the loop that first uses it."""
+    """Async version of `okx_rfq_exchange`, from ccxt.async_support. It belongs to the loop that first uses it."""
     import ccxt.async_support
 
     exchange: AsyncRfqExchange = okx_rfq_make_exchange(ccxt.async_support.okx)
@@ -256,7 +256,7 @@ def okx_rfq_sandbox(
     _okx_rfq_time: VirtualClock | NotedClock,
     request: pytest.FixtureRequest,
 ) -> Sandbox:
-    """The local OKX block-trading server: one for the session, empty for each test, with a user of the test's own."""
+    """The local OKX block-trading server: one per session, emptied for each test, with a new user per test."""
     _okx_rfq_trial.keys(_okx_rfq_source, okx_rfq_credentials, None)
     _okx_rfq_trial.check_sandbox(_okx_rfq_source)
     return _okx_rfq_trial.use(request.getfixturevalue("_okx_rfq_server"), _okx_rfq_source, okx_rfq_credentials)
@@ -264,7 +264,7 @@ def okx_rfq_sandbox(
 
 @pytest.fixture
 def okx_rfq_clock(_okx_rfq_time: VirtualClock | NotedClock) -> Iterator[FixtureClock]:
-    """The time of the fixtures' exchanges and sandbox: `advance(seconds)`, `now`, `waits`, `patch_sleep()`."""
+    """The clock of the fixtures' exchanges and sandbox: `advance(seconds)`, `now`, `waits`, `patch_sleep()`."""
     from okx_rfq_plugin.testing.handles import FixtureClock
 
     clock = FixtureClock(_okx_rfq_time)
@@ -274,13 +274,13 @@ def okx_rfq_clock(_okx_rfq_time: VirtualClock | NotedClock) -> Iterator[FixtureC
 
 @pytest.fixture
 def okx_rfq_waits(_okx_rfq_time: VirtualClock | NotedClock) -> list[float]:
-    """The seconds that cancels would have waited, in order; nothing waits for real, but for OKX while recording."""
+    """The seconds that cancels would have waited, in order. Only recording from OKX waits in real time."""
     return _okx_rfq_time.waits
 
 
 @pytest.fixture
 def okx_rfq_observers(_okx_rfq_trial: Trial) -> Iterator[Observers]:
-    """The observers of cancels: `register(plugin)` for this test, `wait()` until all of them were called."""
+    """The observers of cancels: `register(plugin)` for this test, `wait()` until all of them were notified."""
     from okx_rfq_plugin.testing.handles import Observers
 
     observers = Observers()
@@ -290,11 +290,11 @@ def okx_rfq_observers(_okx_rfq_trial: Trial) -> Iterator[Observers]:
 
 @pytest.fixture
 def okx_rfq_cassette_requests(_okx_rfq_trial: Trial, _okx_rfq_tape: None) -> list[CassetteRequest]:
-    """The requests that were replayed, or recorded, so far: `method`, `path`, `query`, `params`, `body`, `json`."""
+    """The requests replayed or recorded so far: `method`, `path`, `query`, `params`, `body`, `json`."""
     return _okx_rfq_trial.requests()
 
 
-# Behind them
+# Internal fixtures
 
 
 @pytest.fixture(scope="session")

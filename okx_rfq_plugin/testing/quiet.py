@@ -1,4 +1,4 @@
-"""Finds out whether any thread of the process can go on, or virtual time may move."""
+"""Detects whether any thread of the process can still run, or virtual time may move."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 _TASKS = Path("/proc/self/task")
 _ROUND = 0.001  # seconds of real time
-_ROUNDS = 5  # quiet ones in a row before all threads count as waiting
-_MOST = 1.0  # seconds of real time without a sign of life on the clock: then time moves, whatever is running
+_ROUNDS = 5  # quiet rounds in a row before all threads count as waiting
+_MOST = 1.0  # seconds of real time without activity on the clock; then time moves, whatever is running
 OWN_THREADS = "okx-rfq"  # threads of the sandbox, the clock, and the observers
 
 
 class _Real:
-    """The machine's functions, kept where freezegun and other patches do not replace them."""
+    """The original functions, which freezegun and other patches do not replace here."""
 
     monotonic = staticmethod(time.monotonic)
     sleep = staticmethod(time.sleep)
@@ -24,7 +24,7 @@ class _Real:
 
 
 def real_monotonic() -> float:
-    """Return the real `time.monotonic()`, also where it has been patched."""
+    """Return the real `time.monotonic()`, even if it has been patched."""
     return _Real.monotonic()
 
 
@@ -39,16 +39,16 @@ class Quiet:
         self.restart()
 
     def begin(self) -> None:
-        """Take the threads that exist now for the test runner's."""
+        """Treat the existing threads as the test runner's."""
         self._known = {thread.ident for thread in threading.enumerate()}
         self._met = set()
 
     def met(self) -> None:
-        """Note that the current thread uses the clock, also if the test did not start it."""
+        """Record that the current thread uses the clock, even if the test did not start it."""
         self._met.add(threading.get_ident())
 
     def others(self) -> bool:
-        """Return whether another thread may have something to do: where a test has started threads, or is in one."""
+        """Return whether other threads may have work: those that a test has started, or if this is one."""
         here = threading.get_ident()
         return any(
             (thread.ident not in self._known or (thread.ident in self._met and thread.ident != here))
@@ -57,18 +57,18 @@ class Quiet:
         )
 
     def restart(self) -> None:
-        """Begin to watch."""
+        """Start watching."""
         self._events = -1
         self._rounds = 0
         self._since = real_monotonic()
         self._cpu = _others_cpu()
 
     def wait(self, events: int, *, busy: bool) -> bool:
-        """Wait for a round, and return whether enough of them were quiet.
+        """Wait for one round, and return whether enough rounds were quiet.
 
         Args:
-            events: how much has happened on the clock so far.
-            busy: whether a request is on the wire, so that nothing is to be watched.
+            events: how many events the clock has counted so far.
+            busy: whether a request is on the wire, in which case nothing counts as quiet.
         """
         _Real.sleep(_ROUND)
         cpu = _others_cpu()
@@ -78,7 +78,7 @@ class Quiet:
             self.stuck = False
             return False
         self.stuck = real_monotonic() - self._since > _MOST
-        if spent > _ROUND / 5 or _somebody_runs():
+        if spent > _ROUND / 5 or _other_thread_runs():
             self._rounds = 0
         else:
             self._rounds += 1
@@ -86,12 +86,12 @@ class Quiet:
 
 
 def _others_cpu() -> float:
-    # The seconds of CPU that the process has spent, but for this thread.
+    # The CPU seconds that the process has used, except for this thread's.
     return _Real.process_time() - _Real.thread_time()
 
 
-def _somebody_runs() -> bool:
-    """Return whether the system has another thread of this process running, or waiting for a CPU; Linux only."""
+def _other_thread_runs() -> bool:
+    """Return whether another thread of this process is running or waiting for a CPU. Linux only."""
     own = str(threading.get_native_id())
     try:
         tasks = os.listdir(_TASKS)
@@ -101,7 +101,7 @@ def _somebody_runs() -> bool:
         if task != own:
             try:
                 state = (_TASKS / task / "stat").read_bytes().rpartition(b")")[2].split(None, 1)[0]
-            except (OSError, IndexError):  # it has just ended
+            except (OSError, IndexError):  # the thread has just ended
                 return True
             if state in (b"R", b"D"):
                 return True

@@ -1,4 +1,4 @@
-"""Reads a cassette, and says in which line what is wrong."""
+"""Reading cassettes, with errors that name the line."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ import yaml
 
 from okx_rfq_plugin.testing.interactions import CassetteRequest, Failure, Interaction, Reply
 
-HOST = "http://sandbox.invalid"  # whichever host it was: a replay looks at the path alone
+HOST = "http://sandbox.invalid"  # any host; a replay compares only the path
 VERSION = 1  # of vcrpy's format
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _FAILURES = {failure.value: failure for failure in Failure}
 
 
 class CassetteError(ValueError):
-    """A file is no cassette; the message names the file, the line, and what is wrong with it."""
+    """A file is not a valid cassette. The message names the file, the line, and the error."""
 
 
 @dataclass(frozen=True)
 class Cassette:
-    """What a file holds; `head` is empty where another tool has made it."""
+    """The content of a cassette file. `head` is empty if another tool wrote it."""
 
     path: Path
     head: Mapping[str, Any]
@@ -33,13 +33,13 @@ class Cassette:
 
     @property
     def age(self) -> int | None:
-        """Days since it was recorded; None where the head does not say."""
+        """Days since it was recorded, or None if the head does not say."""
         recorded = self.head.get("recorded")
         return None if recorded is None else (datetime.now(timezone.utc).date() - _day(recorded)).days
 
     @property
     def described(self) -> str:
-        """When it was recorded, and who answered."""
+        """When it was recorded, and what answered."""
         return (
             f"recorded {self.head.get('recorded', 'on a day unknown')} from {self.head.get('answered_by', 'unknown')}"
         )
@@ -49,18 +49,18 @@ def read(path: Path) -> Cassette:
     """Read a cassette.
 
     Raises:
-        CassetteError: the file cannot be read, or is no cassette.
+        CassetteError: if the file cannot be read or is not a cassette.
     """
     return _Reader(path).read()
 
 
 class _Reader:
-    """Reads one file, and knows the line of everything in it."""
+    """Reads one file, and keeps the line of each value."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lines: dict[int, int] = {}  # by id of what was built
-        self._kept: list[Any] = []  # so that no id is used twice
+        self._lines: dict[int, int] = {}  # by id of the parsed object
+        self._kept: list[Any] = []  # keeps parsed objects alive, so that no id is reused
 
     def read(self) -> Cassette:
         try:
@@ -109,7 +109,7 @@ class _Reader:
         except yaml.YAMLError as error:
             mark, position = getattr(error, "problem_mark", None), getattr(error, "position", None)
             words = getattr(error, "problem", None) or str(error).partition("\n")[0]
-            # A position alone is that of a character that YAML does not allow.
+            # An error with only a position is about a character that YAML does not allow.
             line = mark.line if mark else text.count("\n", 0, position or 0)
             self._fail(line + 1, f"it is no YAML: {words}")
         if node is None:
@@ -123,7 +123,13 @@ class _Reader:
         if isinstance(node, yaml.ScalarNode):
             try:
                 return yaml.SafeLoader("").construct_object(node)
-            except (yaml.YAMLError, ValueError, TypeError, AttributeError, OverflowError) as error:  # all are PyYAML's
+            except (
+                yaml.YAMLError,
+                ValueError,
+                TypeError,
+                AttributeError,
+                OverflowError,
+            ) as error:  # from PyYAML
                 self._fail(line, f"{node.value[:40]!r} cannot be read: {getattr(error, 'problem', None) or error}")
         built: Any
         if isinstance(node, yaml.SequenceNode):
@@ -218,7 +224,7 @@ class _Reader:
             values = value if isinstance(value, list) else [value]
             if not values or not all(isinstance(each, str) for each in values):
                 self._fail(self._line(headers, name), f"the header {name} is a text or a list of texts")
-            # The body is stored as it is read, whole and unpacked.
+            # The body is stored as read: complete and unpacked.
             if name.lower() not in ("content-encoding", "content-length", "transfer-encoding"):
                 kept[name] = ", ".join(values)
         return kept

@@ -23,15 +23,15 @@ _NOTES = {
     "sandbox": "The sandbox of this package has answered on the loopback interface, not OKX.",
     "okx-demo": "OKX demo trading has answered.",
 }
-_OTHER_SECRETS = ("uid", "login", "token", "privateKey", "walletAddress", "twofa")  # that ccxt knows
+_OTHER_SECRETS = ("uid", "login", "token", "privateKey", "walletAddress", "twofa")  # further credentials known to ccxt
 
 
 class Recorder:
-    """Notes each request of an okx object in the order in which they are made.
+    """Records each request of an okx object, in order.
 
     Args:
         answered_by: "sandbox" or "okx-demo", for the head.
-        names: further names of what is to be scrubbed.
+        names: additional names of fields to scrub.
     """
 
     def __init__(self, answered_by: str, names: Iterable[str] = ()) -> None:
@@ -43,13 +43,13 @@ class Recorder:
         self._lock = threading.RLock()
 
     def plan(self, stage: Stage, asked: Asking, sent: Sent, *, local: bool) -> Plan:
-        """Have the request of an okx object answered for real, and note it."""
+        """Have the request of an okx object answered for real, and record it."""
         __tracebackhide__ = True
         self.keep_out(asked.exchange)
         if self._answered_by == "okx-demo":
             return self._to_demo(stage, asked, sent, local=local)
         sandbox = stage.sandbox
-        assert sandbox is not None  # noqa: S101 - for the type checker: it is what answers
+        assert sandbox is not None  # noqa: S101 - for the type checker: the sandbox answers
         if local and not is_served(asked.exchange) and not sent.url.startswith(f"{sandbox.url}/"):
             return Plan()  # the strategy's own server
         if asked.exchange is not None and not is_served(asked.exchange):
@@ -57,26 +57,26 @@ class Recorder:
             if all(keys.values()):
                 admit(sandbox, keys, demo=_is_demo(sent))
         if stage.clock is not None and getattr(asked.exchange, CLOCK, None) is None:
-            stage.clock.catch_up()  # it waits on the machine's clock, which the sandbox's is not to lag behind
+            stage.clock.catch_up()  # the object waits on the machine's clock, which the sandbox's must not lag behind
         return stage.to_sandbox(asked, sent, self._note(asked, sent))
 
     def keep_out(self, exchange: Any) -> None:
-        """Search the file for the secrets of this exchange, too."""
+        """Also search the file for the secrets of this exchange."""
         for name in (*KEYS, *_OTHER_SECRETS):
             value = getattr(exchange, name, None)
             if isinstance(value, str) and len(value) >= 4:
                 self._secrets.add(value)
 
     def write(self, path: Path) -> None:
-        """Write the cassette; one that was there is replaced.
+        """Write the cassette, replacing an existing one.
 
         Raises:
-            ValueError: a secret would have stood in the file; nothing is written.
+            ValueError: if a secret would be in the file; nothing is written.
         """
         import ccxt
 
         scrubber = Scrubber(self._names)
-        for _ in range(2):  # what is met late is taken out of what came before it, too
+        for _ in range(2):  # a value first seen late must also be scrubbed from earlier entries
             rows = [
                 Interaction(request=scrubber.request(request), answer=scrubber.answer(self._answers[number]))
                 for number, request in enumerate(self.requests)
@@ -114,7 +114,7 @@ class Recorder:
         with self._lock:
             number = len(self.requests)
             self.requests.append(request_of(asked, sent))
-            self._answers[number] = Failure.DROPPED  # until it is known
+            self._answers[number] = Failure.DROPPED  # until the outcome is known
 
         def heard(answer: Reply | Failure) -> None:
             self._answers[number] = answer

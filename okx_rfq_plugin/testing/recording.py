@@ -1,4 +1,4 @@
-"""Records this package's cassettes: brings about each situation and drives the plugin through it over real HTTP."""
+"""Records this package's cassettes: sets up each situation and runs the plugin through it over real HTTP."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def _cancel(exchange: Any) -> Any:
 
 @dataclass(frozen=True)
 class Situation:
-    """One cassette: what is done before, what the sandbox is told to do, and what is recorded.
+    """One cassette: how to prepare, what the sandbox must do, and what to record.
 
-    Without `prepare`, `faults` and `readonly` it can be brought about on OKX demo trading, too.
+    Without `prepare`, `faults` and `readonly` it can also be recorded from OKX demo trading.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Situation:
 
     @property
     def sandbox_only(self) -> bool:
-        """Whether only the sandbox can be brought to answer so."""
+        """Whether only the sandbox can be made to answer this way."""
         return bool(self.faults) or self.readonly or self.prepare is not None
 
 
@@ -62,7 +62,7 @@ def _open_two(exchange: Any) -> None:
 
 def _use_up_limit(exchange: Any) -> None:
     for _ in range(2):
-        with suppress(ccxt.BaseError):  # nothing is active, which counts against the limit all the same
+        with suppress(ccxt.BaseError):  # fails with nothing active, but still counts against the limit
             exchange.private_post_rfq_cancel_all_rfqs()
     _open_rfq(exchange)
 
@@ -100,27 +100,27 @@ SITUATIONS = (
 
 
 def record(situation: Situation, exchange: Any, path: Path, stage: Stage, answered_by: str) -> None:
-    """Drive one situation and write its cassette.
+    """Run one situation and write its cassette.
 
     Args:
-        situation: which.
-        exchange: a ccxt.okx object; it gets the plugin, and is used up.
+        situation: the situation to record.
+        exchange: a ccxt.okx object. The plugin is installed on it; do not use it afterwards.
         path: the file to write.
-        stage: the stage that is open, on the sandbox or free of it.
+        stage: the open stage, with or without a sandbox.
         answered_by: "sandbox" or "okx-demo", for the head.
 
     Raises:
-        ValueError: a secret of the exchange would have stood in the file; it is not written.
+        ValueError: if a secret of the exchange would be in the file; it is not written.
     """
     exchange.enableRateLimit = False
     install(exchange, policy=RetryPolicy(jitter=0.0))
     recorder = Recorder(answered_by)
     recorder.keep_out(exchange)
-    tape, stage.tape = stage.tape, Recorder(answered_by)  # what comes before is let through, and forgotten
+    tape, stage.tape = stage.tape, Recorder(answered_by)  # earlier requests are sent, and discarded
     try:
         situation.before(exchange)
         stage.tape = recorder
-        with suppress(ccxt.AuthenticationError):  # a rejection is what some situations are about
+        with suppress(ccxt.AuthenticationError):  # some situations are about a rejection
             situation.act(exchange)
     finally:
         stage.tape = tape
@@ -128,12 +128,12 @@ def record(situation: Situation, exchange: Any, path: Path, stage: Stage, answer
 
 
 def missing_keys() -> list[str]:
-    """Return the environment variables of the demo key that are not set, nor a file for them."""
+    """Return the environment variables of the demo key that are not set, directly or as a file."""
     return [variable for variable, value in _found().items() if not value]
 
 
 def demo_credentials() -> dict[str, str]:
-    """Return the demo key, in ccxt's terms, from where the command `okx-rfq` has it."""
+    """Return the demo key under ccxt's names, read from the same places as the command `okx-rfq` reads it."""
     return {name: _found()[variable] or "" for name, variable in KEYS.items()}
 
 
@@ -162,13 +162,13 @@ def _sandbox_exchange(situation: Situation) -> Iterator[tuple[Any, Stage]]:
 
 @contextmanager
 def _demo_exchange(situation: Situation) -> Iterator[tuple[Any, Stage]]:
-    # Proxies and CA bundles of the environment, as for the command; ccxt leaves them alone by itself.
+    # Proxies and CA bundles from the environment, as for the command. ccxt ignores them by default.
     config = {**demo_credentials(), "requests_trust_env": True}
     exchange = getattr(ccxt, os.environ.get("OKX_EXCHANGE") or "okx")(config)
     exchange.set_sandbox_mode(True)
     if host := os.environ.get("OKX_HOST"):
         exchange.hostname = host
-    SYSTEM.sleep(2.5, Waker())  # one User ID for all situations: none starts inside the window of the one before
+    SYSTEM.sleep(2.5, Waker())  # one User ID for all situations: none may start within the window of the previous one
     with opened(Stage()) as stage:
         try:
             yield exchange, stage

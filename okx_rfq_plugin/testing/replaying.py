@@ -1,4 +1,4 @@
-"""Replays a cassette outside of pytest."""
+"""Replaying a cassette without pytest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from okx_rfq_plugin.testing.stage import Refused, Stage, opened
 
 
 class Replayed:
-    """A replay outside of pytest: its requests so far, and exchanges that live in virtual time."""
+    """A replay without pytest: its requests so far, and a factory for exchanges in virtual time."""
 
     def __init__(self, player: Player, maker: ExchangeMaker, clock: VirtualClock) -> None:
         self._player = player
@@ -25,7 +25,7 @@ class Replayed:
 
     @property
     def requests(self) -> list[CassetteRequest]:
-        """The requests that were replayed so far."""
+        """The requests replayed so far."""
         return self._player.requests
 
     @property
@@ -36,20 +36,20 @@ class Replayed:
 
 @contextmanager
 def replay(name: str | Path, *, match: Match = "body") -> Iterator[Replayed]:
-    """Context manager that replays a cassette, without pytest: for notebooks, hypothesis, and other test runners.
+    """Context manager that replays a cassette without pytest, for notebooks, hypothesis, and other test runners.
 
-    No request of an okx object leaves the machine meanwhile. Exchanges that are made by `make_exchange` of what this
-    gives live in virtual time; all others keep the machine's clock.
+    Meanwhile, no request of an okx object leaves the machine. Exchanges created by the yielded object's `make_exchange`
+    use virtual time; all others keep the machine's clock.
 
     Args:
-        name: of a cassette that comes with this package, or the path of a file.
-        match: "body" compares the bodies and queries of what creates or cancels something; "path" compares none.
+        name: the name of a cassette that comes with this package, or the path of a file.
+        match: "body" compares the bodies and queries of requests that create or cancel something; "path" compares none.
 
     Raises:
-        Refused: a BaseException, for a request that the cassette does not hold: where it was made, and again at the end
-            where that was swallowed; and at the end for what was never asked for.
-        CassetteError: the file is no cassette.
-        LookupError: there is no such cassette.
+        Refused: a BaseException, for a request missing from the cassette: at the request, and again at the end if the
+            strategy swallowed it. Also at the end, for interactions that were never requested.
+        CassetteError: if the file is not a cassette.
+        LookupError: if there is no such cassette.
     """
     if match not in MATCHES:
         raise ValueError(f"match is one of {', '.join(map(repr, MATCHES))}, not {match!r}")

@@ -1,4 +1,4 @@
-"""Scrubs identifying values from requests and replies: by rule, with one placeholder for each value."""
+"""Scrubs identifying values from requests and replies by rule, with one placeholder for each value."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, quote
 from okx_rfq_plugin.testing.interactions import CassetteRequest, Failure, Reply
 
 _KEPT_HEADERS = ("content-type",)
-# Public names, although they end like the name of an id.
+# Public values, although the names end like those of ids.
 _PUBLIC = {"instid", "instfamilyid", "ccyid", "seqid", "prevseqid", "ruleid"}
 _WORDS = frozenset(
     re.findall(
@@ -31,15 +31,15 @@ _TEXTS = (
     ("email", re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+\w")),
     ("address", re.compile(r"\b0x[0-9a-fA-F]{40,64}\b")),
 )
-_SHORTEST = 4  # characters of a value that is looked for in other texts too
-_DIGITS = 1_000_000_000  # placeholders of ids that are numbers begin above
+_SHORTEST = 4  # characters; shorter values are not searched for in other texts
+_DIGITS = 1_000_000_000  # placeholders for numeric ids begin above this
 
 
 class Scrubber:
-    """Keeps one placeholder for each distinct value, for one cassette.
+    """Assigns one placeholder to each distinct value, for one cassette.
 
     Args:
-        names: further fields to scrub, besides the rule.
+        names: additional fields to scrub, besides those covered by the rule.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
@@ -64,7 +64,7 @@ class Scrubber:
         return Reply(answer.status, answer.reason, headers, self._body(answer.body))
 
     def again(self, text: str) -> str:
-        """Replace the values that were met so far inside a text."""
+        """Return the text with all values seen so far replaced."""
         for value in sorted(self._placeholders, key=len, reverse=True):
             if len(value) >= _SHORTEST and value in text:
                 text = re.sub(rf"(?<![\w-]){re.escape(value)}(?![\w-])", self._placeholders[value], text)
@@ -131,7 +131,7 @@ class Scrubber:
 
 
 def is_placeholder(value: object) -> bool:
-    """Return whether a text looks like what a scrubber puts in the place of a value."""
+    """Return whether a text looks like a scrubber's placeholder."""
     return isinstance(value, str) and bool(re.fullmatch(r"1000\d{6}|[A-Za-z_]+-\d+", value))
 
 
@@ -140,6 +140,6 @@ def _normal(name: str) -> str:
 
 
 def _last_word(name: str) -> str:
-    # Of several: `clOrdId` and `sub_account_id`, not `bid`, `paid` or `zip`.
+    # The name must have several words: `clOrdId` and `sub_account_id`, but not `bid`, `paid` or `zip`.
     words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)
     return words[-1].lower() if len(words) > 1 else ""

@@ -1,4 +1,4 @@
-"""A request as it is sent, and whether it was allowed."""
+"""A request as sent, and whether it was allowed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-WIRE = "X-Okx-Rfq-Wire"  # a header that names a request to the fixtures' sandbox, which takes it off again
+WIRE = "X-Okx-Rfq-Wire"  # a header that identifies a request to the fixtures' sandbox, which removes it
 _let_through: ContextVar[bool] = ContextVar("okx_rfq_let_through", default=False)
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A request as an HTTP library was given it."""
+    """A request as passed to an HTTP library."""
 
     method: str
     url: str
@@ -26,7 +26,7 @@ class Sent:
 
 @contextmanager
 def let_through() -> Iterator[None]:
-    """Inside of this a request was allowed, wherever it goes."""
+    """Context manager that allows requests to any address."""
     token = _let_through.set(True)
     try:
         yield
@@ -35,5 +35,5 @@ def let_through() -> Iterator[None]:
 
 
 def is_let_through() -> bool:
-    """Return whether what is sent here was allowed."""
+    """Return whether requests sent here are allowed."""
     return _let_through.get()

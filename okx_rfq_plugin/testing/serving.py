@@ -1,4 +1,4 @@
-"""Makes exchange objects for tests: on the sandbox or on a cassette, in virtual time."""
+"""Puts exchange objects on the virtual clock, and releases them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from okx_rfq_plugin.testing.stage import SERVED
 
 
 def serve(exchange: Any, clock: VirtualClock) -> Any:
-    """Mark an exchange as a fixture's, and put it on the virtual clock."""
+    """Mark an exchange as created by a fixture, and put it on the virtual clock."""
     setattr(exchange, SERVED, True)
     adopt(exchange, clock)
-    exchange.enableRateLimit = False  # ccxt's own queue waits for real
+    exchange.enableRateLimit = False  # ccxt's own throttle waits in real time
     if not exchange.synchronous:
-        exchange.timeout_on_exit = 0  # ccxt's close() waits for connections to end; none is kept here
+        exchange.timeout_on_exit = 0  # ccxt's close() waits for connections to end; none are kept here
         exchange.headers = {**(exchange.headers or {}), "Connection": "close"}
     return exchange
 
@@ -34,20 +34,20 @@ def adopt(exchange: Any, clock: VirtualClock) -> None:
 
 
 def give_back(exchange: Any) -> None:
-    """Give an exchange the machine's clock back."""
+    """Put an exchange back on the machine's clock."""
     for name in (CLOCK, "milliseconds", "microseconds", "seconds", "sleep"):
         exchange.__dict__.pop(name, None)
 
 
 def release(exchange: Any) -> None:
-    """Give an exchange the machine's clock back, let go of its connections, and have it send nothing any more."""
+    """Put an exchange back on the machine's clock, close its connections, and prevent it from sending anything."""
     give_back(exchange)
     exchange.fetch = _refuse if exchange.synchronous else _refuse_async
     if exchange.synchronous:
         if getattr(exchange, "session", None) is not None:
             exchange.session.close()
         return
-    # Its loop may be closed by now, and no connection outlives its request: nothing is left to wait for.
+    # The loop may be closed by now, and no connection outlives its request, so there is nothing to wait for.
     if exchange.session is not None and exchange.own_session:
         exchange.session.detach()
         exchange.session = exchange.tcp_connector = None
@@ -62,10 +62,10 @@ async def _refuse_async(*args: object, **kwargs: object) -> NoReturn:
 
 
 def check_class(cls: Any) -> None:
-    """Refuse what is no okx class.
+    """Check that this is an okx class.
 
     Raises:
-        TypeError: with the classes that are meant.
+        TypeError: naming the supported classes.
     """
     if not isinstance(cls, type) or not is_okx(cls):
         raise TypeError(
@@ -75,10 +75,10 @@ def check_class(cls: Any) -> None:
 
 
 def check_credentials(credentials: Any) -> dict[str, str]:
-    """Return credentials as they are, if they are whole.
+    """Return the credentials unchanged if they are complete.
 
     Raises:
-        ValueError: with what is missing or wrong; never with a value.
+        ValueError: naming what is missing or wrong, never a value.
     """
     if not isinstance(credentials, Mapping):
         raise ValueError(f"credentials are a dict with {', '.join(KEYS)}, not {type(credentials).__name__}")

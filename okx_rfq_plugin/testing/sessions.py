@@ -1,4 +1,4 @@
-"""Whose a session is: what a strategy sends through `exchange.session` is that exchange's request, too."""
+"""Owners of HTTP sessions: a request that a strategy sends through `exchange.session` counts as the exchange's."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import requests.api
 
 from okx_rfq_plugin.testing.family import is_okx
 
-_known: dict[int, tuple[weakref.ref[Any], weakref.ref[Any] | None]] = {}  # by the session's id: it, and its owner
+_known: dict[int, tuple[weakref.ref[Any], weakref.ref[Any] | None]] = {}  # by the session's id: session and owner
 
 
 def owner_of(session: Any) -> Any:
-    """Return the okx object whose session this is; None where it is no okx object's.
+    """Return the okx object that owns this session, or None.
 
-    No exchange tells its session, which may also be put on it at any time: it is looked for among all objects, which
-    takes some tenths of a second, once a session.
+    An exchange does not announce its session, which may also be assigned at any time. So the owner is searched for
+    among all objects, which takes some tenths of a second, once per session.
     """
     known = _known.get(id(session))
     if known is None or known[0]() is not session:
@@ -29,7 +29,7 @@ def owner_of(session: Any) -> Any:
 
 
 def forget() -> None:
-    """Look again from now on: an exchange may have been given a session since."""
+    """Repeat the search from now on: an exchange may have been given a session since."""
     _known.clear()
 
 
@@ -42,7 +42,7 @@ def _look_for_owner(session: Any) -> Any:
 
 
 def _is_short_lived() -> bool:
-    # `requests.get` makes a session for itself.
+    # `requests.get` creates its own session.
     frame: FrameType | None = sys._getframe(2)
     while frame is not None:
         if frame.f_code is requests.api.request.__code__:

@@ -1,4 +1,4 @@
-"""Lets a strategy's own `time.sleep` and `asyncio.sleep` wait in virtual time."""
+"""Patches that make `time.sleep` and `asyncio.sleep` wait in virtual time."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from okx_rfq_plugin.testing.clocks import VirtualClock
 from okx_rfq_plugin.testing.patches import Patches
 from okx_rfq_plugin.testing.quiet import OWN_THREADS
 
-# Whose modules may have the function by a name of their own, and are to keep the real one.
+# Packages whose modules may import the function by name, and must keep the real one.
 _OTHERS = ("okx_rfq_plugin", "_pytest", "pytest", "aiohttp", "urllib3", "requests", "anyio", "xdist", "execnet", "vcr")
 
 
 def patch_sleep(clock: VirtualClock) -> Patches:
-    """Put both functions on the clock, for every module but those of the machinery; return what takes them back."""
+    """Patch both functions in every module except the packages above, and return the patches for undoing it."""
     real, real_async = time.sleep, asyncio.sleep
 
     def sleep(seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""The sockets, below every library: what looks hosts up, and what connects."""
+"""Hooks into sockets, below every library: host lookups and connections."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def watch_sockets(patches: Patches) -> None:
 
     @functools.wraps(lookup)
     async def watched(self: Any, host: Any, *args: Any, **kwargs: Any) -> Any:
-        check_host(host)  # here: the thread that looks it up does not know for whom
+        check_host(host)  # here, because the thread that looks it up does not know who asked
         return await lookup(self, host, *args, **kwargs)
 
     patches.replace(loop, "getaddrinfo", watched)

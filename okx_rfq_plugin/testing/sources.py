@@ -1,4 +1,4 @@
-"""Finds out who answers in a test: the sandbox, a cassette, or OKX demo trading, which is being recorded."""
+"""Determines what answers in a test: the sandbox, a cassette, or OKX demo trading while recording."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MARKER = "okx_rfq_cassette"
 
 @dataclass(frozen=True)
 class Source:
-    """Who answers ("cassette", "sandbox" or "demo"), and the cassette to read or to write, where there is one."""
+    """What answers ("cassette", "sandbox" or "demo"), and the cassette to read or to write, if any."""
 
     environment: str
     path: Path | None = None
@@ -34,7 +34,7 @@ class Source:
         return self.path is not None and self.cassette is None
 
     def too_old(self, most: int) -> str | None:
-        """Return words about a cassette of more than `most` days; none about those that come with this package."""
+        """Return a description if the cassette is over `most` days old, unless it comes with this package."""
         from okx_rfq_plugin.testing.cassettes import is_own
 
         assert self.cassette is not None  # noqa: S101 - for the type checker
@@ -47,7 +47,7 @@ class Source:
 def find_source(
     node: pytest.Item, marker: pytest.Mark | None, folder: Any, *, record: str | None, rewrite: bool
 ) -> Source:
-    """Return who answers; a marker that cannot be followed fails the test, with what to do."""
+    """Return what answers. A marker that cannot be followed fails the test, with a message that says what to do."""
     if marker is None:
         return Source("sandbox")
     name, match = _arguments(node, marker)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from okx_rfq_plugin.testing.clocks import VirtualClock
     from okx_rfq_plugin.testing.handles import FixtureSandbox
 
-SERVED = "_okx_rfq_served"  # of an exchange: a fixture has made it
+SERVED = "_okx_rfq_served"  # attribute of an exchange: a fixture created it
 
 _ADVICE = (
     "In a test with an okx_rfq fixture, marker or guard, okx objects reach only the sandbox, a cassette or the "
@@ -35,15 +35,15 @@ Heard = Callable[[Reply | Failure], None]
 
 
 class Refused(BaseException):
-    """A request was not sent. No Exception: a strategy's `except Exception` lets it through."""
+    """A request was not sent. Not an Exception, so that a strategy's `except Exception` does not catch it."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What becomes of a request.
+    """What to do with a request.
 
-    It is answered by `answer`, or sent to `url`, or sent as it is. A `free` one may leave the machine; one that is
-    `held_back` may be answered late in virtual time; `heard` is called with what came back.
+    It is answered with `answer`, or sent to `url`, or sent unchanged. If `free`, it may leave the machine. If
+    `held_back`, it may be answered late in virtual time. `heard` is called with the outcome.
     """
 
     answer: Reply | Failure | None = None
@@ -54,18 +54,18 @@ class Plan:
 
 
 class Tape(Protocol):
-    """A cassette that is replayed or recorded."""
+    """A cassette being replayed or recorded."""
 
     def plan(self, stage: Stage, asked: Asking, sent: Sent, *, local: bool) -> Plan:
-        """Decide about one request; `local` ones are meant for the loopback interface."""
+        """Decide about one request. If `local`, it is addressed to the loopback interface."""
 
 
 class Stage:
-    """The guard of one test; `violations` has what it refused, in words, also where the error was swallowed."""
+    """The guard of one test. `violations` describes what it refused, even if the error was swallowed."""
 
     def __init__(self, refuse: Callable[[str], NoReturn] | None = None) -> None:
         self.violations: list[str] = []
-        self.folder: str | None = None  # where the processes that a test has started write their violations
+        self.folder: str | None = None  # where processes started by the test write their violations
         self.guards_children = True
         self.tape: Tape | None = None
         self.sandbox: FixtureSandbox | None = None
@@ -74,7 +74,7 @@ class Stage:
         self._process = os.getpid()
 
     def hear_children(self) -> None:
-        """Take over what was refused in other processes of the test."""
+        """Add what was refused in other processes of the test."""
         if self.folder is None:
             return
         folder, self.folder = Path(self.folder), None
@@ -82,7 +82,7 @@ class Stage:
         shutil.rmtree(folder, ignore_errors=True)
 
     def refuse(self, words: str) -> NoReturn:
-        """Keep the words, and raise."""
+        """Record the violation, and raise."""
         __tracebackhide__ = True
         self.violations.append(words)
         if self.folder is not None and os.getpid() != self._process:
@@ -105,20 +105,20 @@ class Stage:
         self.refuse(f"{sent.method} {_shown(asked.url or sent.url)} was not sent by {_named(asked)}. {_ADVICE}")
 
     def to_sandbox(self, asked: Asking, sent: Sent, heard: Heard | None = None) -> Plan:
-        """Return the plan to send a request to the sandbox, wherever it was meant for."""
-        assert self.sandbox is not None  # noqa: S101 - for the type checker: asked for where there is one
+        """Return the plan to send a request to the sandbox, whatever its address."""
+        assert self.sandbox is not None  # noqa: S101 - for the type checker; called only if there is a sandbox
         parts = urlsplit(target(asked, sent))
         url = f"{self.sandbox.url}{parts.path}" + (f"?{parts.query}" if parts.query else "")
         return Plan(url=url, held_back=self.sandbox.may_hold_back, heard=heard)
 
     def refuse_host(self, asked: Asking, host: str) -> NoReturn:
-        """Refuse what was about to leave by another library, or after a redirect."""
+        """Refuse what another library, or a redirect, was about to send."""
         __tracebackhide__ = True
         asking = f" (asking {_shown(asked.url)})" if asked.url else ""
         self.refuse(f"{_named(asked)} was about to reach {host}{asking}, which was not let out. {_ADVICE}")
 
     def refuse_socket(self, exchange: Any, url: str) -> None:
-        """Refuse a WebSocket that leaves the machine; neither sandbox nor cassette has any."""
+        """Refuse a WebSocket that leaves the machine. Neither the sandbox nor a cassette has any."""
         __tracebackhide__ = True
         if is_served(exchange) or not is_loopback(urlsplit(url).hostname):
             self.refuse(
@@ -128,7 +128,7 @@ class Stage:
 
 
 def tell(folder: str, words: str) -> None:
-    """Write what was refused into the folder of a test in another process, if that still runs."""
+    """Write a violation to the folder of a test in another process, if that test is still running."""
     with suppress(OSError):
         file, _ = tempfile.mkstemp(dir=folder, suffix=".txt")
         with os.fdopen(file, "w", encoding="utf-8") as out:
@@ -136,19 +136,19 @@ def tell(folder: str, words: str) -> None:
 
 
 def is_served(exchange: Any) -> bool:
-    """Return whether a fixture, or the sandbox of one, has made an exchange."""
+    """Return whether an exchange was created by a fixture or by a fixture's sandbox."""
     return getattr(exchange, SERVED, False) is True
 
 
 def target(asked: Asking, sent: Sent) -> str:
-    """Return the address that was meant, which ccxt's `proxyUrl` wraps into another."""
+    """Return the intended address, without the `proxyUrl` that ccxt puts in front."""
     if asked.url and (asked.url in sent.url or quote(asked.url, safe="") in sent.url):
         return asked.url
     return sent.url
 
 
 def request_of(asked: Asking, sent: Sent) -> CassetteRequest:
-    """Return a request as a cassette holds it, before anything is scrubbed."""
+    """Return a request in a cassette's form, before scrubbing."""
     parts = urlsplit(target(asked, sent))
     return CassetteRequest(
         method=sent.method,
@@ -181,5 +181,5 @@ def _named(asked: Asking) -> str:
 
 
 def _shown(url: str) -> str:
-    # Without the query, which may hold ids.
+    # Without the query, which may contain ids.
     return url.partition("?")[0]

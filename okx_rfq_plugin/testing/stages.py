@@ -1,4 +1,4 @@
-"""The stages that are open, and the check of every host that is about to be reached while one is."""
+"""The open stages, and the check of every host before it is reached while one is open."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _STRANGER = Asking(None, None, "a client other than ccxt's okx")
 
 
 def current() -> Stage | None:
-    """Return the stage that is open, the innermost one."""
+    """Return the innermost open stage, or None."""
     return STAGES[-1] if STAGES else None
 
 
 def is_loopback(host: str | None) -> bool:
-    """Return whether a host is this machine, by its name alone: nothing is looked up."""
+    """Return whether a host is this machine, judged by its name alone, without a lookup."""
     if host is None:
         return False
     host = host.strip("[]").partition("%")[0].lower()
@@ -36,20 +36,20 @@ def is_loopback(host: str | None) -> bool:
 
 
 def is_okx_host(host: str) -> bool:
-    """Return whether a host is one of OKX's own."""
+    """Return whether a host belongs to OKX."""
     host = host.rstrip(".").lower()
     return any(host == domain or host.endswith(f".{domain}") for domain in OKX_DOMAINS)
 
 
 def check_host(host: str | bytes | bytearray | None, asked: Asking | None = None) -> None:
-    """Refuse a host that is about to be reached, if that is for an okx object, or if the host is OKX's.
+    """Refuse a host about to be reached on behalf of an okx object, or if the host is OKX's.
 
-    This is the last line: for what is sent by other libraries than ccxt's two, for redirects, and for threads and tasks
-    that do not know whose request they send.
+    This is the last line of defense: for libraries other than the two that ccxt uses, for redirects, and for threads
+    and tasks that do not know whose request they send.
 
     Args:
-        host: a name or an address; None is nothing to check.
-        asked: who is sending, where that is known; by default what is known of this thread or task.
+        host: a name or an address. None is not checked.
+        asked: the sender, if known; by default what is known about this thread or task.
     """
     stage = current()
     if stage is None or host is None or is_let_through():

@@ -25,12 +25,12 @@ else:
 
 
 class NotSent(_Failed):
-    """Fails the test where a request was refused. No Exception: a strategy's `except Exception` lets it through."""
+    """Fails the test for a refused request. Not an Exception: a strategy's `except Exception` does not catch it."""
 
     okx_rfq_not_sent = True  # for the core: nothing has left the machine
     _noted = False
 
-    # A cancel that this stops notes that RFQs may still be active. Those of a test are not.
+    # A cancel interrupted by this error adds the note that RFQs may still be active. A test's RFQs are not.
     @property
     def __notes__(self) -> list[str]:
         return ["Nothing was sent."] if self._noted else []
@@ -46,14 +46,14 @@ def _refuse(words: str) -> NoReturn:
 
 
 def guard() -> Stage:
-    """Return the stage of a suite in which every test is guarded."""
+    """Return the stage for a suite in which every test is guarded."""
     stage = Stage(_refuse)
-    stage.guards_children = False  # pytest-xdist's workers are no test's
+    stage.guards_children = False  # pytest-xdist's workers do not belong to a test
     return stage
 
 
 class Trial:
-    """A test whose okx objects are not let out."""
+    """A test whose okx objects are guarded."""
 
     def __init__(self) -> None:
         self.stage = Stage(_refuse)
@@ -69,7 +69,7 @@ class Trial:
     # For the fixtures
 
     def keys(self, source: Source, credentials: Any, policy: Any) -> Mapping[str, str]:
-        """Return the credentials to be used, after a look at what a suite has overridden."""
+        """Return the credentials to use, after checking the fixtures that a suite has overridden."""
         from okx_rfq_plugin import RetryPolicy
 
         if policy is not None and not isinstance(policy, RetryPolicy):
@@ -85,7 +85,7 @@ class Trial:
         _fail(f"the fixture okx_rfq_credentials: {words}")
 
     def check_sandbox(self, source: Source) -> None:
-        """Refuse a sandbox beside one of the package's cassettes: it would get no requests."""
+        """Refuse a sandbox together with one of the package's cassettes: it would get no requests."""
         from okx_rfq_plugin.testing.cassettes import is_own
 
         if source.cassette is not None and (
@@ -100,7 +100,7 @@ class Trial:
             _fail("okx_rfq_sandbox: OKX demo trading is being recorded, the sandbox would get no requests")
 
     def use(self, sandbox: FixtureSandbox, source: Source, credentials: Mapping[str, str]) -> Sandbox:
-        """Begin afresh with the session's sandbox."""
+        """Reset the session's sandbox for this test."""
         sandbox.idle = None
         sandbox.begin(credentials)
         if source.cassette is None:
@@ -134,7 +134,7 @@ class Trial:
         self.stage.tape = self._recorder = Recorder("sandbox" if source.environment == "sandbox" else "okx-demo", names)
 
     def requests(self) -> list[CassetteRequest]:
-        """Return what was asked of the cassette."""
+        """Return the requests made to the cassette."""
         tape = self._player or self._recorder
         if tape is None:
             _fail(
@@ -146,13 +146,13 @@ class Trial:
     # For the hooks
 
     def reported(self, when: str, passed: bool, error: BaseException | None) -> None:
-        """Note how a phase of the test has ended."""
+        """Record how a phase of the test ended."""
         self._raised.update(str(each) for each in _chain(error))
         if when == "call":
             self._ran, self._passed = True, passed
 
     def end(self) -> str | None:
-        """End the guard; fail with what was swallowed or never used, or return the path of a written cassette."""
+        """End the guard. Fail for what was swallowed or never used, or return the path of a written cassette."""
         __tracebackhide__ = True
         wire.close_stage(self.stage)
         self.stage.hear_children()
@@ -187,7 +187,7 @@ def _unused(sandbox: Any) -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Go through an error, its causes, and the errors of a group."""
+    """Yield an error, its causes, and the errors of a group."""
     waiting, seen = [error], set()
     for _ in itertools.repeat(None, 1000):
         if not waiting:

@@ -1,6 +1,6 @@
-"""Where requests leave the machine: requests, aiohttp and other clients, and below them the sockets.
+"""The places where requests leave the machine: requests, aiohttp, other clients, and the sockets below them.
 
-While a stage is open, each request of an okx object is put before it, and nothing of such an object goes past it.
+While a stage is open, it decides about each request of an okx object. None bypasses it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _patches = Patches()
 
 
 def open_stage(stage: Stage) -> None:
-    """Put every request of an okx object before this stage, until it is closed."""
+    """Let this stage decide about every request of an okx object until it is closed."""
     with _lock:
         sessions.forget()
         if not STAGES:
@@ -36,7 +36,7 @@ def open_stage(stage: Stage) -> None:
 
 
 def close_stage(stage: Stage) -> None:
-    """End what `open_stage` began; twice is the same as once."""
+    """End what `open_stage` began. Closing twice is harmless."""
     with _lock:
         if stage in STAGES:
             STAGES.remove(stage)

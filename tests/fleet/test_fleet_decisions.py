@@ -1,4 +1,4 @@
-"""The parts of which the fleet's decisions are made: fence, sight, plan, watch."""
+"""The decision logic of the fleet: fence, failure detector, plan, watch."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from okx_rfq_plugin.fleet.clocks import Reading, read
+from okx_rfq_plugin.fleet.detector import FailureDetector
 from okx_rfq_plugin.fleet.fence import Fence
 from okx_rfq_plugin.fleet.plan import Plan
 from okx_rfq_plugin.fleet.records import (
@@ -23,7 +24,6 @@ from okx_rfq_plugin.fleet.records import (
     newest,
     to_text,
 )
-from okx_rfq_plugin.fleet.sight import Sight
 from okx_rfq_plugin.fleet.watching import Watch
 
 HALTED = Latch(7, True, "risk limit", "ops", 1_790_000_000.0)
@@ -209,54 +209,54 @@ def test_a_signature_dated_ahead_is_good_for_longer(ahead: float | None, longer:
     assert longer == replace(MEMBER, ahead=ahead).longer
 
 
-# Sight
+# FailureDetector
 
 
-def look(sight: Sight, first: float, last: float, shown: View, step: float = 0.25) -> None:
+def look(detector: FailureDetector, first: float, last: float, shown: View, step: float = 0.25) -> None:
     seconds = first
     while seconds <= last:
-        sight.look(shown, at(seconds))
+        detector.look(shown, at(seconds))
         seconds += step
 
 
 def test_a_member_has_lapsed_a_sixth_after_its_lease() -> None:
     """After 3.5 s without a new heartbeat, and not before."""
-    sight = Sight()
-    look(sight, 0.0, 3.5, view((MEMBER, Beat(1, 0))))
-    assert [] == sight.lapsed(at(3.5))
+    detector = FailureDetector()
+    look(detector, 0.0, 3.5, view((MEMBER, Beat(1, 0))))
+    assert [] == detector.lapsed(at(3.5))
 
-    sight.look(view((MEMBER, None)), at(3.75))
+    detector.look(view((MEMBER, None)), at(3.75))
 
-    assert [MEMBER] == [seen.member for seen in sight.lapsed(at(3.75))]
+    assert [MEMBER] == [seen.member for seen in detector.lapsed(at(3.75))]
 
 
 @pytest.mark.parametrize("broken", ["silence", "gap", "suspended", "restarted"])
 def test_a_break_gives_everyone_the_whole_lease_again(broken: str) -> None:
     """No answer, a pause of the one who looks, or another server: it begins anew."""
-    sight = Sight()
+    detector = FailureDetector()
     shown = view((MEMBER, Beat(1, 0)))
-    look(sight, 0.0, 3.25, shown)
+    look(detector, 0.0, 3.25, shown)
     if broken == "silence":
-        sight.look(None, at(3.5))
-        sight.look(shown, at(3.75))
+        detector.look(None, at(3.5))
+        detector.look(shown, at(3.75))
     elif broken == "gap":
-        sight.look(shown, at(4.75))
+        detector.look(shown, at(4.75))
     elif broken == "suspended":
-        sight.look(shown, Reading(3.5, 63.5, 63.5))
+        detector.look(shown, Reading(3.5, 63.5, 63.5))
     else:
-        sight.look(view((MEMBER, Beat(1, 0)), epoch="2"), at(3.75))
+        detector.look(view((MEMBER, Beat(1, 0)), epoch="2"), at(3.75))
 
-    assert [] == sight.lapsed(at(5.0))
+    assert [] == detector.lapsed(at(5.0))
 
 
 def test_what_a_member_tells_later_counts() -> None:
     """Such as that its signatures are ahead by now."""
-    sight = Sight()
-    sight.look(view((MEMBER, Beat(1, 0))), at(0.0))
+    detector = FailureDetector()
+    detector.look(view((MEMBER, Beat(1, 0))), at(0.0))
 
-    sight.look(view((replace(MEMBER, ahead=20.0), Beat(2, 0, 20.0))), at(0.25))
+    detector.look(view((replace(MEMBER, ahead=20.0), Beat(2, 0, 20.0))), at(0.25))
 
-    assert 20.0 == sight.seen["m1"].member.ahead
+    assert 20.0 == detector.seen["m1"].member.ahead
 
 
 @pytest.mark.parametrize(("text", "beat"), [("[3, 7]", Beat(3, 7)), ("[3, 7, 1.5]", Beat(3, 7, 1.5))])
@@ -268,43 +268,43 @@ def test_heartbeats_of_an_earlier_version_are_read(text: str, beat: Beat) -> Non
 
 def test_nothing_has_lapsed_while_the_store_is_silent() -> None:
     """Not even one that would have."""
-    sight = Sight()
-    look(sight, 0.0, 3.25, view((MEMBER, Beat(1, 0))))
-    sight.look(None, at(3.5))
+    detector = FailureDetector()
+    look(detector, 0.0, 3.25, view((MEMBER, Beat(1, 0))))
+    detector.look(None, at(3.5))
 
-    assert [] == sight.lapsed(at(60.0))
+    assert [] == detector.lapsed(at(60.0))
 
 
 def test_who_is_gone_from_the_list_has_signed_off() -> None:
     """And is looked for no longer."""
-    sight = Sight()
-    look(sight, 0.0, 1.0, view((MEMBER, Beat(1, 0))))
+    detector = FailureDetector()
+    look(detector, 0.0, 1.0, view((MEMBER, Beat(1, 0))))
 
-    look(sight, 1.25, 10.0, view())
+    look(detector, 1.25, 10.0, view())
 
-    assert {} == sight.seen
+    assert {} == detector.seen
 
 
 def test_who_is_gone_with_the_whole_list_is_still_looked_for() -> None:
     """A store that was emptied has lost it; it has its lease again to show itself, and lapses then."""
-    sight = Sight()
-    look(sight, 0.0, 3.0, view((MEMBER, Beat(1, 0))))
-    look(sight, 3.25, 6.5, view(epoch="2"))
-    assert [] == sight.lapsed(at(6.5))
+    detector = FailureDetector()
+    look(detector, 0.0, 3.0, view((MEMBER, Beat(1, 0))))
+    look(detector, 3.25, 6.5, view(epoch="2"))
+    assert [] == detector.lapsed(at(6.5))
 
-    look(sight, 6.75, 7.0, view(epoch="2"))
+    look(detector, 6.75, 7.0, view(epoch="2"))
 
-    assert [MEMBER] == [seen.member for seen in sight.lapsed(at(7.0))]
+    assert [MEMBER] == [seen.member for seen in detector.lapsed(at(7.0))]
 
 
 def test_blindness_is_measured() -> None:
     """Since the last answer, and since a lapse could have been noticed."""
-    sight = Sight()
-    look(sight, 0.0, 6.0, view((MEMBER, Beat(1, 0))))
-    assert 0.0 == sight.unclear_for(at(6.0))
-    sight.look(None, at(7.0))
+    detector = FailureDetector()
+    look(detector, 0.0, 6.0, view((MEMBER, Beat(1, 0))))
+    assert 0.0 == detector.unclear_for(at(6.0))
+    detector.look(None, at(7.0))
 
-    assert (1.0, 1.0) == (sight.dark_for(at(7.0)), sight.unclear_for(at(7.0)))
+    assert (1.0, 1.0) == (detector.dark_for(at(7.0)), detector.unclear_for(at(7.0)))
 
 
 # Plan

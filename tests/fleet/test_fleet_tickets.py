@@ -29,7 +29,7 @@ from okx_rfq_plugin.fleet import join, tickets
 from okx_rfq_plugin.fleet.records import WINDOW
 from okx_rfq_plugin.fleet.server import EmbeddedServer
 from okx_rfq_plugin.fleet.store import Store
-from okx_rfq_plugin.fleet.tickets import FAILED, LIMITED, Office, share
+from okx_rfq_plugin.fleet.tickets import FAILED, LIMITED, StoreWorker, share
 from okx_rfq_plugin.fleet.yielding import at_limit
 from okx_rfq_plugin.sandbox import DROP, Sandbox
 
@@ -45,8 +45,8 @@ def here(store: EmbeddedServer) -> Iterator[Store]:
 
 
 @pytest.fixture
-def office(store: EmbeddedServer) -> Iterator[Office]:
-    running = Office(store.url, "demo:1", b"key")
+def worker(store: EmbeddedServer) -> Iterator[StoreWorker]:
+    running = StoreWorker(store.url, "demo:1", b"key")
     yield running
     running.close()
 
@@ -159,12 +159,12 @@ class Told:
     The last answer is given again and again. A question that is not answered takes the budget.
     """
 
-    def __init__(self, office: Office, asks: list[Any], sends: list[Any]) -> None:
+    def __init__(self, worker: StoreWorker, asks: list[Any], sends: list[Any]) -> None:
         self.seconds = 0.0
         self.sent: list[tuple[bool, float]] = []  # whether it yields at OKX's limit, and when
         self.told = 0
         answers, outcomes, result = iter(asks), iter(sends), None
-        sharing = share(office, lambda: self.seconds)
+        sharing = share(worker, lambda: self.seconds)
         answer = None
         while True:
             try:
@@ -188,17 +188,17 @@ class Told:
 WAIT = ["wait", 0, 50]
 
 
-def test_without_an_answer_it_goes_on_as_without_the_store(office: Office) -> None:
+def test_without_an_answer_it_goes_on_as_without_the_store(worker: StoreWorker) -> None:
     """It sends after 50 ms, and has it counted."""
-    told = Told(office, [None], [RECEIPT])
+    told = Told(worker, [None], [RECEIPT])
 
     assert [(True, 0.05)] == told.sent
     assert 2 == told.told
 
 
-def test_who_waits_for_the_window_waits_fifty_milliseconds_more(office: Office) -> None:
+def test_who_waits_for_the_window_waits_fifty_milliseconds_more(worker: StoreWorker) -> None:
     """The store has gone meanwhile: the request is sent 50 ms after OKX's window has opened."""
-    told = Told(office, [["wait", 2000, 0], None], [RECEIPT])
+    told = Told(worker, [["wait", 2000, 0], None], [RECEIPT])
 
     assert [(True, 2.05)] == told.sent
 
@@ -233,16 +233,16 @@ def test_an_answer_that_is_not_read_yet_is_seen(
     assert not here.has_answered()
 
 
-def test_who_sends_says_how_it_ended(office: Office) -> None:
+def test_who_sends_says_how_it_ended(worker: StoreWorker) -> None:
     """To all whom it served."""
-    told = Told(office, [["send", "a"]], [RECEIPT])
+    told = Told(worker, [["send", "a"]], [RECEIPT])
 
     assert ([(True, 0.0)], 1) == (told.sent, told.told)
 
 
-def test_who_waits_too_long_sends(office: Office) -> None:
+def test_who_waits_too_long_sends(worker: StoreWorker) -> None:
     """After ten seconds, whatever the store says."""
-    told = Told(office, [WAIT], [RECEIPT])
+    told = Told(worker, [WAIT], [RECEIPT])
 
     ((yields, at),) = told.sent
     assert not yields
@@ -250,49 +250,49 @@ def test_who_waits_too_long_sends(office: Office) -> None:
 
 
 @pytest.mark.parametrize("first", [None, ["send", "a"]])
-def test_who_is_one_too_many_waits_with_the_others(office: Office, first: Any) -> None:
+def test_who_is_one_too_many_waits_with_the_others(worker: StoreWorker, first: Any) -> None:
     """Whether sent out by the store or without it; OKX's window is waited for, and so is a store that is slow."""
-    told = Told(office, [first, None, None, WAIT, ["send", "a"]], [LIMITED, RECEIPT])
+    told = Told(worker, [first, None, None, WAIT, ["send", "a"]], [LIMITED, RECEIPT])
 
     assert [True, True] == [yields for yields, _ in told.sent]
     assert 2 == told.receipt["attempts"]
 
 
-def test_who_is_one_too_many_again_and_again_goes_on_by_itself(office: Office) -> None:
+def test_who_is_one_too_many_again_and_again_goes_on_by_itself(worker: StoreWorker) -> None:
     """Another program uses OKX's window up: after the fourth time the cancel goes on as without the fleet."""
-    told = Told(office, [["send", "a"]], [*[LIMITED] * 4, RECEIPT])
+    told = Told(worker, [["send", "a"]], [*[LIMITED] * 4, RECEIPT])
 
     assert [True, True, True, True, False] == [yields for yields, _ in told.sent]
     assert 5 == told.receipt["attempts"]
 
 
-def test_without_the_store_no_one_is_one_too_many_twice(office: Office) -> None:
+def test_without_the_store_no_one_is_one_too_many_twice(worker: StoreWorker) -> None:
     """Then it goes on as without the fleet, when OKX's window has opened."""
-    told = Told(office, [None], [LIMITED, RECEIPT])
+    told = Told(worker, [None], [LIMITED, RECEIPT])
 
     assert [True, False] == [yields for yields, _ in told.sent]
     assert 2.05 <= told.sent[1][1] <= 2.2
 
 
-def test_a_cancel_that_raises_serves_no_one(office: Office) -> None:
+def test_a_cancel_that_raises_serves_no_one(worker: StoreWorker) -> None:
     """Those who wait for it hear so."""
-    told = Told(office, [["send", "a", "b"]], [FAILED])
+    told = Told(worker, [["send", "a", "b"]], [FAILED])
 
     assert (None, 1) == (told.receipt, told.told)
 
 
 @pytest.mark.parametrize("forged", ["", "7", "{}", json.dumps({"receipt": json.dumps(RECEIPT), "mac": "00"})])
-def test_an_outcome_that_no_holder_of_the_key_has_signed_counts_for_nothing(office: Office, forged: str) -> None:
+def test_an_outcome_that_no_holder_of_the_key_has_signed_counts_for_nothing(worker: StoreWorker, forged: str) -> None:
     """Who can write to the store cannot claim that a cancel was clean."""
-    assert [(False, 0.0)] == Told(office, [["done", forged]], [RECEIPT]).sent
+    assert [(False, 0.0)] == Told(worker, [["done", forged]], [RECEIPT]).sent
 
 
-def test_an_outcome_is_for_one_ticket(office: Office) -> None:
+def test_an_outcome_is_for_one_ticket(worker: StoreWorker) -> None:
     """One that was recorded serves no other caller."""
-    sealed = office.sealed("a", RECEIPT)
+    signed = worker.signed("a", RECEIPT)
 
-    assert RECEIPT == office.unsealed("a", sealed)
-    assert None is office.unsealed("b", sealed)
+    assert RECEIPT == worker.verified("a", signed)
+    assert None is worker.verified("b", signed)
 
 
 # With OKX's place taken by the sandbox

@@ -457,7 +457,7 @@ class World:
         if halting.is_done:
             if halting.is_clean and halting.waits:
                 # Of a member that the store has lost, and whose signatures are ahead, who halts knows nothing.
-                lost = {host.number for host in self.hosts if host.member.id not in halting.sight.seen}
+                lost = {host.number for host in self.hosts if host.member.id not in halting.detector.seen}
                 self.unknown = {host.number for host in self.hosts if host.number in lost and host.member.longer}
                 alive = [r for r in self.rfqs if r.may_come_alive(self.now) and r.host.number not in self.unknown]
                 assert not alive, "halt says that all was clean, and an RFQ may come alive"

@@ -1,4 +1,4 @@
-"""Guards a Python that a guarded test has started. Python loads it first, so the standard library is all it has."""
+"""Guards a Python started by a guarded test. Python loads it first, so it uses only the standard library."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Refused(BaseException):
 
 
 class _AfterCcxt(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    # Guards ccxt's okx classes as soon as there are any.
+    # Guards ccxt's okx classes as soon as they exist.
     def find_spec(self, name: str, path: object = None, target: object = None) -> Any:
         if name != "ccxt":
             return None
@@ -38,7 +38,7 @@ class _AfterCcxt(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self._loader.exec_module(module)
         try:
             from okx_rfq_plugin.testing.child import guard
-        except ImportError:  # a Python that has ccxt, and not this package
+        except ImportError:  # a Python that has ccxt but not this package
             return
         guard(_FOLDER)
 
@@ -60,7 +60,7 @@ def _is_okx(host: object) -> bool:
 
 
 def _load_the_next() -> None:
-    # Python loads one `sitecustomize` alone: the one that this stands before is loaded from here.
+    # Python loads only one `sitecustomize`, so the one that this file hides is loaded from here.
     here = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [path for path in sys.path if os.path.abspath(path) != here]
     own = sys.modules.pop("sitecustomize", None)
