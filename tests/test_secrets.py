@@ -25,7 +25,8 @@ from okx_rfq_plugin.testing import cassettes, recording
 from okx_rfq_plugin.testing.clocks import VirtualClock
 from okx_rfq_plugin.testing.handles import FixtureSandbox
 from okx_rfq_plugin.testing.names import NAMES
-from okx_rfq_plugin.testing.stage import Stage, opened
+from okx_rfq_plugin.testing.stage import Stage
+from okx_rfq_plugin.testing.wire import opened
 
 CCXT_LOGGER = logging.getLogger("ccxt.base.exchange")
 CANCEL_ALL = "rfq/cancel-all-rfqs"

@@ -18,10 +18,11 @@ from aiohttp.connector import BaseConnector
 
 from okx_rfq_plugin.testing import players
 from okx_rfq_plugin.testing.family import SIGNED, Asking, asking, asking_by, is_signed, sending
+from okx_rfq_plugin.testing.hosts import is_loopback
 from okx_rfq_plugin.testing.patches import Patches
 from okx_rfq_plugin.testing.sent import is_let_through
 from okx_rfq_plugin.testing.sessions import owner_of
-from okx_rfq_plugin.testing.stages import check_host, current, is_loopback
+from okx_rfq_plugin.testing.stages import check_host, current
 
 
 def watch_clients(patches: Patches) -> None:

@@ -15,6 +15,7 @@ _CALL = "private_post_rfq_cancel_all_rfqs"  # ccxt's implicit method, found on e
 _ENTRIES = ("request", "fetch2", "fetch")  # a subclass may override each of them, and send with another library
 KEY = "ok-access-key"  # the header with the API key
 CLOCK = "_okx_rfq_clock"  # attribute of an exchange: the clock that the core waits on for it
+SERVED = "_okx_rfq_served"  # attribute of an exchange: a fixture created it
 
 
 class Asking(NamedTuple):
@@ -36,6 +37,11 @@ SIGNED = Asking(None, None, "a client that signs requests for OKX")
 def is_okx(cls: type) -> bool:
     """Return whether a class is one of ccxt's okx classes or a subclass."""
     return hasattr(cls, _CALL)
+
+
+def is_served(exchange: Any) -> bool:
+    """Return whether an exchange was created by a fixture or by a fixture's sandbox."""
+    return getattr(exchange, SERVED, False) is True
 
 
 def asking() -> Asking | None:

@@ -10,12 +10,12 @@ from functools import partial
 from typing import Any, Literal
 
 from okx_rfq_plugin.testing.cassettes import is_own
-from okx_rfq_plugin.testing.family import Asking
+from okx_rfq_plugin.testing.family import Asking, is_served
 from okx_rfq_plugin.testing.interactions import CassetteRequest, Failure, Interaction, Reply
 from okx_rfq_plugin.testing.reading import Cassette
 from okx_rfq_plugin.testing.scrub import is_placeholder
 from okx_rfq_plugin.testing.sent import Sent
-from okx_rfq_plugin.testing.stage import Plan, Stage, is_served, request_of
+from okx_rfq_plugin.testing.stage import Plan, Stage, request_of
 
 Match = Literal["body", "path"]
 MATCHES = ("body", "path")

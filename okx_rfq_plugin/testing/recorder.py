@@ -12,12 +12,12 @@ from urllib.parse import quote
 
 from okx_rfq_plugin.credentials import KEYS
 from okx_rfq_plugin.testing.cassettes import write
-from okx_rfq_plugin.testing.family import CLOCK, Asking
+from okx_rfq_plugin.testing.family import CLOCK, Asking, is_served
 from okx_rfq_plugin.testing.interactions import CassetteRequest, Failure, Interaction, Reply
 from okx_rfq_plugin.testing.making import admit
 from okx_rfq_plugin.testing.scrub import Scrubber
 from okx_rfq_plugin.testing.sent import Sent
-from okx_rfq_plugin.testing.stage import Heard, Plan, Stage, is_served, request_of, target
+from okx_rfq_plugin.testing.stage import Heard, Plan, Stage, request_of, target
 
 _NOTES = {
     "sandbox": "The sandbox of this package has answered on the loopback interface, not OKX.",

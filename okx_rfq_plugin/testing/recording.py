@@ -21,7 +21,8 @@ from okx_rfq_plugin.testing.clocks import VirtualClock
 from okx_rfq_plugin.testing.handles import FixtureSandbox
 from okx_rfq_plugin.testing.recorder import Recorder
 from okx_rfq_plugin.testing.serving import release
-from okx_rfq_plugin.testing.stage import Stage, opened
+from okx_rfq_plugin.testing.stage import Stage
+from okx_rfq_plugin.testing.wire import opened
 
 _LEG = {"instId": "BTC-USDT", "sz": "25", "side": "buy"}
 _CANCEL = "rfq/cancel-all-rfqs"

@@ -12,7 +12,8 @@ from okx_rfq_plugin.testing.interactions import CassetteRequest
 from okx_rfq_plugin.testing.making import DUMMIES, ExchangeMaker
 from okx_rfq_plugin.testing.player import MATCHES, Match, Player
 from okx_rfq_plugin.testing.reading import read
-from okx_rfq_plugin.testing.stage import Refused, Stage, opened
+from okx_rfq_plugin.testing.stage import Refused, Stage
+from okx_rfq_plugin.testing.wire import opened
 
 
 class Replayed:

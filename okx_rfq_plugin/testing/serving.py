@@ -9,8 +9,7 @@ from ccxt.base.errors import ExchangeClosedByUser
 
 from okx_rfq_plugin.credentials import KEYS
 from okx_rfq_plugin.testing.clocks import VirtualClock
-from okx_rfq_plugin.testing.family import CLOCK, is_okx
-from okx_rfq_plugin.testing.stage import SERVED
+from okx_rfq_plugin.testing.family import CLOCK, SERVED, is_okx
 
 
 def serve(exchange: Any, clock: VirtualClock) -> Any:

@@ -5,24 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 from urllib.parse import quote, urlsplit
 
-from okx_rfq_plugin.testing import wire
-from okx_rfq_plugin.testing.family import Asking
+from okx_rfq_plugin.testing.family import Asking, is_served
+from okx_rfq_plugin.testing.hosts import is_loopback
 from okx_rfq_plugin.testing.interactions import CassetteRequest, Failure, Reply
 from okx_rfq_plugin.testing.sent import Sent
-from okx_rfq_plugin.testing.stages import is_loopback
 
 if TYPE_CHECKING:
     from okx_rfq_plugin.testing.clocks import VirtualClock
     from okx_rfq_plugin.testing.handles import FixtureSandbox
-
-SERVED = "_okx_rfq_served"  # attribute of an exchange: a fixture created it
 
 _ADVICE = (
     "In a test with an okx_rfq fixture, marker or guard, okx objects reach only the sandbox, a cassette or the "
@@ -135,11 +132,6 @@ def tell(folder: str, words: str) -> None:
             out.write(words)
 
 
-def is_served(exchange: Any) -> bool:
-    """Return whether an exchange was created by a fixture or by a fixture's sandbox."""
-    return getattr(exchange, SERVED, False) is True
-
-
 def target(asked: Asking, sent: Sent) -> str:
     """Return the intended address, without the `proxyUrl` that ccxt puts in front."""
     if asked.url and (asked.url in sent.url or quote(asked.url, safe="") in sent.url):
@@ -161,16 +153,6 @@ def request_of(asked: Asking, sent: Sent) -> CassetteRequest:
             if str(name).lower() not in ("ok-access-sign", "ok-access-passphrase")
         },
     )
-
-
-@contextmanager
-def opened(stage: Stage) -> Iterator[Stage]:
-    """Context manager that keeps a stage open."""
-    wire.open_stage(stage)
-    try:
-        yield stage
-    finally:
-        wire.close_stage(stage)
 
 
 def _named(asked: Asking) -> str:

@@ -2,43 +2,23 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from okx_rfq_plugin.testing.family import Asking, asking, asking_for
+from okx_rfq_plugin.testing.hosts import is_loopback, is_okx_host
 from okx_rfq_plugin.testing.sent import is_let_through
 
 if TYPE_CHECKING:
     from okx_rfq_plugin.testing.stage import Stage
 
 STAGES: list[Stage] = []  # the innermost one last
-OKX_DOMAINS = ("okx.com", "okx.cab", "okex.com")
 _STRANGER = Asking(None, None, "a client other than ccxt's okx")
 
 
 def current() -> Stage | None:
     """Return the innermost open stage, or None."""
     return STAGES[-1] if STAGES else None
-
-
-def is_loopback(host: str | None) -> bool:
-    """Return whether a host is this machine, judged by its name alone, without a lookup."""
-    if host is None:
-        return False
-    host = host.strip("[]").partition("%")[0].lower()
-    if host in ("localhost", ""):
-        return bool(host)
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def is_okx_host(host: str) -> bool:
-    """Return whether a host belongs to OKX."""
-    host = host.rstrip(".").lower()
-    return any(host == domain or host.endswith(f".{domain}") for domain in OKX_DOMAINS)
 
 
 def check_host(host: str | bytes | bytearray | None, asked: Asking | None = None) -> None:

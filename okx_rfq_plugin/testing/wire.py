@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from okx_rfq_plugin.testing import children, clients, sessions
@@ -42,6 +44,16 @@ def close_stage(stage: Stage) -> None:
             STAGES.remove(stage)
             if not STAGES:
                 _patches.undo()
+
+
+@contextmanager
+def opened(stage: Stage) -> Iterator[Stage]:
+    """Context manager that keeps a stage open."""
+    open_stage(stage)
+    try:
+        yield stage
+    finally:
+        close_stage(stage)
 
 
 def _after_fork() -> None:

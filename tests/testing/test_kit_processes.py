@@ -33,7 +33,8 @@ from okx_rfq_plugin.testing.reading import read
 from okx_rfq_plugin.testing.scrub import Scrubber
 from okx_rfq_plugin.testing.serving import release
 from okx_rfq_plugin.testing.sleeping import patch_sleep
-from okx_rfq_plugin.testing.stage import Refused, Stage, opened
+from okx_rfq_plugin.testing.stage import Refused, Stage
+from okx_rfq_plugin.testing.wire import opened
 
 pytest_plugins = ["pytester"]
 

@@ -12,7 +12,8 @@ import pytest
 from support.inner import WITHOUT, run
 
 import okx_rfq_plugin
-from okx_rfq_plugin.testing.stages import current, is_loopback
+from okx_rfq_plugin.testing.hosts import is_loopback
+from okx_rfq_plugin.testing.stages import current
 
 pytest_plugins = ["pytester"]
 
