@@ -1,4 +1,4 @@
-"""The command `okx-rfq`: its verbs, each of which is loaded when it is asked for."""
+"""The command `okx-rfq`. Each verb is imported when it is used."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from importlib import import_module
 
 import click
 
-# A verb: the module and the function in it. None of them loads ccxt, aiohttp or rich before it runs, so that help and
-# completion are there at once. What is not installed is left out of the list, and says so when it is called.
+# Each verb's module and function. None imports ccxt, aiohttp or rich before it runs, so help and completion are fast. A
+# verb whose dependencies are missing is not listed, and says so when called.
 VERBS = {
     "cancel-all": "okx_rfq_plugin.cli.cancel_all:cancel_all",
     "cancel": "okx_rfq_plugin.cli.cancel_ids:cancel",
@@ -29,7 +29,7 @@ class _Verbs(click.Group):
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load one."""
+        """Load a verb."""
         if cmd_name not in VERBS:
             return None
         module, _, name = VERBS[cmd_name].partition(":")

@@ -1,4 +1,4 @@
-"""The file of accounts, which names environment variables and holds no key."""
+"""The accounts file, which names environment variables and contains no keys."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-# What a table may hold: where the account is, and which variables have its key. Named as OKX's variables are.
+# Keys that a table may have: where the account is, and which variables hold its key, named like OKX's variables.
 _VARIABLES = {variable.partition("_")[2].lower(): name for name, variable in KEYS.items()}
 _ALLOWED = ("env", "exchange", "host", "url", *_VARIABLES)
-_NOWHERE = Destination("live")  # of an account that is incomplete, and never reached
+_NOWHERE = Destination("live")  # for an incomplete account, which is never contacted
 
 
 @dataclass(frozen=True)
 class Account:
-    """A sub-account, which is a User ID: its name in the file, where it is, its key in ccxt's terms.
+    """A sub-account with its own User ID: its name in the file, its destination, its key under ccxt's names.
 
-    `wrong` says what keeps it from being reached; such an account has no key.
+    `wrong` describes why it cannot be used; such an account has no key.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Account:
 
 
 def accounts_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--accounts`, `--only` and `--skip` to a verb, which gets them as `accounts`, a list of Account, or None."""
+    """Add `--accounts`, `--only` and `--skip` to a verb, passed as `accounts`, a list of Account or None."""
 
     @click.option(
         "--accounts", type=click.Path(path_type=Path), metavar="FILE", help="Many accounts, from a TOML file."
@@ -63,16 +63,16 @@ def accounts_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def read_accounts(path: Path) -> list[Account]:
-    """Read a TOML file with a table for each account. One that is incomplete says so, and disarms no other.
+    """Read a TOML file with a table for each account. An incomplete account says so, and does not affect the others.
 
     Raises:
-        click.UsageError: it is no such file. What stands behind a key's name is never quoted: it may be the key itself.
+        click.UsageError: if it is not such a file. Values are never quoted, since one may be the key itself.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise click.UsageError(f"Nothing was sent: {path} cannot be read: {error.strerror}.") from None
-    except ValueError as error:  # no TOML, no UTF-8
+    except ValueError as error:  # not TOML, or not UTF-8
         raise click.UsageError(f"Nothing was sent: {path} cannot be read: {error}.") from None
     if not tables:
         raise click.UsageError(f"Nothing was sent: {path} holds no account.")
@@ -82,10 +82,10 @@ def read_accounts(path: Path) -> list[Account]:
 
 
 def chosen(accounts: Sequence[Account], only: Sequence[str], skip: Sequence[str]) -> list[Account]:
-    """Return those that are named by `--only`, or all, without those named by `--skip`.
+    """Return the accounts named by `--only`, or all, except those named by `--skip`.
 
     Raises:
-        click.UsageError: a name is not in the file, or none is left.
+        click.UsageError: if a name is not in the file, or no account is left.
     """
     names = {account.name for account in accounts}
     if unknown := [name for name in (*only, *skip) if name not in names]:
@@ -133,5 +133,5 @@ def _wrong(name: str, table: Any) -> Iterator[str]:
 def _is_unset(variable: str) -> bool:
     try:
         return not value_of(variable)
-    except (OSError, ValueError):  # said in full when the value is read
+    except (OSError, ValueError):  # reported in full when the value is read
         return False

@@ -1,4 +1,4 @@
-"""Canceling the RFQs that are named, by the rules of every cancel: limit, clock, repetitions, deadline."""
+"""Canceling RFQs by id, under the rules of every cancel: rate limit, clock, retries, deadline."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from okx_rfq_plugin._core.verdict import Meaning
 from okx_rfq_plugin._core.wording import CANCEL_RFQS
 from okx_rfq_plugin.cli.clock import the_clock
 
-_AT_ONCE = 100  # ids that OKX takes in one request
-_NO_SUCH = CANCEL_BATCH_RFQS.gone[0]  # the code of a row: there is no such RFQ
+_AT_ONCE = 100  # ids that OKX accepts in one request
+_NO_SUCH = CANCEL_BATCH_RFQS.gone[0]  # a row's code for an unknown RFQ
 
 
 class ByName(NamedTuple):
-    """What came of it.
+    """The outcome of a cancel by id.
 
-    `acted` says whether OKX may have canceled some, `wrong` what went wrong, if anything did, `took` is in seconds, and
-    `unknown` has the ids of which OKX says that it knows no such RFQ.
+    `acted` is whether OKX may have canceled some, `wrong` the error, if any, `took` the seconds, and `unknown` the ids
+    that OKX says it does not know.
     """
 
     acted: bool
@@ -32,15 +32,15 @@ class ByName(NamedTuple):
 
 
 def cancel_named(exchange: Any, ids: Sequence[str]) -> ByName:
-    """Cancel these RFQs, a hundred at a time; a batch that fails keeps no other from being sent.
+    """Cancel these RFQs in batches of a hundred. A failed batch does not prevent the next.
 
     Args:
-        exchange: a sync object with the plugin on it; the deadline is that of its policy.
-        ids: OKX's.
+        exchange: a sync object with the plugin installed; its policy sets the deadline.
+        ids: OKX's ids.
     """
     call = None
     try:
-        call = Call(exchange, the_clock(), CANCEL_RFQS, lambda *report: None)  # observers hear of none by name
+        call = Call(exchange, the_clock(), CANCEL_RFQS, lambda *report: None)  # observers do not hear of these
         failed = drive(_batches(call, ids))
         wrong = f"{call.reason(failed)}." if failed else ""
         return ByName(call.facts().may_be_canceled, wrong, call.elapsed, list(_unknown(call)))
@@ -57,7 +57,7 @@ def _unknown(call: Call) -> Iterator[str]:
 
 
 def _batches(call: Call, ids: Sequence[str]) -> Steps[Outcome | None]:
-    """Return the first outcome that was no success."""
+    """Return the first outcome that is not a success."""
     failed = None
     for start in range(0, len(ids), _AT_ONCE):
         batch = list(ids[start : start + _AT_ONCE])

@@ -72,7 +72,7 @@ def cancel_all(
         if accounts is not None:
             code = cancel_many(accounts, chosen, asks=asked)
         else:
-            assert destination is not None  # noqa: S101 - destination_options sees to it
+            assert destination is not None  # noqa: S101 - destination_options ensures it
             code = cancel_one(destination, chosen, asks=asked)
     context.exit(code)
 
@@ -81,7 +81,7 @@ _logged = log_file
 
 
 def _rehearse(destination: Destination | None, accounts: list[Account] | None, options: Options) -> int:
-    """Show what would be canceled; return 0, or 3 where that cannot be read."""
+    """Show what would be canceled; return 0, or 3 if that cannot be read."""
     from okx_rfq_plugin.cli.list_rfqs import show_rfqs
 
     ok = show_rfqs(destination, accounts, as_json=options.as_json, deadline=options.deadline)

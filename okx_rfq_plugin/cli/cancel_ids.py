@@ -1,4 +1,4 @@
-"""The verb `cancel`, which ends the RFQs that are named, and no others."""
+"""The verb `cancel`, which cancels RFQs by id, and no others."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def cancel(
     if accounts is not None:
         destination, credentials = _place_of(accounts)
         name = accounts[0].name
-    assert destination is not None  # noqa: S101 - destination_options sees to it
+    assert destination is not None  # noqa: S101 - destination_options ensures it
     if unlike := [each for each in ids if not each.isdigit()]:
         raise click.UsageError(
             f"Nothing was sent: {unlike[0]!r} is not an id of OKX's: those are numbers, as `list` shows them."
@@ -95,13 +95,13 @@ def _place_of(accounts: list[Account]) -> tuple[Destination, dict[str, str]]:
 
 
 class Some:
-    """The cancel of some RFQs: what is known of it so far, at whatever line it is interrupted.
+    """A cancel of some RFQs: what is known so far, at whatever point it is interrupted.
 
     Args:
         destination: where they are.
-        credentials: in ccxt's terms; None for those of the environment.
-        ids: OKX's.
-        name: of the account, if it is one of a file.
+        credentials: under ccxt's names; None for those from the environment.
+        ids: OKX's ids.
+        name: the account's name, if it comes from a file.
     """
 
     def __init__(
@@ -115,13 +115,13 @@ class Some:
             **{"environment": destination.env, "host": None, "uid": None, "key": None},
         }
         self._called = False
-        self._acted = False  # whether OKX may have canceled some of them, as far as that is known
+        self._acted = False  # whether OKX may have canceled some of them, as far as known
         self._wrong = ""
         self._unknown: list[str] = []
         self.facts: dict[str, Any] = {}
 
     def run(self, deadline: float, *, asks: bool, reads_uid: bool, interrupts: Interrupts) -> None:
-        """Cancel, and read in OKX's list what came of it."""
+        """Cancel, and read the outcome from OKX's list."""
         try:
             with connected(self._destination, deadline=deadline, credentials=self._credentials) as place:
                 self._whose |= identity_of(self._destination, place.exchange)
@@ -144,7 +144,7 @@ class Some:
         return {**self._whose, **(self.facts or self._failed(KeyboardInterrupt(), reason))}
 
     def words(self, facts: dict[str, Any]) -> str:
-        """Return what is true now, in words."""
+        """Return a description of what is true now."""
         if facts["left"] is None:
             return f"{plain(str(facts['message']))} {bound()}"
         if facts["left"]:
@@ -184,7 +184,7 @@ class Some:
         }
 
     def _failed(self, error: BaseException, reason: str) -> dict[str, Any]:
-        """Return the facts where OKX's list has not shown what came of it."""
+        """Return the facts if OKX's list did not show the outcome."""
         facts = facts_of(error, called=self._called, reason=reason)
         if self._acted:
             facts["message"] = f"RFQs MAY STILL BE ACTIVE: {self._wrong or _TAKEN}"

@@ -1,4 +1,4 @@
-"""What a guard cancels, and how it looks whether it could: one account, or all of a file."""
+"""What a guard uses to cancel and to check that it could, for one account or for all accounts of a file."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from okx_rfq_plugin.credentials import KEYS
 
 
 class Canceler(Protocol):
-    """Cancels, and looks whether it could."""
+    """Cancels, and checks whether a cancel would succeed."""
 
     def cancel(self, deadline: float) -> dict[str, Any]:
-        """Cancel once, with the core's repetitions; return the receipt or the facts of the failure, and raise nothing.
+        """Cancel once, with the core's retries. Return the receipt or the facts of the failure, and never raise.
 
-        `sentence` in it is what is true, in words.
+        `sentence` in the result describes what is true.
         """
         ...
 
     def look(self) -> list[Finding]:
-        """Look whether key and network would let a cancel through; correct the clock."""
+        """Check whether key and network would let a cancel through, and correct the clock."""
         ...
 
 
@@ -34,8 +34,8 @@ class OneCanceler:
     """Cancels for one account.
 
     Args:
-        destination: where it is.
-        exchange: an object with the plugin on it; the looks go by its session, which stays warm that way.
+        destination: the account's destination.
+        exchange: an object with the plugin installed; checks use its session, which keeps the connection open.
     """
 
     def __init__(self, destination: Destination, exchange: Any) -> None:
@@ -58,7 +58,7 @@ class OneCanceler:
         return {**facts, "sentence": sentence(facts)}
 
     def look(self) -> list[Finding]:
-        """Look whether a cancel would get through."""
+        """Check whether a cancel would get through."""
         if self._probe is None:
             credentials = {name: getattr(self._exchange, name) for name in KEYS}
             self._probe = Probe(self._destination, credentials, self._exchange.session)
@@ -72,13 +72,13 @@ class OneCanceler:
 
 
 class ManyCanceler:
-    """Cancels for the accounts of a file, side by side."""
+    """Cancels for the accounts of a file, in parallel."""
 
     def __init__(self, accounts: Sequence[Account]) -> None:
         self._accounts = accounts
 
     def cancel(self, deadline: float) -> dict[str, Any]:
-        """Cancel once for each of them."""
+        """Cancel once for each account."""
         from okx_rfq_plugin.cli.many import cancel_accounts
 
         outcomes: dict[str, dict[str, Any]] = {}
@@ -101,11 +101,11 @@ class ManyCanceler:
             return {**together, "status": "canceled" if found else "nothing_active"}
         failed = [facts for facts in outcomes.values() if exit_code(facts) != OK]
         if all(facts["code"] is not None or facts["error"] is None for facts in failed):
-            together["code"] = failed[0]["code"] or "incomplete"  # what no repetition mends
+            together["code"] = failed[0]["code"] or "incomplete"  # an error that retries cannot fix
         return {**together, "status": "failed", "error": failed[0]["error"], "message": together["sentence"]}
 
     def look(self) -> list[Finding]:
-        """Look for each of them."""
+        """Check each account."""
         from okx_rfq_plugin.cli.check import account_findings
 
         findings = []
@@ -122,11 +122,11 @@ class ManyCanceler:
 def canceler_for(
     destination: Destination | None, accounts: Sequence[Account] | None, *, deadline: float
 ) -> Iterator[tuple[Canceler, Place | None]]:
-    """Give what cancels for a destination or for accounts, and the exchange object where there is one.
+    """Yield what cancels for a destination or for accounts, and the exchange object if there is one.
 
     Raises:
-        click.UsageError: there are no keys.
-        NothingSentError: nothing can be sent from here.
+        click.UsageError: if there are no keys.
+        NothingSentError: if nothing can be sent from here.
     """
     if accounts is not None:
         yield ManyCanceler(accounts), None

@@ -1,4 +1,4 @@
-"""What `cancel-all` does once it is clear what is wanted, for one account or for many: it cancels, and says so."""
+"""Runs `cancel-all` for one account or for many, and reports the outcome."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ from okx_rfq_plugin.cli.terminal import (
     unread,
 )
 
-# What no repetition mends: OKX has said no to the key or the account.
+# Retries do not help: OKX has refused the key or the account.
 _FINAL = ("AuthenticationError", "PermissionDenied", "AccountSuspended", "NotSupported", "BadRequest", None)
-_AGAIN = 2.0  # seconds before it is started again (--until-clear)
-_ASIDE = 1.0  # seconds for each thing that is good to know
+_AGAIN = 2.0  # seconds before the cancel starts again (--until-clear)
+_ASIDE = 1.0  # seconds for each optional piece of information
 
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for, beside where; seconds, or None."""
+    """The options of `cancel-all` except the destination. Times are in seconds, or None."""
 
     deadline: float
     timeout: float | None
@@ -57,12 +57,12 @@ class Options:
 
 
 def worst(facts: dict[str, Any]) -> int:
-    """Return the exit code of an account: of its RFQs, and of its quotes where they were to end too."""
+    """Return an account's exit code, for its RFQs and, if they were to be canceled too, its quotes."""
     return max(exit_code(each) for each in (facts, facts.get("quotes"), facts.get("quotes_after")) if each)
 
 
 class One:
-    """The cancel of one account: what is known of it so far, at whatever line it is interrupted."""
+    """A cancel of one account: what is known so far, at whatever point it is interrupted."""
 
     def __init__(self, destination: Destination, options: Options) -> None:
         self._destination = destination
@@ -72,7 +72,7 @@ class One:
         self.facts: dict[str, Any] = {}
 
     def run(self, *, asks: bool, interrupts: Interrupts) -> None:
-        """Cancel; the facts are those of the receipt, or of the failure."""
+        """Cancel, and store the facts of the receipt or of the failure."""
         options = self._options
         try:
             with connected(self._destination, deadline=options.deadline) as place:
@@ -128,7 +128,7 @@ class One:
             self.facts[name] = facts_of(error, reason=interrupts.reason)
 
     def _read_details(self, exchange: Any) -> None:
-        """Read which RFQs were canceled, and whose they were; what cannot be read within a moment is not known."""
+        """Read which RFQs were canceled, and whose they were. What cannot be read in a moment stays unknown."""
         facts, exchange.timeout = self.facts, int(_ASIDE * 1000)
         exchange.enableRateLimit = False
         if self._options.as_json:
@@ -185,7 +185,7 @@ def cancel_one(destination: Destination, options: Options, *, asks: bool) -> int
 
 
 def _whose(facts: dict[str, Any]) -> str:
-    """Return the account in words, where the cancel came so far that it is known."""
+    """Return a description of the account, if the cancel got far enough to know it."""
     if not facts["host"]:
         return ""
     return f" Account: {facts['environment']} on {facts['host']}, key {facts['key']}."
@@ -210,7 +210,7 @@ def cancel_many(accounts: list[Account], options: Options, *, asks: bool) -> int
     """Cancel for many accounts, print the outcomes, and return the highest exit code."""
     outcomes: dict[str, dict[str, Any]] = {}
     by_name = {each.name: each for each in accounts}
-    shown: dict[str, str] = {}  # which thread shows an account's object: the first to ask, and only that one
+    shown: dict[str, str] = {}  # which thread prints an account's object: the first to ask
     called = False
 
     def missing(reason: str, error: BaseException) -> dict[str, dict[str, Any]]:
@@ -304,6 +304,6 @@ def _ask_about(accounts: list[Account]) -> None:
 
 
 def _count(destination: Destination) -> int:
-    # By another object: ccxt's are not for two threads.
-    with connected(destination, deadline=0.0) as place:  # once: what comes after the question is of no help
+    # With a separate object, because ccxt's are not thread-safe.
+    with connected(destination, deadline=0.0) as place:  # only once: an answer after the question is no help
         return sum(rfq["status"] == "active" for rfq in place.exchange.fetch_open_rfqs())

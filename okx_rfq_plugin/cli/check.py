@@ -1,4 +1,4 @@
-"""The verb `check`, which reads only: whether a cancel would work from here, and what to do if not."""
+"""The verb `check`, which only reads: whether a cancel would work from here, and what to do if not."""
 
 from __future__ import annotations
 
@@ -55,16 +55,16 @@ def check(
 def _findings(destination: Destination | None, accounts: list[Account] | None) -> Iterator[tuple[str, Finding]]:
     yield from (("", finding) for finding in _here())
     if accounts is None:
-        assert destination is not None  # noqa: S101 - destination_options sees to it
+        assert destination is not None  # noqa: S101 - destination_options ensures it
         with reachable(destination) as (there, credentials):
             yield from (("", finding) for finding in account_findings(there, credentials))
             yield from (("", finding) for finding in _maintenance(there))
         return
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        # In the order of the file, each as soon as those before it are there.
+        # In the file's order, each as soon as those before it are done.
         for account, findings in zip(accounts, pool.map(_of_account, accounts), strict=True):
             yield from ((account.name, finding) for finding in findings)
-    # Once for each place and not for each account: OKX takes one such request in five seconds.
+    # Once per destination, not per account: OKX accepts one such request in five seconds.
     for there in dict.fromkeys(account.destination for account in accounts if not account.wrong):
         yield from (("", finding) for finding in _maintenance(there))
 
@@ -93,13 +93,13 @@ def _here() -> Iterator[Finding]:
 def account_findings(
     destination: Destination, credentials: dict[str, str], *, many: bool = False, session: Any = None
 ) -> Iterator[Finding]:
-    """Look whether this key may cancel there, by requests that change nothing.
+    """Check whether this key may cancel there, with requests that change nothing.
 
     Args:
-        destination: where.
-        credentials: in ccxt's terms.
-        many: whether the cancel would be one of many, which aiohttp sends.
-        session: of requests, to send by; None for a new one.
+        destination: where to check.
+        credentials: under ccxt's names.
+        many: whether the cancel would be one of many, which are sent with aiohttp.
+        session: the requests session to use; None for a new one.
     """
     probe = Probe(destination, credentials, session)
     try:

@@ -1,4 +1,4 @@
-"""A command as a child, in a process group of its own and with the terminal, if there is one."""
+"""A command as a child process, in its own process group, with the terminal if there is one."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from okx_rfq_plugin.cli.family import Family
 from okx_rfq_plugin.cli.interrupts import is_the_end
 from okx_rfq_plugin.cli.processes import MARK, Process
 
-Handler = Any  # as the typing of signal.signal has it: a callable, a number or None
+Handler = Any  # as typeshed has it for signal.signal: a callable, a number or None
 
-SIGNALED = 128  # and the signal's number
+SIGNALED = 128  # plus the signal's number
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 HEARD = (*ENDING, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT, signal.SIGCHLD)
-_NOT_IGNORED = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTTOU)  # by the command, as they are by Python or here
+_NOT_IGNORED = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTTOU)  # ignored by Python or here, but not by the command
 _STDIN = 0
-_LOOK = 0.05  # seconds between two looks at whether a family is empty: nothing tells of that
+_LOOK = 0.05  # seconds between two checks whether a family is empty, since no event reports it
 _LONG = 3600.0
 _MANY = 4096
-_NOT_THE_COMMANDS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")  # systemd's, for the guard itself
+_NOT_THE_COMMANDS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")  # systemd's variables for the guard itself
 
 
 class NotStartedError(Exception):
-    """The command could not be started; the words say why."""
+    """The command could not be started. The message says why."""
 
 
 class Child:
@@ -38,10 +38,10 @@ class Child:
 
     Args:
         command: the program and its arguments.
-        grace: seconds that it has to end after a signal to do so was passed on to it.
-        say: gets a sentence about what happens.
-        family: finds what it has started.
-        mark: for its environment.
+        grace: seconds that it has to end after an ending signal was forwarded to it.
+        say: called with a sentence about each event.
+        family: finds the processes it has started.
+        mark: added to its environment.
         variables: its environment; this process's by default.
         clock: measures the grace.
     """
@@ -64,29 +64,29 @@ class Child:
         self._mark = mark or f"{os.getpid()}"
         self.family = family or Family(os.getpid(), self._mark)
         self._clock = clock
-        self._group = 0  # number of the process, and of its group
+        self._group = 0  # the process's number, which is also its group's
         self._kill_at = math.inf
         self._ends_by = signal.SIGTERM
         self._code: int | None = None
         self.survivors: set[Process] = set()
-        self.on_ending: Callable[[], None] = lambda: None  # called at the first signal to end
-        self.on_other: Callable[[int, int], None] = lambda pid, status: None  # called for each other child that ended
-        self.on_look: Callable[[], float] = lambda: _LONG  # called between waits; returns seconds to the next
+        self.on_ending: Callable[[], None] = lambda: None  # called at the first ending signal
+        self.on_other: Callable[[int, int], None] = lambda pid, status: None  # called for each other ended child
+        self.on_look: Callable[[], float] = lambda: _LONG  # called between waits; returns seconds to the next call
 
     @property
     def pid(self) -> int:
-        """Number of its process, 0 before it was started."""
+        """The process's number, 0 before it is started."""
         return self._group
 
     def start(self) -> None:
-        """Start it.
+        """Start the command.
 
         Raises:
-            NotStartedError: it cannot be run.
+            NotStartedError: if it cannot be run.
         """
         variables = {name: value for name, value in self._variables.items() if name not in _NOT_THE_COMMANDS}
         try:
-            # Nothing of Python's runs between fork and exec, where other threads' locks are held for ever.
+            # No Python code runs between fork and exec, where locks of other threads would be held forever.
             self._group = os.posix_spawnp(
                 self._command[0],
                 self._command,
@@ -100,19 +100,19 @@ class Child:
         self.family.group = self._group
 
     def run(self, signals: int) -> int:
-        """Start it, pass signals on, once each, and kill what is left of its family in the end.
+        """Start the command, forward each signal once, and finally kill what is left of its family.
 
-        What it has left running has the rest of the grace where a signal was passed on, and none where it ended by
-        itself.
+        What the command leaves running gets the rest of the grace if a signal was forwarded, and none if the command
+        ended by itself.
 
         Args:
-            signals: the file descriptor that `handled` gives for HEARD; SIGTTOU is to be ignored meanwhile.
+            signals: the file descriptor that `handled` yields for HEARD; SIGTTOU must be ignored meanwhile.
 
         Returns:
             Its exit code as shells show it: 128 + N after signal N.
 
         Raises:
-            NotStartedError: it cannot be run.
+            NotStartedError: if it cannot be run.
         """
         self.start()
         try:
@@ -149,7 +149,7 @@ class Child:
         if signum in ENDING:
             self.family.forget_signals()
             self.family.signal(signum)
-            self.family.resume()  # one that is stopped would not notice
+            self.family.resume()  # a stopped process would not notice the signal
             self._ends_by = signum
             if self._kill_at == math.inf:
                 self._kill_at = self._clock.now() + self._grace
@@ -161,7 +161,7 @@ class Child:
         self._say(f"{signum.name} was passed on to the command{grace}.")
 
     def reap(self) -> None:
-        """Ask for every child that has ended or stopped: orphans of the command come to this process."""
+        """Reap every child that has ended or stopped, including orphans of the command, which this process adopts."""
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
@@ -179,7 +179,7 @@ class Child:
                 self._code = code if code >= 0 else SIGNALED - code
 
     def _stop_too(self) -> None:
-        # By Ctrl+Z: what waits for this process, a shell, is to have its terminal back.
+        # Stopped by Ctrl+Z: the shell that waits for this process must get its terminal back.
         self._say("The command is stopped: what it has created is active, and nothing cancels it until it goes on.")
         if self._take_terminal_back():
             os.kill(0, signal.SIGTSTP)
@@ -190,7 +190,7 @@ class Child:
         self._send(signal.SIGCONT)
 
     def _lend_terminal(self) -> bool:
-        with suppress(OSError):  # stdin is no terminal
+        with suppress(OSError):  # stdin is not a terminal
             if os.tcgetpgrp(_STDIN) == os.getpgrp():
                 os.tcsetpgrp(_STDIN, self._group)
                 return True
@@ -204,17 +204,17 @@ class Child:
         return False
 
     def _send(self, signum: int) -> None:
-        with suppress(OSError):  # none is left there
+        with suppress(OSError):  # no process is left in the group
             os.killpg(self._group, signum)
 
 
 @contextmanager
 def handled(handlers: Mapping[int, Handler]) -> Iterator[tuple[int, Callable[[], None]]]:
-    """Have signals handled so, but for those that this process was started to ignore; afterwards as before.
+    """Install signal handlers, except for signals that this process was started to ignore. Restores them on exit.
 
-    Gives a file descriptor from which the number of each can be read as a byte, and what wakes the reader without a
-    signal. It wakes whenever a signal comes, where a handler in Python waits until the main thread is awake. To be used
-    on the main thread.
+    Yields a file descriptor from which the number of each signal can be read as a byte, and a function that wakes the
+    reader without a signal. The reader wakes on every signal, whereas a Python handler runs only once the main thread
+    is awake. Use it on the main thread.
     """
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
@@ -222,7 +222,7 @@ def handled(handlers: Mapping[int, Handler]) -> Iterator[tuple[int, Callable[[],
     wakeup_before = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
 
     def wake() -> None:
-        with suppress(OSError):  # it is full, so the reader is awake; or all is over
+        with suppress(OSError):  # full, so the reader is awake; or closed
             os.write(writer, b"\0")
 
     try:
@@ -232,7 +232,7 @@ def handled(handlers: Mapping[int, Handler]) -> Iterator[tuple[int, Callable[[],
         yield reader, wake
     finally:
         for signum, handler in before.items():
-            # The outcome is known: no signal may change code and words on the last instructions of the process.
+            # The outcome is known. No signal may change code or message during the last instructions of the process.
             signal.signal(signum, signal.SIG_IGN if is_the_end() and signum in ENDING else handler)
         signal.set_wakeup_fd(wakeup_before)
         os.close(reader)

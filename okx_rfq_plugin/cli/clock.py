@@ -1,4 +1,4 @@
-"""Waiting by the package's clock, which tests replace; and how far this machine's is from OKX's."""
+"""Waiting on the package's clock, which tests replace, and the offset between this clock and OKX's."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def the_clock() -> Any:
-    """Return the clock."""
+    """Return the package's clock."""
     from okx_rfq_plugin import get_plugin_manager
 
     plugin: Any = get_plugin_manager().get_plugin("okx")
@@ -15,7 +15,7 @@ def the_clock() -> Any:
 
 
 def pause(seconds: float) -> None:
-    """Wait, holding this thread."""
+    """Wait, blocking this thread."""
     from okx_rfq_plugin._core.clock import Waker
 
     the_clock().sleep(seconds, Waker())
@@ -32,7 +32,7 @@ def ahead_of(asked: float, at: Any) -> float:
     """Return the seconds that this clock is ahead of OKX's.
 
     Args:
-        asked: by this clock, in seconds, before OKX was asked.
-        at: what `fetch_time` has returned just now.
+        asked: seconds on this clock before OKX was asked.
+        at: the result of `fetch_time`, just received.
     """
     return (asked + time.time()) / 2 - at / 1000 if isinstance(at, int) else 0.0

@@ -1,4 +1,4 @@
-"""The verb `completion`, which prints what a shell needs to complete the command."""
+"""The verb `completion`, which prints a shell's completion script."""
 
 from __future__ import annotations
 

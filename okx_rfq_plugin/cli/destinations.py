@@ -1,4 +1,4 @@
-"""Where a verb sends its requests: the environment, the region's host, a sandbox's address."""
+"""Where a verb sends its requests: environment, region's host, sandbox's address."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 ENVS = ("sandbox", "demo", "live")
 _HOST_OF = {"okx": "www.okx.com", "myokx": "eea.okx.com", "okxus": "us.okx.com"}  # by ccxt's ids
 EXCHANGES = tuple(_HOST_OF)
-# OKX's hosts that were seen in use; each region has keys of its own, for live and for demo trading.
+# OKX's hosts seen in use. Each region has its own keys, for live and for demo trading.
 HOSTS = tuple(f"{name}.okx.com" for name in ("www", "openapi", "eea", "us", "my", "app", "tr"))
 
-ADDRESS = "http://127.0.0.1:8765"  # for example
+ADDRESS = "http://127.0.0.1:8765"  # an example
 
 _ON_THE_LINE = ParameterSource.COMMANDLINE
-# What is opened in a sandbox that is started for one command.
+# RFQs opened in a sandbox that is started for one command.
 _LEGS = (("BTC-USD-261225-100000-C", "buy"), ("BTC-USDT-SWAP", "sell"), ("ETH-USDT", "buy"))
 
 
@@ -36,8 +36,8 @@ _LEGS = (("BTC-USD-261225-100000-C", "buy"), ("BTC-USDT-SWAP", "sell"), ("ETH-US
 class Destination:
     """Where a request goes.
 
-    `env` is one of ENVS, `exchange` one of EXCHANGES, `url` that of a running sandbox, `host` one of HOSTS, or None for
-    the one that ccxt has for `exchange`.
+    `env` is one of ENVS, `exchange` one of EXCHANGES, `url` the address of a running sandbox, and `host` one of HOSTS,
+    or None for ccxt's own for `exchange`.
     """
 
     env: str
@@ -46,9 +46,9 @@ class Destination:
     host: str | None = None
 
     def exchange_for(self, credentials: Mapping[str, str], module: Any = None) -> Any:
-        """Make an object of `ccxt`, or of the module given, without the plugin; it does not connect yet."""
-        # Proxies of the environment, which ccxt leaves alone by itself: requests finds them. For aiohttp, which knows
-        # fewer kinds, they are resolved beforehand: see `many.py`.
+        """Create an object of `ccxt`, or of the given module, without the plugin. It does not connect yet."""
+        # ccxt ignores proxies in the environment by default; requests finds them. aiohttp supports fewer kinds, so they
+        # are resolved beforehand: see `many.py`.
         config = {**credentials, "requests_trust_env": self.is_proxied, "aiohttp_trust_env": False}
         exchange = getattr(module or import_module("ccxt"), self.exchange)(config)
         if self.env != "live":
@@ -68,20 +68,20 @@ class Destination:
 
     @property
     def is_proxied(self) -> bool:
-        """Whether proxies and CA bundles of the environment are used: a sandbox is on this machine."""
+        """Whether proxies and CA bundles in the environment are used. Not for a sandbox, which is on this machine."""
         return self.env != "sandbox"
 
     def route(self, exchange: Any) -> Route:
         """Return how its requests leave this machine.
 
         Raises:
-            NothingSentError: they cannot.
+            NothingSentError: if they cannot.
         """
         return route_to(address_of(exchange)) if self.is_proxied else Route()
 
 
 class Place(NamedTuple):
-    """An exchange object, and the sandbox where one was started for it."""
+    """An exchange object, and the sandbox if one was started for it."""
 
     exchange: Any
     sandbox: Sandbox | None
@@ -90,7 +90,7 @@ class Place(NamedTuple):
 def destination_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--env`, `--exchange`, `--host` and `--url` to a verb.
 
-    It gets them as `destination`, a Destination, or None where `--env` was not given and `--accounts` was.
+    Passed as `destination`: a Destination, or None if `--accounts` was given and `--env` was not.
     """
 
     @click.option("--env", type=click.Choice(ENVS), help="The environment; there is no default.")
@@ -147,11 +147,11 @@ def address_of(exchange: Any) -> str:
 
 
 def is_address(url: object) -> bool:
-    """Return whether a sandbox could be there."""
+    """Return whether this can be a sandbox's address."""
     try:
         parts = urlsplit(url) if isinstance(url, str) else None
         return parts is not None and parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a bracket that is left open, a port beyond the last
+    except ValueError:  # an unclosed bracket, or a port out of range
         return False
 
 
@@ -159,8 +159,8 @@ def credentials_of(variables: Mapping[str, str] = KEYS) -> dict[str, str]:
     """Read key, secret and passphrase.
 
     Raises:
-        click.UsageError: a variable is not set, or has a blank or a line break in it; it is named, its value never is.
-        NothingSentError: a value cannot be sent in a header.
+        click.UsageError: if a variable is not set, or contains a blank or a line break. Its value is never quoted.
+        NothingSentError: if a value cannot be sent in a header.
     """
     values = {variable: _value(variable) for variable in variables.values()}
     missing = [variable for variable, value in values.items() if not value.strip()]
@@ -201,11 +201,11 @@ def _fits_a_header(value: str) -> bool:
 
 @contextmanager
 def reachable(destination: Destination) -> Iterator[tuple[Destination, dict[str, str]]]:
-    """Give a destination with an address, and the key for it; a sandbox is started where one is needed.
+    """Yield a destination with an address, and its key. Starts a sandbox if one is needed.
 
     Raises:
-        click.UsageError: there are no keys.
-        NothingSentError: a key cannot be sent.
+        click.UsageError: if there are no keys.
+        NothingSentError: if a key cannot be sent.
     """
     if destination.env == "sandbox" and destination.url is None:
         with _started(destination) as (sandbox, there):
@@ -218,16 +218,16 @@ def reachable(destination: Destination) -> Iterator[tuple[Destination, dict[str,
 def connected(
     destination: Destination, *, deadline: float = 30.0, credentials: Mapping[str, str] | None = None
 ) -> Iterator[Place]:
-    """Give an exchange object with the plugin on it, and close it; a sandbox is started where one is needed.
+    """Yield an exchange object with the plugin installed, and close it on exit. Starts a sandbox if one is needed.
 
     Args:
-        destination: where to; `sandbox` without an address starts one that has a few RFQs.
+        destination: where to connect; `sandbox` without an address starts one with a few RFQs.
         deadline: of a cancel, in seconds.
-        credentials: in ccxt's terms; by default those of the environment.
+        credentials: under ccxt's names; by default those from the environment.
 
     Raises:
-        click.UsageError: there are no keys.
-        NothingSentError: nothing can be sent from here.
+        click.UsageError: if there are no keys.
+        NothingSentError: if nothing can be sent from here.
     """
     if destination.env == "sandbox" and destination.url is None:
         with (
@@ -258,10 +258,10 @@ def _installed(exchange: Any, deadline: float) -> Iterator[Any]:
     try:
         yield install(exchange, policy=RetryPolicy(deadline=deadline))
     finally:
-        exchange.session.close()  # a sync object of ccxt has no close() before 4.5.71
+        exchange.session.close()  # ccxt's sync objects have no close() before 4.5.71
 
 
 def furnish(sandbox: Sandbox) -> None:
-    """Open a few RFQs of its user's."""
+    """Open a few RFQs for the sandbox's default user."""
     for instrument, side in _LEGS:
         sandbox.create_rfq(legs=[{"instId": instrument, "sz": "25", "side": side}])

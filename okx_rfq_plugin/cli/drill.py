@@ -1,4 +1,4 @@
-"""The verb `drill`, which tries the whole of it where nothing is at stake, and writes down what it saw."""
+"""The verb `drill`: a rehearsal against the sandbox or demo trading, with a report."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def drill(
     """
     at = time.strftime("%Y%m%d-%H%M%S")
     if accounts is None:
-        assert destination is not None  # noqa: S101 - destination_options sees to it
+        assert destination is not None  # noqa: S101 - destination_options ensures it
         _refuse_live([destination.env])
         with reachable(destination) as (there, credentials):
             path = Path(report or f"okx-rfq-drill-{destination.env}-{at}.json")
@@ -67,7 +67,7 @@ def drill(
         path = Path(report or f"okx-rfq-drill-{name}-{at}.json")
         try:
             well &= _rehearsed(account.destination, account.credentials, path, cassettes)
-        except Exception as error:  # the others are rehearsed all the same
+        except Exception as error:  # the other accounts are still rehearsed
             words = error.message if isinstance(error, click.ClickException) else plain(str(error))
             say(f"[{account.name}] NOT REHEARSED TO THE END: {words}", good=False, err=True)
             well = False
@@ -83,7 +83,7 @@ def _refuse_live(environments: list[str]) -> None:
 
 
 def _rehearsed(there: Destination, credentials: dict[str, str], path: Path, cassettes: str | None) -> bool:
-    """Rehearse for one account, write the report, and return whether all was as it should be."""
+    """Rehearse for one account, write the report, and return whether everything was as expected."""
     from okx_rfq_plugin.cli.drilling import Drill, cleared, made_again
 
     facts: dict[str, Any] = {}
@@ -91,7 +91,7 @@ def _rehearsed(there: Destination, credentials: dict[str, str], path: Path, cass
         facts = Drill(there, credentials, lambda words: say_if_heard(f"{now()} {words}")).run()
         if cassettes is not None:
             facts["cassettes"] = made_again(there, credentials, cassettes)
-    finally:  # also where it is interrupted
+    finally:  # even if interrupted
         facts["cleared"] = cleared(there, credentials)
         if not facts["cleared"]:
             say_if_heard(f"{now()} RFQs MAY STILL BE ACTIVE: the last cancel failed. {bound()}")

@@ -1,4 +1,4 @@
-"""The end of what was guarded: cancels until OKX has said twice that nothing is active."""
+"""The end of a guarded command: cancels until OKX has said twice that nothing is active."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from okx_rfq_plugin.cli.outcomes import NOT_CANCELED as CERTAINLY_NOT
 from okx_rfq_plugin.cli.outcomes import OK, bound, exit_code, facts_of
 from okx_rfq_plugin.cli.processes import Process
 
-NOT_CANCELED, MAY_BE_CANCELED = 203, 204  # no shell gives these by itself, nor does a signal
-_ON_THE_WIRE = 2.0  # seconds after which a create that was sent before the end has arrived, or never will
+NOT_CANCELED, MAY_BE_CANCELED = 203, 204  # neither shells nor signals use these codes
+_ON_THE_WIRE = 2.0  # seconds until a create sent before the end has arrived, or never will
 _LEAST = 3  # cancels, whatever the deadline: one that finds some, and two that find none
-_REFUSALS = 2  # by OKX, one after the other: a third would be no better
+_REFUSALS = 2  # consecutive refusals by OKX; a third attempt would not help
 
 TRUTH = {
     OK: "No RFQ is active any more.",
@@ -24,14 +24,14 @@ _CREATES = "RFQs MAY STILL BE ACTIVE: something still creates them."
 
 
 class Ending:
-    """Cancels to the end, and says what is true then.
+    """Runs the final cancels, and reports what is true afterwards.
 
     Args:
-        canceler: what cancels.
-        say: gets a sentence about what happens.
-        deadline: seconds in which OKX is to say twice that nothing is active.
+        canceler: makes the cancels.
+        say: called with a sentence about each event.
+        deadline: seconds within which OKX must say twice that nothing is active.
         clock: measures them.
-        on_cancel: called before each cancel, with the seconds that are left.
+        on_cancel: called before each cancel, with the remaining seconds.
     """
 
     def __init__(
@@ -47,24 +47,24 @@ class Ending:
         self._deadline = deadline
         self._clock = clock
         self._on_cancel = on_cancel
-        self.codes: list[int] = []  # of every cancel, those beside the grace too
-        self._beside = 0  # cancels that have begun beside the grace, and not ended
-        self.message = ""  # the last word
+        self.codes: list[int] = []  # of every cancel, including those during the grace
+        self._beside = 0  # cancels started during the grace and not ended
+        self.message = ""  # the final message
 
     def early(self, deadline: float) -> None:
-        """Cancel once, while the command is still there."""
+        """Cancel once, while the command is still running."""
         self._beside += 1
         facts = self._canceler.cancel(deadline)
         self.codes.append(exit_code(facts))
         self._beside -= 1
-        if not self.message:  # the last word is said already, and may be of what this has overtaken
+        if not self.message:  # otherwise the final message has been printed, perhaps about a later cancel
             self._say(f"At the signal: {facts['sentence']}")
 
     def run(self, survivors: Collection[Process] = ()) -> int:
         """Cancel until OKX has said twice, two seconds apart, that nothing is active; return 0, 203 or 204.
 
         Args:
-            survivors: what could not be ended, and may go on creating.
+            survivors: processes that could not be killed, and may still create RFQs.
         """
         code = self._cancel(survivors)
         if code == OK and survivors:
@@ -78,7 +78,7 @@ class Ending:
         return code
 
     def given_up(self, reason: str) -> int:
-        """Return the code where the cancel was given up in the middle."""
+        """Return the code for a cancel that was given up while running."""
         self.codes.append(exit_code(facts_of(KeyboardInterrupt())))
         self.message = f"{TRUTH[MAY_BE_CANCELED]} {reason} {bound()}"
         self._say(self.message)
@@ -107,7 +107,7 @@ class Ending:
             else:
                 clear = 0
                 refused = refused + 1 if code == CERTAINLY_NOT and facts["code"] is not None else 0
-            if clear == 2:  # nothing has come to life in between
+            if clear == 2:  # nothing became active in between
                 return OK
             enough = (goods if code == OK else cancels) >= _LEAST
             if refused == _REFUSALS or (enough and self._clock.now() >= end):

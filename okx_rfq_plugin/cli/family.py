@@ -1,4 +1,4 @@
-"""The command of a guard and all that it has started, as the guard and its twin see them."""
+"""A guard's command and all processes it has started, as seen by the guard and its twin."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from okx_rfq_plugin.cli.processes import TWIN, Process, below, end_all, is_suppo
 
 
 class Family:
-    """The descendants of a guard; elsewhere than on Linux the process group of the command alone.
+    """The descendants of a guard; on systems other than Linux, only the command's process group.
 
     Args:
-        guard: number of the guard's process.
-        mark: in the environment of the command.
-        others: processes that the guard had before, or started beside; neither they nor theirs, nor what is in a
-            session of theirs, belong to it.
+        guard: the guard's process number.
+        mark: the mark in the command's environment.
+        others: processes that the guard had before, or started besides the command. Neither they, nor their
+            descendants, nor processes in their sessions belong to the family.
     """
 
     def __init__(self, guard: int, mark: str, others: Iterable[int] = ()) -> None:
-        self.group = 0  # of the command; 0 before it was started
+        self.group = 0  # the command's group; 0 before it is started
         self.others = set(others)
         self._guard = guard
         self._mark = mark
-        self.known: set[tuple[int, int]] = set()  # numbers and times of start of all that were ever seen
+        self.known: set[tuple[int, int]] = set()  # number and start time of every process ever seen
         self._sees = is_supported()
         self._signaled: set[tuple[int, int]] = set()
 
     def look(self, *, thoroughly: bool = False) -> set[Process]:
-        """Return those that live, and remember them.
+        """Return the living processes, and remember them.
 
         Args:
-            thoroughly: also by the mark; for the twin, whose guard's orphans have gone elsewhere.
+            thoroughly: also search by the mark, for the twin, whose guard's orphans have another parent.
         """
         if not self._sees:  # pragma: no cover - systems without /proc
             return set()
@@ -51,17 +51,17 @@ class Family:
         return found
 
     def is_orphaned(self) -> None:
-        """Know that the guard has gone: its number may be given to another process."""
+        """Note that the guard is gone, so its number may belong to another process."""
         self._guard = -1
 
     def lives(self) -> bool:
-        """Return whether any of them does."""
+        """Return whether any process of the family is alive."""
         return bool(self.look()) if self._sees else self._send_group(0)
 
     def signal(self, signum: int) -> None:
-        """Send a signal to the command's group once, and to those who lead another group of the family.
+        """Send a signal once to the command's group, and to each leader of another group of the family.
 
-        Such a leader, as `timeout` is, passes it on by itself.
+        Such a leader, for example `timeout`, forwards it to its group.
         """
         found = self.look()
         self._signaled |= {(each.pid, each.started) for each in found if each.group == self.group}
@@ -69,7 +69,7 @@ class Family:
         self._signal_leaders(found, signum)
 
     def signal_orphans(self, signum: int) -> None:
-        """Send a signal to those who have not had it, and whose leader has ended."""
+        """Send the signal to processes that have not received it and whose leader has ended."""
         found = self.look()
         self._signal_leaders(found, signum)
         pids = {each.pid for each in found}
@@ -78,14 +78,14 @@ class Family:
                 _send(each.pid, signum)
 
     def resume(self) -> None:
-        """Let go on what is stopped, and would notice nothing."""
+        """Resume stopped processes, which would not notice a signal."""
         self._send_group(signal.SIGCONT)
         for each in self.look():
             if each.group != self.group:
                 _send(each.pid, signal.SIGCONT)
 
     def end(self, reap: Callable[[], None] = lambda: None, *, thoroughly: bool = False) -> set[Process]:
-        """Kill them all; return those that could not be ended."""
+        """Kill all processes; return those that could not be killed."""
         if self.group:
             self._send_group(signal.SIGKILL)
         return end_all(lambda: self.look(thoroughly=thoroughly), reap)
@@ -104,12 +104,12 @@ class Family:
     def _send_group(self, signum: int) -> bool:
         try:
             os.killpg(self.group, signum)
-        except OSError:  # none is left there
+        except OSError:  # no process is left in the group
             return False
         return True
 
     def forget_signals(self) -> None:
-        """Begin a new signal, which each of them is to have once."""
+        """Start a new signal, which each process receives once."""
         self._signaled.clear()
 
 

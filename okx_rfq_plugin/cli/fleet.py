@@ -1,4 +1,4 @@
-"""The verb `fleet`: one switch for many machines, on a Redis or Valkey store."""
+"""The verb `fleet`: a kill switch for many machines, on a Redis or Valkey store."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from okx_rfq_plugin.fleet.store import Store
     from okx_rfq_plugin.fleet.watching import Event
 
-FAILED = 1  # the store did not do it
+FAILED = 1  # the store did not do what was asked
 NOT_CANCELED, MAY_BE_CANCELED = 3, 4
-_TIMEOUT = 1.0  # seconds for the store
+_TIMEOUT = 1.0  # seconds for the store to answer
 
 _store_option = click.option(
     "--store",
@@ -291,7 +291,7 @@ def _store(url: str) -> Iterator[Store]:
 
 
 def _floor(store: Store) -> int:
-    """Return the greatest version that a member has seen, so that what is set is later."""
+    """Return the greatest latch version that a member has seen, so that a new latch exceeds it."""
     return max((beat.seen for beat in store.look().beats.values() if beat), default=0)
 
 
@@ -299,11 +299,11 @@ def _floor(store: Store) -> int:
 def _exchanges(
     destination: Destination | None, accounts: Sequence[Account] | None, *, deadline: float
 ) -> Iterator[dict[str, Any]]:
-    """Give an exchange object for each account, by OKX's own User ID.
+    """Yield an exchange object for each account, by OKX's User ID.
 
     Raises:
-        click.UsageError: it is not said which accounts.
-        SystemExit: OKX will not say whose a key is; nothing could be canceled with it.
+        click.UsageError: if no account is given.
+        SystemExit: if OKX does not say whose a key is; nothing could be canceled with it.
     """
     from okx_rfq_plugin import RetryPolicy, install
     from okx_rfq_plugin.fleet.accounts import account_of
@@ -317,7 +317,7 @@ def _exchanges(
             if not made:
                 raise click.UsageError("no account of the file is complete.")
         else:
-            assert destination is not None  # noqa: S101 - destination_options has seen to it
+            assert destination is not None  # noqa: S101 - destination_options ensures it
             if destination.env == "sandbox" and destination.url is None:
                 raise click.UsageError("--env sandbox needs --url: the address of a sandbox that runs.")
             made = [destination.exchange_for(credentials_of())]

@@ -1,4 +1,4 @@
-"""The verb `guard`, which runs a strategy, and cancels everything when it ends."""
+"""The verb `guard`, which runs a strategy and cancels everything when it ends."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def guard(
             "status_file": status_file and os.path.abspath(status_file),
             "facts": {"environment": env, "command": os.path.basename(command[0])},
         }
-        # A sandbox that was started for this command alone ends with it: there is nothing left to cancel then.
+        # A sandbox started for this command ends with it, so there is nothing left to cancel.
         lonely = no_twin or (place is not None and place.sandbox is not None)
         made = Guard(
             canceler,

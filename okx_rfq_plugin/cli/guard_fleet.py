@@ -1,4 +1,4 @@
-"""The fleet that a guarded command joins: its environment, and what is said of the store beforehand."""
+"""The fleet that a guarded command joins: its environment, and a check of the store beforehand."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import click
 from okx_rfq_plugin.autoinstall import VARIABLE as AUTOINSTALL
 from okx_rfq_plugin.cli.network import without_password
 
-_PATIENCE = 1.0  # seconds for the store
+_PATIENCE = 1.0  # seconds for the store to answer
 
 
 def environment_for(url: str) -> dict[str, str]:
     """Return the environment with which a command, and whatever it starts, joins the fleet of this store.
 
-    Python puts the package on ccxt's classes there, unless `OKX_RFQ_AUTOINSTALL` says otherwise: a strategy that has
-    never heard of the package is fenced, too.
+    In it, Python installs the package on ccxt's classes, unless `OKX_RFQ_AUTOINSTALL` says otherwise, so even a
+    strategy that does not use the package is fenced.
 
     Raises:
-        click.UsageError: redis is not installed, or the URL is none of a store's.
+        click.UsageError: if redis is not installed, or the URL is not that of a store.
     """
     if find_spec("redis") is None:
         raise click.UsageError("--fleet needs redis: pip install 'okx-rfq-plugin[cli,fleet]'.")
@@ -35,7 +35,7 @@ def environment_for(url: str) -> dict[str, str]:
 
 
 def state_of(url: str) -> str:
-    """Return in a sentence what the command will find there; nothing that is wrong keeps it from being started."""
+    """Return a sentence about the state of the fleet. Errors do not prevent the command from starting."""
     from okx_rfq_plugin.fleet.store import Store, StoreError
 
     store = Store(url, timeout=_PATIENCE)

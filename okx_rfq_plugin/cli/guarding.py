@@ -1,4 +1,4 @@
-"""A guard: it runs a command to its end, cancels at the first ending signal and in the end, and says what is true."""
+"""A guard: runs a command, cancels at the first ending signal and at the end, and reports what is true."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from okx_rfq_plugin.cli.terminal import attempts_shown, now, say_if_heard
 from okx_rfq_plugin.cli.twin import Twin
 
 PREFIX = "okx-rfq guard: "
-_EARLY = 10.0  # seconds in which the cancel beside the grace may begin an attempt
+_EARLY = 10.0  # seconds within which the cancel during the grace may start an attempt
 _RESERVED = {NOT_CANCELED, MAY_BE_CANCELED}
-_TAKEN = 1  # in the place of a command's own 203 or 204
-_MORE = 30.0  # seconds that systemd is asked for, beside those of a cancel
-_SOON = 0.2  # seconds between two looks whether a new twin is ready
-_TWINS = 5  # that may be killed before no new one is started
+_TAKEN = 1  # replaces a command's own 203 or 204
+_MORE = 30.0  # seconds requested from systemd in addition to those of a cancel
+_SOON = 0.2  # seconds between two checks whether a new twin is ready
+_TWINS = 5  # twins that may be killed before no new one is started
 
 
 class Guard:
-    """A child, what watches over it, and the cancels that follow it.
+    """Runs a child, watches it, and cancels afterwards.
 
     Args:
-        canceler: what cancels.
+        canceler: makes the cancels.
         child: the command.
-        deadline: seconds for the cancels in the end.
+        deadline: seconds for the final cancels.
         clock: measures them.
-        reports: what tells systemd and the status file.
-        twin: what acts where this process disappears; None for none.
-        look_every: seconds between two looks whether a cancel would get through; 0 for none.
+        reports: notifies systemd and the status file.
+        twin: takes over if this process disappears; None for none.
+        look_every: seconds between two checks whether a cancel would get through; 0 for none.
     """
 
     def __init__(
@@ -70,8 +70,8 @@ class Guard:
         child.on_look = self._on_look
 
     def run(self) -> int:
-        """Look, run the child, cancel, and return the exit code; to be called on the main thread."""
-        # From beginning to end: there is no moment between child and cancel at which a signal would end this process.
+        """Check, run the child, cancel, and return the exit code. Call it on the main thread."""
+        # The handlers cover everything, so that no signal can end this process between the child's end and the cancel.
         handlers: dict[int, Any] = {**dict.fromkeys(HEARD, self._hear), signal.SIGTTOU: signal.SIG_IGN}
         with adopting() as adopts, handled(handlers) as (signals, self._wake):
             try:
@@ -120,7 +120,7 @@ class Guard:
         return True
 
     def _await_twin(self, twin: Twin) -> None:
-        """Have a twin with an understudy before there is a command; one that was killed meanwhile is replaced."""
+        """Wait for a twin with a standby before the command starts, replacing a twin that is killed meanwhile."""
         while not (twin.wait() and twin.command_starts()):
             self._twins += 1
             if not twin.has_ended or self._twins > _TWINS:
@@ -172,7 +172,7 @@ class Guard:
                 raise KeyboardInterrupt
         elif self._phase == "canceling":
             if signum == signal.SIGQUIT:
-                self._phase = "over"  # a second one gives up nothing more
+                self._phase = "over"  # a second signal has nothing more to give up
                 raise KeyboardInterrupt
             if signum != signal.SIGCONT:
                 say(f"{signal.Signals(signum).name}: the cancel goes on; Ctrl+\\ (SIGQUIT) gives it up.")
@@ -180,7 +180,7 @@ class Guard:
     # While the command runs
 
     def _on_ending(self) -> None:
-        """Cancel beside the grace: a supervisor may be less patient than that."""
+        """Cancel during the grace, since a supervisor may be less patient."""
         self._reports.state("ending", "The command was told to end; all RFQs are canceled beside.")
         self._beside = threading.Thread(target=self._ending.early, args=(_EARLY,), daemon=True)
         self._beside.start()
@@ -220,7 +220,7 @@ class Guard:
             if self._phase == "running":
                 try:
                     self._looked.append(self._canceler.look())
-                except Exception as error:  # of a look, which stops nothing
+                except Exception as error:  # an error in a check stops nothing
                     self._looked.append([Finding("look", None, str(error))])
                 self._wake()
 
@@ -237,5 +237,5 @@ class Guard:
 
 
 def say(words: str) -> None:
-    """Print a sentence on stderr, if it is read there."""
+    """Print a sentence on stderr, unless that would block."""
     say_if_heard(f"{now()} {PREFIX}{words}")

@@ -1,4 +1,4 @@
-"""Which account an outcome is about, and which RFQs were canceled: read after the cancel, which waits for neither."""
+"""Which account an outcome is about, and which RFQs were canceled. Read after the cancel, which never waits for it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 from okx_rfq_plugin.cli.clock import the_clock
 from okx_rfq_plugin.cli.destinations import Destination, address_of
 
-_ASIDE = 1.0  # seconds for what is good to know
+_ASIDE = 1.0  # seconds for each optional piece of information
 _PAGE = 100  # rows that OKX lists at most
 _NO_RETRY = {"maxRetriesOnFailure": 0}
 
 
 def identity_of(destination: Destination, exchange: Any) -> dict[str, Any]:
-    """Return what is known without asking: environment, host, the end of the key."""
+    """Return what is known without a request: environment, host, last characters of the key."""
     from okx_rfq_plugin._core.records import ExchangeSnapshot
 
     return {
@@ -33,7 +33,7 @@ def config_request() -> dict[str, Any]:
 
 
 def uid_in(reply: Any) -> str | None:
-    """Return the User ID in a reply of account/config; None where there is none."""
+    """Return the User ID in a reply of account/config, or None if there is none."""
     rows = reply.get("data") if isinstance(reply, dict) else None
     row = rows[0] if isinstance(rows, list) and rows and isinstance(rows[0], dict) else {}
     uid = row.get("uid")
@@ -41,7 +41,7 @@ def uid_in(reply: Any) -> str | None:
 
 
 def read_uid(exchange: Any) -> str | None:
-    """Ask for the User ID; None where OKX does not give it within a second."""
+    """Ask for the User ID; return None if OKX does not answer within a second."""
     exchange.timeout, exchange.enableRateLimit = int(_ASIDE * 1000), False
     with suppress(Exception):
         return uid_in(exchange.private_get_account_config(config_request()))
@@ -49,13 +49,13 @@ def read_uid(exchange: Any) -> str | None:
 
 
 def needs_list(receipt: Mapping[str, Any]) -> bool:
-    """Return whether OKX's list can say which RFQs a cancel has ended: one that confirmed, and found some."""
+    """Return whether OKX's list can show which RFQs a cancel ended: if it confirmed, and found some."""
     found = receipt["status"] == "canceled" or receipt["attempts"] > 1
     return bool(receipt.get("confirmed")) and found and receipt["status"] != "failed"
 
 
 def until_list(exchange: Any) -> float:
-    """Return the seconds until OKX takes another list: it takes two in two, and a cancel that confirms has read two."""
+    """Return the seconds until OKX accepts another list: two per two seconds, both used by a cancel that confirms."""
     from okx_rfq_plugin._core.endpoints import RFQS
     from okx_rfq_plugin._core.identity import key_of
     from okx_rfq_plugin._core.rate_limit import RateLimiter
@@ -66,12 +66,12 @@ def until_list(exchange: Any) -> float:
 
 
 def list_request() -> dict[str, Any]:
-    """Return the parameters of `private_get_rfq_rfqs`: those that are canceled, the newest first."""
+    """Return the parameters of `private_get_rfq_rfqs` for canceled RFQs, newest first."""
     return {"state": "canceled", "limit": str(_PAGE), **_NO_RETRY}
 
 
 def canceled_in(reply: Any, receipt: Mapping[str, Any], now: int) -> list[str]:
-    """Return the ids of my RFQs that were canceled while the cancel went on.
+    """Return the ids of the account's own RFQs canceled during the cancel.
 
     Args:
         reply: of `rfq/rfqs`.

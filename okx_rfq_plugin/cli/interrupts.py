@@ -1,4 +1,4 @@
-"""Signals and the time limit of a cancel: the first of them ends what runs, the next ones change nothing."""
+"""Signals and the time limit of a cancel. The first interrupts it; later ones change nothing."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from typing import Any
 
 from okx_rfq_plugin.cli.outcomes import MAY_BE_CANCELED
 
-# Whatever would end this process by itself, with a code that says nothing about the RFQs.
+# Signals that would end this process by default, with a code that says nothing about the RFQs.
 _NAMES = (
     "SIGINT SIGTERM SIGHUP SIGQUIT SIGBREAK SIGALRM SIGUSR1 SIGUSR2 SIGVTALRM SIGPROF SIGXCPU SIGIO SIGPWR SIGSTKFLT"
 )
 ENDING: tuple[signal.Signals, ...] = tuple(getattr(signal, name) for name in _NAMES.split() if hasattr(signal, name))
 _HANGUP = getattr(signal, "SIGHUP", None)
-_FORCED = 2.0  # seconds to unwind; a name that is being resolved holds the main thread for as long as it likes
+_FORCED = 2.0  # seconds to unwind; a host name lookup may block the main thread for any time
 
 _MAIN, _WATCHER = "main", "watcher"
 
@@ -33,13 +33,13 @@ class Interrupted(KeyboardInterrupt):
 
 
 def until_the_end() -> None:
-    """Let no signal that comes after an outcome change the exit code of this process, on its last instructions too."""
+    """Prevent signals after an outcome from changing this process's exit code, even in its last instructions."""
     global _final
     _final = True
 
 
 def is_the_end() -> bool:
-    """Return whether this process ends with what the command returns."""
+    """Return whether this process ends with the command's return value."""
     return _final
 
 
@@ -51,22 +51,22 @@ def was_called() -> bool:
 class Interrupts:
     """Context manager: raises Interrupted in the main thread at the first ending signal, and never again.
 
-    To be entered on the main thread.
+    Enter it on the main thread.
 
     Args:
-        timeout: seconds from `agreed()` on after which what runs is interrupted; None for no limit.
-        force: called on a thread of its own where the main thread has not noticed an interruption in time, or hangs
-            beyond the limit. It gets what has interrupted, and whether it is to say what is true, and returns the exit
-            code, with which the process ends at once.
+        timeout: seconds from `agreed()` until the interruption; None for no limit.
+        force: called on another thread if the main thread does not notice an interruption in time, or hangs beyond the
+            limit. Its arguments are the cause of the interruption and whether to print what is true. It returns the
+            exit code, with which the process ends immediately.
     """
 
     def __init__(self, timeout: float | None = None, force: Callable[[str, bool], int] | None = None) -> None:
-        self.reason = ""  # what has interrupted, in words
+        self.reason = ""  # the cause of the interruption, in words
         self._timeout = timeout
         self._force = force
         self._agreed = False
         self._over = False
-        self._last_word: dict[str, str] = {}  # whose it is: the first to ask has it, and nobody speaks after it
+        self._last_word: dict[str, str] = {}  # who reports the outcome: the first to ask, and no one after it
         self._stop: Callable[[], object] | None = None
         self._before: dict[int, Any] = {}
 
@@ -75,7 +75,7 @@ class Interrupts:
         os.set_blocking(self._writer, False)
         self._wakeup_before = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         for signum in ENDING:
-            if signal.getsignal(signum) is not signal.SIG_IGN:  # by nohup, and by shells for what runs behind `&`
+            if signal.getsignal(signum) is not signal.SIG_IGN:  # by nohup, and by shells for background jobs
                 self._before[signum] = signal.signal(signum, self._hear)
         threading.Thread(target=self._watch, daemon=True).start()
         return self
@@ -90,18 +90,18 @@ class Interrupts:
         os.close(self._writer)  # ends the watching thread, which closes the other end
 
     def agreed(self) -> None:
-        """Begin the time limit, and let an SSH line that drops end nothing from now on."""
+        """Start the time limit, and ignore a lost SSH connection from now on."""
         global _called
         _called = self._agreed = True
         if self._timeout is not None:
             self._wake(b"\0")
 
     def by(self, stop: Callable[[], object] | None) -> None:
-        """Have the first signal call this, on the main thread, in place of raising."""
+        """Make the first signal call this on the main thread instead of raising."""
         self._stop = stop
 
     def over(self) -> None:
-        """Know the outcome: nothing interrupts any more. Where the other thread is saying it, that ends the process."""
+        """Record that the outcome is known: nothing interrupts now. Ends the process if the other thread reports it."""
         self._over = True
         while not self._has_last_word(_MAIN):
             time.sleep(_FORCED)
@@ -121,7 +121,7 @@ class Interrupts:
     def _is_meant(self, signum: int) -> bool:
         if signum == getattr(signal, "SIGALRM", None):
             return self._timeout is not None and self._agreed
-        # SIGUSR1 and the like are somebody's mistake, and no wish to give a cancel up.
+        # SIGUSR1 and the like are mistakes, not a request to give up a cancel.
         return signum in (signal.SIGINT, signal.SIGTERM, _HANGUP, getattr(signal, "SIGQUIT", None))
 
     def _words(self, *, limited: bool) -> str:
@@ -138,7 +138,7 @@ class Interrupts:
             os._exit(code)
 
     def _watch(self) -> None:
-        """Begin to count at the first signal, or send one at the time limit."""
+        """Start the countdown at the first signal, or send a signal at the time limit."""
         limit_at = end_at = math.inf
         limited = interrupted = False
         while True:

@@ -19,8 +19,8 @@ from okx_rfq_plugin.cli.outcomes import plain, reason_of
 from okx_rfq_plugin.cli.probe import announced
 from okx_rfq_plugin.cli.terminal import attempts_shown, say, say_json, show_table, waiting_shown
 
-_EVERY = 2.0  # seconds between two looks: OKX's limit
-_FAR_OFF = 2.0  # seconds that this clock may be off before that is said
+_EVERY = 2.0  # seconds between two requests: OKX's limit
+_FAR_OFF = 2.0  # seconds that this clock may be off before a warning
 
 
 @click.command("list")
@@ -51,7 +51,7 @@ def list_rfqs(
     with Interrupts(force=lambda reason, speaks: 0 if ok else 1) as interrupts:
         try:
             ok = show_rfqs(destination, accounts, as_json=as_json, deadline=deadline)
-            # Not by the exception alone: a finalizer that runs just then, of a connection for example, swallows it.
+            # The exception alone is not enough: a finalizer that is running, such as a connection's, swallows it.
             while watch and not interrupts.reason:
                 pause(_EVERY)
                 if interrupts.reason:
@@ -100,7 +100,7 @@ def show_rfqs(
 def _read(
     destination: Destination | None, accounts: Sequence[Account] | None, deadline: float, *, as_json: bool
 ) -> Iterator[tuple[str, Destination, Any, float, Mapping[str, Any]]]:
-    """Read of each account: its name, its place, its RFQs or an exception, how far this clock is ahead, whose it is."""
+    """Yield per account: name, destination, RFQs or an exception, this clock's lead, and whose they are."""
     if accounts is not None:
         from okx_rfq_plugin.cli.many import read_rfqs
 
@@ -109,7 +109,7 @@ def _read(
         for account in accounts:
             yield account.name, account.destination, *read[account.name]
         return
-    assert destination is not None  # noqa: S101 - destination_options sees to it
+    assert destination is not None  # noqa: S101 - destination_options ensures it
     with connected(destination, deadline=deadline) as place:
         try:
             with waiting_shown("Asking OKX", quiet=as_json), attempts_shown(quiet=as_json):
@@ -132,7 +132,7 @@ def _why(error: Exception) -> str:
 
 
 def _ahead(exchange: Any) -> float:
-    """Return the seconds that this clock is ahead of OKX's; 0 where OKX does not say."""
+    """Return the seconds that this clock is ahead of OKX's, 0 if OKX does not say."""
     exchange.timeout = 1000
     asked = time.time()
     try:

@@ -1,4 +1,4 @@
-"""Maintenance of block trading that OKX has announced.
+"""Announced maintenance of block trading.
 
 Source: okx.com/docs-v5/en/#status-get-status
 """
@@ -16,23 +16,23 @@ _LONGEST = 120  # characters of a title
 
 
 class Notice(NamedTuple):
-    """One announcement: whether it has begun, and its words."""
+    """One announcement: whether it has begun, and its text."""
 
     going_on: bool
     words: str
 
 
 def status_request() -> dict[str, Any]:
-    """Return the parameters of `public_get_system_status`: what goes on and what is to come."""
+    """Return the parameters of `public_get_system_status` for current and future maintenance."""
     return {"maxRetriesOnFailure": 0}
 
 
 def notices(rows: Iterable[Any], env: str) -> list[Notice]:
-    """Return what the rows of `system/status` announce for block trading, what goes on first.
+    """Return the announcements for block trading in the rows of `system/status`, current ones first.
 
     Args:
-        rows: as OKX gives them; what is no announcement is left out.
-        env: whose; a sandbox counts as demo trading.
+        rows: as OKX returns them; anything else is skipped.
+        env: the environment; a sandbox counts as demo trading.
     """
     found = []
     for row in rows:
@@ -50,14 +50,14 @@ def notices(rows: Iterable[Any], env: str) -> list[Notice]:
 
 
 def notice_in(reply: Any, env: str) -> str | None:
-    """Return the words of the first notice in a reply of `system/status`; None where there is none."""
+    """Return the text of the first notice in a reply of `system/status`, or None."""
     rows = reply.get("data") if isinstance(reply, Mapping) else None
     found = notices(rows, env) if isinstance(rows, list) else []
     return found[0].words if found else None
 
 
 def _at(milliseconds: Any) -> str:
-    """Return a time of OKX's as this machine's clock shows it, with the day where that is another."""
+    """Return a time of OKX's in this machine's time zone, with the date if it is not today."""
     if not str(milliseconds or "").isdigit():
         return "a time that it does not name"
     try:

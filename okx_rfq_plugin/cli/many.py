@@ -1,4 +1,4 @@
-"""Many accounts at once, on one event loop."""
+"""Operations on many accounts at once, on one event loop."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from okx_rfq_plugin.cli.outcomes import facts_of, nothing_sent
 if TYPE_CHECKING:
     from okx_rfq_plugin.cli.interrupts import Interrupts
 
-# So many set out together, the next as soon as those are back or a moment has passed. So connections are used again,
-# replies are read as they come, and the living do not wait for the dead.
+# This many start together; the next batch follows when they are done or after a moment. That way connections are
+# reused, replies are read as they arrive, and responsive accounts do not wait for unresponsive ones.
 _BATCH = 32
 _MOMENT = 0.005  # seconds
-_OTHERS = 40  # descriptors for anything but connections: files, pipes, the loop, names that are being resolved
-_ASIDE = 1.0  # seconds for what is good to know
+_OTHERS = 40  # descriptors for other things: files, pipes, the loop, host name lookups
+_ASIDE = 1.0  # seconds for each optional piece of information
 
 Told = Callable[[Account, dict[str, Any]], None]
 Visit = Callable[[Account, Any], Awaitable[None]]
@@ -58,20 +58,20 @@ def cancel_accounts(
     details: bool = False,
     interrupts: Interrupts | None = None,
 ) -> None:
-    """Cancel for all of them in parallel, and tell of each as soon as it is done; an interruption ends the others.
+    """Cancel for all accounts in parallel, and report each as soon as it is done. An interruption ends the others.
 
     Args:
-        accounts: whose RFQs; one that is slow or dead delays no other, and one that is incomplete is told as failed.
+        accounts: the accounts. A slow or dead one delays no other, and an incomplete one is reported as failed.
         deadline: of each cancel, in seconds.
-        told: gets the account, and the receipt or the facts of the failure, on the calling thread.
-        confirm: whether to go on until OKX says that none is active.
-        quotes: whether to cancel all quotes, too, after the RFQs.
+        told: called on this thread with each account and its receipt, or the facts of the failure.
+        confirm: whether to continue until OKX says that no RFQ is active.
+        quotes: whether to cancel all quotes after the RFQs.
         quotes_after: seconds of OKX's countdown for quotes, which is set after the RFQs; None for none.
         details: whether to read afterwards which RFQs were canceled, and the User ID.
-        interrupts: what hears signals meanwhile.
+        interrupts: handles signals meanwhile.
     """
     if interrupts is not None:
-        interrupts.by(lambda: None)  # a signal is noted, and breaks off no line of this
+        interrupts.by(lambda: None)  # a signal is recorded, and interrupts nothing here
     known: dict[str, dict[str, Any]] = {}
     done: set[str] = set()
     announced: dict[Destination, asyncio.Task[str | None]] = {}
@@ -118,8 +118,8 @@ def cancel_accounts(
         if account.wrong:
             refused(account, account.wrong)
     reachable = [account for account in accounts if not account.wrong]
-    details = details and _room(len(reachable)) >= len(reachable)  # where connections are few, the next is waiting
-    gc.freeze()  # or ccxt's hundred thousand objects are looked through again and again
+    details = details and _connection_limit(len(reachable)) >= len(reachable)  # if connections are scarce, others wait
+    gc.freeze()  # keeps the garbage collector from scanning ccxt's hundred thousand objects repeatedly
     try:
         with suppress(asyncio.CancelledError):
             _run(run)
@@ -134,7 +134,7 @@ def cancel_accounts(
 
 
 class Reading(NamedTuple):
-    """An account's open RFQs, or the exception; the seconds that this clock is ahead of OKX's; and whose they are."""
+    """An account's open RFQs or the exception, the seconds that this clock is ahead of OKX's, and whose they are."""
 
     rfqs: Any
     ahead: float = 0.0
@@ -142,12 +142,12 @@ class Reading(NamedTuple):
 
 
 def read_rfqs(accounts: Sequence[Account], *, deadline: float = 0.0, uids: bool = False) -> dict[str, Reading]:
-    """Read the open RFQs of all accounts, and OKX's time once a destination. Without a deadline it asks once.
+    """Read the open RFQs of all accounts, and OKX's time once per destination. Without a deadline, ask only once.
 
     Args:
-        accounts: whose.
-        deadline: seconds after which OKX is not asked again.
-        uids: whether to ask for the User ID of those that have any.
+        accounts: the accounts.
+        deadline: seconds until OKX is not asked again.
+        uids: whether to ask for the User ID of accounts with open RFQs.
     """
     read = {account.name: Reading(NothingSentError(account.wrong)) for account in accounts if account.wrong}
     clocks: dict[Destination, asyncio.Task[float]] = {}
@@ -174,10 +174,10 @@ def read_rfqs(accounts: Sequence[Account], *, deadline: float = 0.0, uids: bool 
 
 
 def count_rfqs(accounts: Sequence[Account]) -> int:
-    """Read how many RFQs they have together, without repeating a request: a person waits for the question.
+    """Return the total number of open RFQs, without retries, since a person is waiting for the question.
 
     Raises:
-        Exception: that of the first that could not be asked.
+        Exception: that of the first account that could not be asked.
     """
     read = read_rfqs([account for account in accounts if not account.wrong])
     for each in read.values():
@@ -210,7 +210,7 @@ async def _end_quotes(
 
 
 async def _announced(exchange: Any, env: str) -> str | None:
-    """Ask once for all accounts of a destination: OKX takes one such request in five seconds."""
+    """Ask once for all accounts of a destination: OKX accepts one such request in five seconds."""
     exchange.timeout = int(_ASIDE * 1000)
     exchange.enableRateLimit = False
     with suppress(Exception):
@@ -239,8 +239,8 @@ async def _read_details(exchange: Any, facts: dict[str, Any]) -> None:
 async def _for_each(
     accounts: Sequence[Account], policy: RetryPolicy, visit: Visit, refused: Callable[[Account, str], None]
 ) -> None:
-    """Visit each account in a task of its own; canceling this cancels them, and they have their say."""
-    room = asyncio.Semaphore(_room(len(accounts)))
+    """Visit each account in its own task. Canceling this cancels the tasks, and waits for them to finish."""
+    limit = asyncio.Semaphore(_connection_limit(len(accounts)))
     async with AsyncExitStack() as stack:
         prototypes: dict[Destination, Any] = {}
         sessions: dict[Destination, aiohttp.ClientSession] = {}
@@ -259,7 +259,7 @@ async def _for_each(
         try:
             exchanges = [_exchange(prototypes[account.destination], account) for account in accounts]
             for number, (account, exchange) in enumerate(zip(accounts, exchanges, strict=True), 1):
-                tasks.append(asyncio.create_task(_visit(visit, account, exchange, sessions, room)))
+                tasks.append(asyncio.create_task(_visit(visit, account, exchange, sessions, limit)))
                 if number % _BATCH == 0:
                     await asyncio.wait(tasks[-_BATCH:], timeout=_MOMENT)
             await asyncio.gather(*tasks)
@@ -270,9 +270,9 @@ async def _for_each(
 
 
 async def _visit(
-    visit: Visit, account: Account, exchange: Any, sessions: dict[Destination, Any], room: asyncio.Semaphore
+    visit: Visit, account: Account, exchange: Any, sessions: dict[Destination, Any], limit: asyncio.Semaphore
 ) -> None:
-    async with room:
+    async with limit:
         exchange.session = sessions[account.destination]
         try:
             await visit(account, exchange)
@@ -281,10 +281,10 @@ async def _visit(
 
 
 def _prototype(destination: Destination, policy: RetryPolicy) -> Any:
-    """Make the one object of a destination that is built in full.
+    """Create the one fully constructed object of a destination, from which the accounts' objects are copied.
 
     Raises:
-        NothingSentError: aiohttp cannot get there as the environment has it.
+        NothingSentError: if aiohttp cannot get there with the environment's settings.
     """
     exchange = destination.exchange_for({}, ccxt.async_support)
     route = for_aiohttp(destination.route(exchange)) if destination.is_proxied else Route()
@@ -295,15 +295,15 @@ def _prototype(destination: Destination, policy: RetryPolicy) -> Any:
 
 
 def _session(prototype: Any) -> aiohttp.ClientSession:
-    """Open the session of all accounts of a destination.
+    """Open the session shared by all accounts of a destination.
 
-    It has as many connections as there are accounts: a pool would be a queue, with the dead before the living.
+    The number of connections is unlimited. A pool would be a queue, in which dead accounts block live ones.
     """
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=prototype.ssl_context, limit=0))
 
 
 def _exchange(prototype: Any, account: Account) -> Any:
-    """Make an account's object: it shares what is only read, and has of its own what a cancel writes to."""
+    """Create an account's object, which shares what is only read and has its own copy of what a cancel writes to."""
     exchange = copy.copy(prototype)
     for name, value in account.credentials.items():
         setattr(exchange, name, value)
@@ -313,7 +313,7 @@ def _exchange(prototype: Any, account: Account) -> Any:
 
 
 def _run(main: Callable[[], Any]) -> None:
-    """Run to its end, cancel what is left in the loop, and do not wait for names that are being resolved."""
+    """Run to completion, cancel the remaining tasks, and do not wait for host name lookups."""
     loop = asyncio.new_event_loop()
     try:
         asyncio.set_event_loop(loop)
@@ -338,14 +338,14 @@ def _reason(interrupts: Interrupts | None) -> str:
     return interrupts.reason if interrupts is not None else ""
 
 
-def _room(count: int) -> int:
-    """Raise the number of files that this process may open, and return how many accounts may be connected at once."""
+def _connection_limit(count: int) -> int:
+    """Raise this process's limit of open files, and return how many accounts may be connected at once."""
     try:
         import resource
     except ModuleNotFoundError:  # on Windows, which has no such limit
         return max(1, count)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 2 * count + 100  # an attempt that follows a timeout has a connection of its own
+    wanted = 2 * count + 100  # an attempt after a timeout uses another connection
     if soft != resource.RLIM_INFINITY and soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

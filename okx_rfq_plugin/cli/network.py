@@ -1,4 +1,4 @@
-"""How a request leaves this machine: the proxy and the CA bundle, by the rules of requests, for every verb alike."""
+"""How requests leave this machine: proxy and CA bundle, by the rules of requests, for every verb alike."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # as requests reads them, in this order
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")  # in the order in which requests reads them
 _DIRECT = "none"
 
 
@@ -16,10 +16,10 @@ class NothingSentError(Exception):
 
 
 class Route(NamedTuple):
-    """The way to a host.
+    """The route to a host.
 
-    `proxy` is its address with user and password, to be used and not to be shown. `bundle` is the file or folder of
-    certificates, None for the one that comes with certifi, and `named_by` the variable that names it.
+    `proxy` is its address with user and password, for use but not for display. `bundle` is the file or folder of
+    certificates, or None for certifi's own, and `named_by` the variable that names it.
     """
 
     proxy: str | None = None
@@ -35,16 +35,16 @@ class Route(NamedTuple):
 
 
 def route_to(url: str) -> Route:
-    """Return how requests gets to an address, as the environment has it.
+    """Return how requests gets to an address with the environment's settings.
 
     Raises:
-        NothingSentError: the CA bundle that a variable names is not there.
+        NothingSentError: if a variable names a CA bundle that does not exist.
     """
     from requests.utils import get_environ_proxies, select_proxy
 
     proxy = select_proxy(url, get_environ_proxies(url))
     if proxy and "://" not in proxy:
-        proxy = f"http://{proxy}"  # as requests has it
+        proxy = f"http://{proxy}"  # requests' own default
     named_by = next((name for name in _BUNDLES if os.environ.get(name)), "")
     bundle = os.environ.get(named_by) if named_by else None
     if bundle and not os.path.exists(bundle):
@@ -53,10 +53,10 @@ def route_to(url: str) -> Route:
 
 
 def for_aiohttp(route: Route) -> Route:
-    """Return the route where aiohttp, which carries many accounts, can take it.
+    """Return the route if aiohttp, which is used for many accounts, supports it.
 
     Raises:
-        NothingSentError: it cannot.
+        NothingSentError: if it does not.
     """
     scheme = urlsplit(route.proxy or "http:").scheme
     if scheme == "http" or (scheme == "https" and sys.version_info >= (3, 11)):
@@ -69,7 +69,7 @@ def for_aiohttp(route: Route) -> Route:
 
 
 def ssl_context(route: Route) -> Any:
-    """Return the TLS settings of aiohttp that trust what requests would trust on this route."""
+    """Return TLS settings for aiohttp that trust what requests would trust on this route."""
     import ssl
 
     import certifi
@@ -83,6 +83,6 @@ def ssl_context(route: Route) -> Any:
 
 
 def without_password(url: str) -> str:
-    """Return an address without the user and password in it."""
+    """Return an address without user and password."""
     scheme, separator, rest = url.partition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"

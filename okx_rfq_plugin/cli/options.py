@@ -1,4 +1,4 @@
-"""Options that several verbs share, and the consent that a live cancel needs."""
+"""Options shared by several verbs, and the confirmation of a live cancel."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Option = Callable[[Callable[..., Any]], Callable[..., Any]]  # a decorator of a 
 
 
 def seconds(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    """Take a number of seconds, zero or more, and finite.
+    """Parse a finite number of seconds, zero or more.
 
     Raises:
-        click.BadParameter: it is none.
+        click.BadParameter: if it is anything else.
     """
     if value is not None and not 0 <= value < math.inf:
         raise click.BadParameter("a number of seconds, 0 or more.")
@@ -26,7 +26,7 @@ def seconds(context: click.Context, parameter: click.Parameter, value: float | N
 
 
 def seconds_option(name: str, default: float | None, help_text: str) -> Option:
-    """Return an option that takes seconds."""
+    """Return an option for a number of seconds."""
     shown = default is not None
     return click.option(
         name, type=float, default=default, show_default=shown, metavar="S", callback=seconds, help=help_text
@@ -34,12 +34,12 @@ def seconds_option(name: str, default: float | None, help_text: str) -> Option:
 
 
 def json_option(what: str) -> Option:
-    """Return `--json`, which a verb gets as `as_json`."""
+    """Return the option `--json`, passed as `as_json`."""
     return click.option("--json", "as_json", is_flag=True, help=f"Print {what}, and nothing else.")
 
 
 def log_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `-q`, `-v` and `--log-file`, which a verb gets as `quiet`, `verbose` and `log_file`."""
+    """Add `-q`, `-v` and `--log-file`, passed as `quiet`, `verbose` and `log_file`."""
     for option in (
         click.option("--log-file", metavar="FILE", help="Append everything that happens to FILE."),
         click.option("-v", "--verbose", is_flag=True, help="Show everything that happens, on stderr."),
@@ -55,10 +55,10 @@ yes_option = click.option(
 
 
 def asks(destinations: Iterable[Destination], *, yes: bool) -> bool:
-    """Return whether a person has to agree before anything is canceled.
+    """Return whether a person must agree before anything is canceled.
 
     Raises:
-        click.UsageError: there is no terminal to ask on.
+        click.UsageError: if there is no terminal to ask on.
     """
     if yes or all(destination.env != "live" for destination in destinations):
         return False

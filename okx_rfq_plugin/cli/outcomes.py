@@ -1,4 +1,4 @@
-"""How a cancel ended: facts for a machine, a sentence for a person, an exit code."""
+"""The outcome of a cancel: facts for machines, a sentence for people, an exit code."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from typing import Any
 
 OK, NOT_CANCELED, MAY_BE_CANCELED = 0, 3, 4
 
-LIFE = 600.0  # seconds that an RFQ can live: ten minutes if all its legs are options, else two
+LIFE = 600.0  # seconds that an RFQ can be active: ten minutes if all its legs are options, else two
 _DONE = {"canceled": "All active RFQs are canceled", "nothing_active": "No RFQ was active"}
-_NAMED = 10  # ids that a sentence names
-# What the package's errors begin with, and classes of Python's: nothing that an operator has use for.
+_NAMED = 10  # ids that a sentence lists
+# The package's message prefix and Python's class names, which are of no use to an operator.
 _METHOD = re.compile(r"^\w+ \w+\(\): ")
 _KINDS = "Error|Timeout|Available|Exception|Exceeded|Response|Nonce|Denied|Suspended|Maintenance|Protection"
 _CLASS = rf"(?:[A-Z][A-Za-z]+)+(?:{_KINDS})"
-# The core's words for a programmer, and those for an operator.
+# The core's wording for programmers, and the wording for operators.
 _FOR_OPERATORS = (
     ("Call again, and check the", "Run it again, and check the"),
     ("check params, proxy and the exchange object's settings", "check the proxy, and the account's settings at OKX"),
     ("interrupted by MemoryError", "out of memory"),
 )
-_REFUSED = ("Connection refused", "the connection was refused")  # the system's words, and the core's
+_REFUSED = ("Connection refused", "the connection was refused")  # the system's wording, and the core's
 
 
 def facts_of(error: BaseException, *, called: bool = True, reason: str = "") -> dict[str, Any]:
-    """Return what `--json` shows of a cancel that failed, in the place of a receipt.
+    """Return what `--json` shows for a failed cancel instead of a receipt.
 
     Args:
-        error: what it raised, Ctrl+C included.
-        called: whether the cancel had begun; without facts on the error it is not known how far it came.
-        reason: what interrupted it, in words.
+        error: what it raised, including Ctrl+C.
+        called: whether the cancel had begun. Without facts on the error, how far it got is unknown.
+        reason: the cause of an interruption, in words.
     """
     failure = getattr(error, "cancel_failure", None)
     return {
@@ -55,7 +55,7 @@ def nothing_sent(reason: str) -> dict[str, Any]:
 
 
 def exit_code(facts: Mapping[str, Any]) -> int:
-    """Return 0 where nothing is active any more, else 3 or 4."""
+    """Return 0 if nothing is active any more, else 3 or 4."""
     if facts["status"] != "failed":
         return OK
     return MAY_BE_CANCELED if facts["may_be_canceled"] else NOT_CANCELED
@@ -79,7 +79,7 @@ def sentence(facts: Mapping[str, Any], things: str = "RFQ") -> str:
 
 
 def bound(things: str = "RFQ") -> str:
-    """Return until when what was not canceled can be active: the last line of everything that went wrong."""
+    """Return until when RFQs not canceled can be active: the last line of every error."""
     now = time.time()
     before, by = (time.strftime("%H:%M:%S", time.localtime(at)) for at in (now, now + LIFE))
     whatever = "Whatever" if things == "RFQ" else f"Whatever {things}"
@@ -87,14 +87,14 @@ def bound(things: str = "RFQ") -> str:
 
 
 def named(ids: Iterable[str]) -> str:
-    """Return ids in words, the first ten of them."""
+    """Return the first ten ids, in words."""
     ids = list(ids)
     more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
     return ", ".join(ids[:_NAMED]) + more
 
 
 def summary(outcomes: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return what is true now of many accounts, by name."""
+    """Return what is true now for many accounts, by name."""
     names: dict[int, list[str]] = {OK: [], NOT_CANCELED: [], MAY_BE_CANCELED: []}
     for name, facts in outcomes.items():
         names[exit_code(facts)].append(name)
@@ -111,7 +111,7 @@ def summary(outcomes: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def reason_of(error: BaseException | None) -> str | None:
-    """Return what the operating system or TLS said, such as "Connection refused", where that led to an error."""
+    """Return what the operating system or TLS said, such as "Connection refused", if that caused the error."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -127,7 +127,7 @@ def reason_of(error: BaseException | None) -> str | None:
 
 
 def plain(words: str) -> str:
-    """Return words without the names that mean something to a programmer only."""
+    """Return the text without names that mean something only to programmers."""
     words = _METHOD.sub("", words)
     words = re.sub(rf" \({_CLASS}(?: from \w+)?\)", "", words)
     words = re.sub(rf"\({_CLASS}: (.*?)\)", r"(\1)", words)
@@ -138,7 +138,7 @@ def plain(words: str) -> str:
 
 
 def _words(error: BaseException, *, called: bool, reason: str) -> str:
-    words = getattr(error, "__notes__", [str(error)])[-1]  # a note, where the error is none of ccxt's
+    words = getattr(error, "__notes__", [str(error)])[-1]  # a note, if the error is not ccxt's
     if hasattr(error, "cancel_failure"):
         said = reason or reason_of(error)
         said_already = not said or said.removeprefix("it was ") in words

@@ -1,4 +1,4 @@
-"""Questions to OKX that change nothing, by an exchange object without the plugin, and what their answers mean."""
+"""Requests to OKX that change nothing, sent without the plugin, and the meaning of the answers."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from okx_rfq_plugin.cli.maintenance import notices
 from okx_rfq_plugin.cli.outcomes import plain, reason_of
 from okx_rfq_plugin.credentials import KEYS
 
-_PATIENCE = 5.0  # seconds for each of the requests
-_ASIDE = 1.0  # seconds for what is good to know
+_PATIENCE = 5.0  # seconds for each request
+_ASIDE = 1.0  # seconds for each optional piece of information
 _CLOCK = 5.0  # seconds that this clock may be off; OKX refuses from 30 on
 # Source: okx.com/docs-v5/en/#trading-account-rest-api-get-account-configuration
 _MODES = {"1": "spot mode", "2": "futures mode", "3": "multi-currency margin mode", "4": "portfolio margin mode"}
@@ -25,15 +25,15 @@ _SPOT = "1"
 _OF_THE_KEY = ("environment", "permission", "IP list", "account mode", "block trading")
 _NOT_ACCEPTED = "not checked, because the key was not accepted"
 _NOT_JUDGED = "not checked, because nothing is known of the key"
-_SHORTEST_SECRET = 4  # characters: OKX gives no shorter one, and to mask a letter or two would spoil the words
-_LIMIT = 2.1  # seconds after which OKX's limit for a key's own questions has room again
-_STATUS_LIMIT = 5.0  # seconds: OKX takes one system/status in five
+_SHORTEST_SECRET = 4  # characters: OKX's are not shorter, and masking a letter or two would garble the text
+_LIMIT = 2.1  # seconds until OKX's limit for a key's own requests has room again
+_STATUS_LIMIT = 5.0  # seconds: OKX accepts one system/status in five
 
 
 class Finding(NamedTuple):
-    """One line of a check: what was looked at, whether it is well, what was seen, and what to do.
+    """One line of a check: what was checked, the result, what was seen, and what to do.
 
-    `ok` is None where it could not be looked at. `warning` says that it is well, and not as safe as it could be.
+    `ok` is None if it could not be checked. `warning` means that it works but is not as safe as it could be.
     """
 
     check: str
@@ -44,20 +44,20 @@ class Finding(NamedTuple):
 
     @property
     def state(self) -> str:
-        """The word that its line begins with."""
+        """The word at the beginning of the line."""
         if self.ok is None:
             return "UNKNOWN"
         return "WRONG" if not self.ok else "WARNING" if self.warning else "ok"
 
     @property
     def words(self) -> str:
-        """All of it in one sentence or two."""
+        """The finding in one or two sentences."""
         advice = f" {self.advice}" if self.advice and (not self.ok or self.warning) else ""
         return f"{self.check}: {self.seen.rstrip('.')}.{advice}" if advice else f"{self.check}: {self.seen}"
 
 
 class Answer(NamedTuple):
-    """What came of a question: rows, or in words what is wrong; `refused` says that OKX said no, with its code."""
+    """An answer: rows, or an error in words. `refused` means that OKX said no, with its code."""
 
     rows: list[Any]
     wrong: str = ""
@@ -66,7 +66,7 @@ class Answer(NamedTuple):
 
 
 class _Straight:
-    """A session of requests that follows no redirect: it would take the signed headers along."""
+    """A session of requests that follows no redirects, which would carry the signed headers along."""
 
     def __init__(self, session: Any) -> None:
         self._session = session
@@ -75,17 +75,17 @@ class _Straight:
         return getattr(self._session, name)
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
-        """Send, as requests does."""
+        """Send, with the signature of `requests.Session.request`."""
         return self._session.request(*args, **{**kwargs, "allow_redirects": False})
 
 
 class Probe:
-    """Asks OKX, once per question, and judges the answers as the package does.
+    """Asks OKX once per question, and judges the answers as the package does.
 
     Args:
-        destination: where to.
-        credentials: in ccxt's terms.
-        session: of requests, to send by, whose connection stays warm that way; None for one of its own.
+        destination: where to ask.
+        credentials: under ccxt's names.
+        session: the requests session to use, whose connection stays open that way; None for a new one.
         patience: seconds for each request.
     """
 
@@ -99,7 +99,7 @@ class Probe:
     ) -> None:
         self._destination = destination
         self.exchange = exchange = destination.exchange_for(credentials)
-        self.reply: Any = None  # the last one: HTTP status and body
+        self.reply: Any = None  # the last HTTP status and body
         self._judge = exchange.handle_errors
         exchange.handle_errors = self._see
         exchange.enableRateLimit = False
@@ -109,7 +109,7 @@ class Probe:
         exchange.session = _Straight(session if session is not None else exchange.session)
 
     def ask(self, path: str, method: str, field: str, params: dict[str, Any] | None = None) -> Answer:
-        """Ask one question, once; every row of a good answer to it has this field."""
+        """Ask one question. Every row of a good answer has this field."""
         from okx_rfq_plugin._core.endpoints import Endpoint
         from okx_rfq_plugin._core.verdict import Meaning, classify, describe, rows_of
 
@@ -147,10 +147,10 @@ class Probe:
         advice = "Set the clock of this machine: OKX refuses 30 s. A cancel corrects it, and other programs may not."
         yield Finding("clock", abs(self.offset) <= _CLOCK, seen, advice)
 
-    offset: float | None = None  # seconds that this clock is ahead of OKX's; None where that is not known
+    offset: float | None = None  # seconds that this clock is ahead of OKX's; None if unknown
 
     def account(self) -> Iterator[Finding]:
-        """Look whether this key may cancel there."""
+        """Check whether this key may cancel there."""
         answer = _after_the_limit(self._ask_for_config, _LIMIT)
         if answer.wrong or not answer.rows:
             wrong = answer.wrong or "OKX's answer names no account"
@@ -189,7 +189,7 @@ class Probe:
         return Finding("block trading", None, answer.wrong, "Try again.")
 
     def maintenance(self) -> Iterator[Finding]:
-        """Look whether OKX has announced maintenance of block trading."""
+        """Check whether OKX has announced maintenance of block trading."""
         answer = _after_the_limit(self.status, _STATUS_LIMIT)
         if answer.wrong:
             yield Finding("maintenance", None, answer.wrong, "Whether OKX has announced any is not known. Try again.")
@@ -206,7 +206,7 @@ class Probe:
         return self.ask("system/status", "public_get_system_status", "serviceType")
 
     def _key_advice(self, code: str | None) -> str:
-        """Try the key elsewhere: where it is accepted it belongs."""
+        """Try the key elsewhere, to find where it belongs."""
         if code in KEY_ELSEWHERE:
             if self._is_of_the_other_environment():
                 other = "live" if self._is_demo else "demo"
@@ -270,13 +270,13 @@ class Probe:
         return words
 
     def close(self) -> None:
-        """Close the connections that are its own."""
+        """Close the connections that this object opened."""
         with suppress(Exception):
             self.exchange.session.close()
 
 
 def _after_the_limit(question: Callable[[], Answer], limit: float) -> Answer:
-    """Ask, and once more after `limit` seconds if OKX says "too many requests": another program may have asked."""
+    """Ask, and again after `limit` seconds if OKX says "too many requests": another program may have asked."""
     answer = question()
     if answer.code == TOO_MANY_REQUESTS:
         pause(limit)
@@ -285,7 +285,7 @@ def _after_the_limit(question: Callable[[], Answer], limit: float) -> Answer:
 
 
 def announced(destination: Destination) -> str | None:
-    """Return what OKX has announced of maintenance, in a sentence; None where nothing is, or it does not answer."""
+    """Return OKX's announced maintenance in a sentence, or None if there is none or OKX does not answer."""
     if destination.env == "sandbox" and destination.url is None:  # it has ended by now
         return None
     probe = Probe(destination, {}, patience=_ASIDE)

@@ -1,4 +1,4 @@
-"""The processes that a command has started: found in /proc on Linux, where orphans come to this process."""
+"""Processes that a command has started, found in /proc on Linux, where this process adopts orphans."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
-MARK = "OKX_RFQ_GUARD"  # in the environment of the command, and so of all that it starts
+MARK = "OKX_RFQ_GUARD"  # in the environment of the command, and so of everything it starts
 
 TWIN = "okx-rfq-twin"  # the name of a guard's twin, which belongs to no command
-_CHILD_SUBREAPER, _IS_CHILD_SUBREAPER, _NAME = 36, 37, 15  # of Linux' prctl
-_LOOK = 0.01  # seconds between two looks at what was killed
-_PATIENCE = 5.0  # seconds for the killed to be gone
+_CHILD_SUBREAPER, _IS_CHILD_SUBREAPER, _NAME = 36, 37, 15  # Linux prctl numbers
+_LOOK = 0.01  # seconds between two checks of killed processes
+_PATIENCE = 5.0  # seconds for killed processes to be gone
 
 
 class Process(NamedTuple):
-    """A process: `started` in the system's ticks tells it from a later one with the same number."""
+    """A process. `started`, in the system's ticks, distinguishes it from a later one with the same number."""
 
     pid: int
     started: int
@@ -34,13 +34,13 @@ class Process(NamedTuple):
 
 
 def is_supported() -> bool:
-    """Return whether the processes of this system can be seen."""
+    """Return whether this system lets processes be listed."""
     return sys.platform == "linux" and os.path.exists("/proc/self/stat")
 
 
 @contextmanager
 def adopting() -> Iterator[bool]:
-    """Have orphans among the descendants come to this process inside; gives whether they do."""
+    """Context manager: this process adopts orphans among its descendants. Yields whether it does."""
     if not is_supported():  # pragma: no cover - systems without /proc
         yield False
         return
@@ -55,14 +55,14 @@ def adopting() -> Iterator[bool]:
 
 
 def call_this(name: str) -> None:
-    """Give this process a name of its own, for `ps` and `killall`."""
+    """Set this process's name, for `ps` and `killall`."""
     if is_supported():
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_NAME, name.encode()[:15], 0, 0, 0)
 
 
 def table() -> dict[int, Process]:
-    """Return every process that does something, by its number."""
+    """Return every running process, by its number."""
     found = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit() and (process := _read(int(entry))) is not None:
@@ -71,7 +71,7 @@ def table() -> dict[int, Process]:
 
 
 def below(roots: Collection[int], processes: dict[int, Process]) -> set[Process]:
-    """Return the descendants of processes, without these."""
+    """Return the descendants of processes, without the processes themselves."""
     children: dict[int, list[Process]] = {}
     for process in processes.values():
         children.setdefault(process.parent, []).append(process)
@@ -86,7 +86,7 @@ def below(roots: Collection[int], processes: dict[int, Process]) -> set[Process]
 
 
 def marked(mark: str, processes: dict[int, Process]) -> set[Process]:
-    """Return those that have a mark in the environment that they were started with."""
+    """Return the processes that were started with a mark in their environment."""
     wanted = f"{MARK}={mark}".encode()
     found = set()
     for process in processes.values():
@@ -97,11 +97,11 @@ def marked(mark: str, processes: dict[int, Process]) -> set[Process]:
 
 
 def end_all(find: Callable[[], set[Process]], reap: Callable[[], None] = lambda: None) -> set[Process]:
-    """Kill whatever is found until nothing is; return what could not be ended."""
+    """Kill whatever is found until nothing is; return what could not be killed."""
     until = time.monotonic() + _PATIENCE
     while left := find():
         for process in left:
-            with suppress(OSError):  # gone; or somebody else's, by sudo
+            with suppress(OSError):  # gone, or another user's, by sudo
                 os.kill(process.pid, signal.SIGKILL)
         reap()
         if time.monotonic() >= until:

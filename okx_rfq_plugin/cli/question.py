@@ -12,7 +12,7 @@ import click
 
 from okx_rfq_plugin.cli.outcomes import reason_of
 
-_PATIENCE = 1.0  # seconds in which the RFQs are to be counted
+_PATIENCE = 1.0  # seconds for counting the RFQs
 
 
 class DeclinedError(Exception):
@@ -20,19 +20,19 @@ class DeclinedError(Exception):
 
 
 def ask(what: str, count: Callable[[], int] | None = None) -> None:
-    """Have a person at the terminal agree; the default is no.
+    """Ask a person at the terminal to agree; the default is no.
 
     Args:
         what: which RFQs are to be canceled, and whose, in words.
-        count: reads how many there are; where that takes long, or fails, the question is asked all the same.
+        count: counts them; if that is slow or fails, the question is asked anyway.
 
     Raises:
-        DeclinedError: the answer was anything but yes.
+        DeclinedError: if the answer was anything but yes.
     """
     known = "" if count is None else f" ({_counted(count)})"
     _forget_what_was_typed()
     click.echo(f"Cancel {what}{known}? [y/N] ", err=True, nl=False)
-    # Not by click's own prompt: readline, which it uses, does not hear of a Ctrl+C that comes while it sets itself up.
+    # Not click's own prompt: readline, which it uses, misses a Ctrl+C that arrives while it is being set up.
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise DeclinedError("the answer was not yes")
 
@@ -44,10 +44,10 @@ def _counted(count: Callable[[], int]) -> str:
     def look() -> None:
         try:
             counted.append(count())
-        except Exception as error:  # the question says so
+        except Exception as error:  # mentioned in the question
             wrong.append(_cause(error))
 
-    # On a thread of its own, which is not waited for: a name that is being resolved holds it for as long as it likes.
+    # On a separate thread that is not waited for, since a host name lookup may block it for any time.
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
     thread.join(_PATIENCE)
@@ -63,8 +63,8 @@ def _cause(error: Exception) -> str:
 
 
 def _forget_what_was_typed() -> None:
-    # A "y" that was there before the question is no answer to it.
-    with suppress(ImportError, OSError, ValueError):  # Windows has no termios; and this may be no terminal after all
+    # A "y" typed before the question is not an answer to it.
+    with suppress(ImportError, OSError, ValueError):  # Windows has no termios, and this may not be a terminal
         import termios
 
         termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)

@@ -1,4 +1,4 @@
-"""What a guard tells machines: systemd, by `sd_notify`, and whatever reads its status file."""
+"""A guard's reports for machines: systemd, by `sd_notify`, and a status file."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from okx_rfq_plugin.cli.terminal import now, say_if_heard
 
 
 class Reports:
-    """Tells systemd and a file what state a guard is in; neither holds it up, and nothing that fails there stops it.
+    """Reports a guard's state to systemd and a file. Neither delays it, and no failure there stops it.
 
-    A file that cannot be written is said, once.
+    A file that cannot be written is reported once.
 
     Args:
-        path: of the file, which is replaced as a whole at each change; None for no file.
-        facts: what stands in the file beside the state.
+        path: the file, replaced as a whole at each change; None for no file.
+        facts: further content of the file.
     """
 
     def __init__(self, path: str | None = None, **facts: Any) -> None:
@@ -32,13 +32,13 @@ class Reports:
 
     @property
     def beat_every(self) -> float:
-        """Seconds between two signs of life: half of what systemd waits for."""
+        """Seconds between two watchdog pings: half of systemd's timeout."""
         mine = os.environ.get("WATCHDOG_PID") in (None, "", str(os.getpid()))
         usec = os.environ.get("WATCHDOG_USEC", "")
         return int(usec) / 2e6 if self._socket and mine and usec.isdigit() and int(usec) else math.inf
 
     def state(self, state: str, message: str, **facts: Any) -> None:
-        """Tell a new state: "starting", "armed", "disarmed", "ending" or "ended"."""
+        """Report a new state: "starting", "armed", "disarmed", "ending" or "ended"."""
         self.facts |= {"state": state, "message": message, **facts}
         lines = [f"STATUS={message}"]
         if state in ("armed", "disarmed") and not self._ready:
@@ -50,7 +50,7 @@ class Reports:
         self._write()
 
     def beat(self, *, patience: float = 0.0) -> None:
-        """Give a sign of life; `patience` asks systemd to wait so many more seconds for the end."""
+        """Ping the watchdog. `patience` asks systemd to wait that many more seconds for the end."""
         self._notify("WATCHDOG=1", *([f"EXTEND_TIMEOUT_USEC={int(patience * 1e6)}"] if patience else []))
 
     def _notify(self, *lines: str) -> None:

@@ -1,4 +1,4 @@
-"""The verb `sandbox`, which serves a local double of OKX for trying anything by hand."""
+"""The verb `sandbox`, which serves a local double of OKX for experiments."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def sandbox(port: int, faults: tuple[str, ...], rfqs: bool) -> None:
         if sys.stderr.isatty():
             say(_advice(running), err=True)
         while not ended.is_set():
-            ended.wait(3600)  # without a limit Windows would not hear of Ctrl+C
+            ended.wait(3600)  # without a timeout, Windows would not notice Ctrl+C
     finally:
         running.close()
         for number, handler in before.items():
@@ -70,7 +70,7 @@ def _fault(words: str) -> tuple[str, list[Any]]:
 
 
 def _step(words: str) -> Any:
-    """Return what a step is in the sandbox's terms."""
+    """Return the sandbox's form of a step."""
     from okx_rfq_plugin.sandbox import DROP
 
     if words == "drop":

@@ -1,4 +1,4 @@
-"""What a person sees: sentences, tables, a bar, and lines on stderr. rich is loaded when there is something to show."""
+"""Output for people: sentences, tables, a progress bar, and lines on stderr. rich is imported on first use."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ import click
 
 from okx_rfq_plugin.cli.outcomes import exit_code, plain
 
-_FRAME = 0.1  # seconds between two pictures of a bar
-_PATIENCE = 0.2  # seconds for stderr to take a line
-_SILENCE = 1.0  # seconds after which a person is told that something is still going on
+_FRAME = 0.1  # seconds between two frames of a progress bar
+_PATIENCE = 0.2  # seconds for stderr to accept a line
+_SILENCE = 1.0  # seconds until a person is told that something is still running
 _GOOD = {"fg": "green", "bold": True}
 _BAD = {"fg": "red", "bold": True}
 
 
 def say(words: str, *, good: bool | None = None, err: bool = False) -> None:
-    """Print a sentence, unbroken; green or red on a terminal that shows colors."""
+    """Print a sentence without wrapping it; green or red on a terminal that shows colors."""
     style: dict[str, Any] = {} if good is None else _GOOD if good else _BAD
     click.secho(words, err=err, color=None if _colored() else False, **style)
 
 
 def say_json(facts: Mapping[str, Any]) -> None:
-    """Print one object on one line, at once."""
+    """Print one object on one line, flushed."""
     click.echo(json.dumps(facts))
     sys.stdout.flush()
 
 
 class Aside:
-    """Prints objects on a thread of its own: a slow reader holds nothing up."""
+    """Prints objects on its own thread, so that a slow reader delays nothing."""
 
     def __init__(self) -> None:
         self._line: queue.SimpleQueue[Mapping[str, Any] | threading.Event | None] = queue.SimpleQueue()
@@ -53,11 +53,11 @@ class Aside:
         self._thread.join()
 
     def say(self, facts: Mapping[str, Any]) -> None:
-        """Have an object printed."""
+        """Queue an object for printing."""
         self._line.put(facts)
 
     def flush(self) -> None:
-        """Wait until all are printed, for a moment."""
+        """Wait a moment for all of them to be printed."""
         printed = threading.Event()
         self._line.put(printed)
         printed.wait(_SILENCE)
@@ -95,7 +95,7 @@ def show_book(title: str, rfqs: Iterable[Mapping[str, Any]]) -> None:
 
 
 def show_outcomes(outcomes: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print how it ended for each account, the worst last; on stderr where one went wrong."""
+    """Print each account's outcome, the worst last; on stderr if one failed."""
     worst_last = sorted(outcomes.items(), key=lambda pair: exit_code(pair[1]))
     rows = (
         (name, facts["status"], f"{facts['attempts']} in {facts['elapsed']:.2f} s", plain(facts.get("message") or ""))
@@ -107,10 +107,10 @@ def show_outcomes(outcomes: Mapping[str, Mapping[str, Any]]) -> None:
 
 @contextmanager
 def progress(title: str, total: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
-    """Give what to call for each step done; on a terminal a bar shows how many are, elsewhere nothing moves.
+    """Yield a function to call for each completed step. On a terminal, a bar shows the progress.
 
-    The bar is there from the first step on, since before that somebody may be asked something. It is drawn on a thread
-    of its own: a terminal that is stopped holds up no step.
+    The bar appears with the first step, because a question may come before it. It is drawn on its own thread, so that
+    a stopped terminal delays no step.
     """
     if quiet or not sys.stderr.isatty():
         yield lambda: None
@@ -138,50 +138,50 @@ def progress(title: str, total: int, *, quiet: bool) -> Iterator[Callable[[], No
         yield step
     finally:
         ended.set()
-        with suppress(RuntimeError):  # not a single step: it was never started
+        with suppress(RuntimeError):  # it was never started, as there was no step
             thread.join()
 
 
 def tell(words: str) -> None:
-    """Print on stderr where that is a terminal: for a person who waits, and nothing that a log should hold."""
+    """Print on stderr if it is a terminal: for a person who waits, not for logs."""
     with suppress(OSError, ValueError, AttributeError):
         if sys.stderr.isatty():
             say_if_heard(words)
 
 
 def is_watched() -> bool:
-    """Return whether a person at a terminal can be asked."""
+    """Return whether there is a person at a terminal to ask."""
     return bool(sys.stdin and sys.stderr and sys.stdin.isatty() and sys.stderr.isatty())
 
 
 @contextmanager
 def once_done() -> Iterator[None]:
-    """Context manager to show what is done already: neither Ctrl+C nor a reader who has gone changes the exit code."""
+    """Context manager for output about finished work: neither Ctrl+C nor a closed pipe changes the exit code."""
     with suppress(KeyboardInterrupt, ValueError, MemoryError), unread():
         yield
 
 
 @contextmanager
 def unread() -> Iterator[None]:
-    """Context manager to print what is no part of the matter: it goes on where nobody reads."""
+    """Context manager for optional output, which may fail if no one reads it."""
     try:
         yield
     except OSError:
-        # Nor may the interpreter find out when it flushes in the end.
+        # The interpreter's final flush must not fail either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def say_if_heard(words: str) -> None:
-    """Print on stderr, or not: a terminal that is stopped or gone, or a pipe that is full, holds up no cancel."""
+    """Print on stderr if possible. A stopped or closed terminal, or a full pipe, delays no cancel."""
     with suppress(OSError, ValueError, AttributeError, LookupError):
         stderr = sys.stderr.fileno()
         if select.select((), (stderr,), (), _PATIENCE)[1]:
-            # Past Python's buffer, in whose middle a signal handler may come to say something too.
+            # Bypasses Python's buffer, because a signal handler may print while it is in use.
             os.write(stderr, f"{words}\n".encode(sys.stderr.encoding or "ascii", "backslashreplace"))
 
 
 def last_words(words: str, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Say on stderr and in objects on stdout how it ended, while the main thread hangs."""
+    """Print the outcome on stderr and as objects on stdout while the main thread hangs."""
     say_if_heard(words)
     for row in rows:
         with suppress(OSError):
@@ -189,13 +189,13 @@ def last_words(words: str, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def now() -> str:
-    """Return the time of day, which begins every line that is said while something goes on."""
+    """Return the time of day, which begins every line printed while something is running."""
     return time.strftime("%H:%M:%S")
 
 
 @contextmanager
 def waiting_shown(words: str, *, quiet: bool = False) -> Iterator[None]:
-    """Print a line on stderr for each second that what runs inside takes."""
+    """Print a line on stderr for each second that the block takes."""
     if quiet:
         yield
         return
@@ -217,7 +217,7 @@ def waiting_shown(words: str, *, quiet: bool = False) -> Iterator[None]:
 
 @contextmanager
 def attempts_shown(prefix: str = "", *, quiet: bool = False, verbose: bool = False) -> Iterator[None]:
-    """Print on stderr what each attempt has come to, and when the next one follows."""
+    """Print each attempt's result on stderr, and when the next one follows."""
     logger = logging.getLogger("okx_rfq_plugin")
     handler = _Attempts(prefix, verbose=verbose)
     before = logger.level
@@ -234,7 +234,7 @@ def attempts_shown(prefix: str = "", *, quiet: bool = False, verbose: bool = Fal
 
 @contextmanager
 def log_file(path: str | None) -> Iterator[None]:
-    """Append the package's log, from DEBUG on, to a file; one that cannot be written is said, and stops no cancel."""
+    """Append the package's log, from DEBUG on, to a file. An unwritable file is reported, and stops no cancel."""
     if path is None:
         yield
         return
@@ -259,7 +259,7 @@ def log_file(path: str | None) -> Iterator[None]:
 
 
 class _Attempts(logging.Handler):
-    """Prints the package's warnings: one before each wait. With `verbose` everything that the package logs."""
+    """Prints the package's warnings, one before each wait. With `verbose`, everything that the package logs."""
 
     def __init__(self, prefix: str, *, verbose: bool) -> None:
         super().__init__(logging.DEBUG if verbose else logging.WARNING)

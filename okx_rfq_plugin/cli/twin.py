@@ -1,4 +1,4 @@
-"""The guard's twin: a process in a session of its own, which acts when the guard disappears."""
+"""The guard's twin: a process in its own session, which takes over if the guard disappears."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from okx_rfq_plugin.cli.family import Family
 from okx_rfq_plugin.cli.processes import TWIN, Process, call_this
 
 DONE, STARTED = b"done\n", b"started\n"
-_READY, _COVERED = b"ready\n", b"covered\n"  # it has what it needs; it has an understudy
-_LOOK = 0.2  # seconds between two looks at what the command has started, at least
-_SHARE = 0.02  # of a processor that they may take
-_PATIENCE = 60.0  # seconds for a new twin to be ready, on a machine that is busy
+_READY, _COVERED = b"ready\n", b"covered\n"  # it is ready to take over; it has a standby
+_LOOK = 0.2  # minimum seconds between two scans of the command's processes
+_SHARE = 0.02  # share of a processor that the scans may take
+_PATIENCE = 60.0  # seconds for a new twin to be ready on a busy machine
 _PREFIX = "okx-rfq guard (twin): "
 _IGNORED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGTSTP", "SIGTTOU", "SIGTTIN", "SIGUSR1", "SIGUSR2", "SIGPIPE")
 
@@ -29,12 +29,12 @@ class Twin:
     """The guard's end of the pipe.
 
     Args:
-        config: what the twin needs to know, which is no secret: it reads the key where the guard does.
+        config: what the twin needs to know. It contains no secrets: the twin reads the key from the same places.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
         self._config = config
-        self._writers: list[int] = []  # of those too that were killed: an understudy may be left that listens
+        self._writers: list[int] = []  # including those of killed twins, whose standby may still listen
         self._reader = -1
         self._heard = b""
         self._started = False
@@ -42,10 +42,10 @@ class Twin:
         self.pid = 0
 
     def start(self) -> None:
-        """Start a process; a new one takes the place of one that was killed.
+        """Start a process, which replaces one that was killed.
 
         Raises:
-            OSError: it cannot be started.
+            OSError: if it cannot be started.
         """
         if self._reader >= 0:
             os.close(self._reader)
@@ -53,7 +53,7 @@ class Twin:
         self._writers.append(writer)
         self._reader, far = os.pipe()
         self._heard, self.has_ended = b"", False
-        # By the very path that this process imports from, wherever it was started.
+        # With this process's import path, wherever it was started.
         code = f"import sys; sys.path[:] = {sys.path!r}; from okx_rfq_plugin.cli.twin import main; main()"
         command = [sys.executable, "-c", code]
         streams = ((os.POSIX_SPAWN_DUP2, near, 0), (os.POSIX_SPAWN_DUP2, far, 1))
@@ -73,11 +73,11 @@ class Twin:
             os.write(writer, words)
 
     def wait(self, seconds: float = _PATIENCE) -> bool:
-        """Return whether it is ready, as soon as it is, or has ended."""
+        """Wait until it is ready or has ended; return whether it is ready."""
         return self._hears(_READY, seconds)
 
     def settle(self) -> bool:
-        """Send away the understudy of one that was killed, once the new one has its own; return whether it has."""
+        """Once a new twin has its own standby, dismiss that of the killed one. Return whether that is done."""
         if len(self._writers) > 1 and self._hears(_COVERED, 0.0):
             for writer in self._writers[:-1]:
                 _tell(writer, DONE)
@@ -86,7 +86,7 @@ class Twin:
         return len(self._writers) <= 1
 
     def command_starts(self) -> bool:
-        """Tell it that from now on there is something to end; return whether it has an understudy, once it has."""
+        """Tell the twin that there is now a command to end. Return whether it has a standby, once it does."""
         if not self._started:
             self._started = True
             self._write(STARTED)
@@ -103,11 +103,11 @@ class Twin:
         return word in self._heard
 
     def dismiss(self) -> None:
-        """Tell it that all is done, and wait a moment until it has gone."""
+        """Tell the twin that all is done, and wait a moment until it has gone."""
         self._write(DONE)
         if self.pid:
             with suppress(OSError):
-                self._hears(DONE, 2.0)  # which it never says: it ends
+                self._hears(DONE, 2.0)  # it ends instead of answering
             with suppress(ChildProcessError):
                 os.waitpid(self.pid, os.WNOHANG)
         self._close()
@@ -125,23 +125,23 @@ class Twin:
 
 
 def main() -> None:
-    """Be the twin; what goes wrong in it is said in a line, and not as a traceback."""
+    """Run the twin. Errors are reported in a line, not as a traceback."""
     try:
-        _be_the_twin()
+        _run_twin()
     except Exception as error:
         words = str(error) or type(error).__name__
         with suppress(OSError, UnicodeError):
             os.write(2, f"{_PREFIX}it has ended: {words}.\n".encode())
 
 
-def _be_the_twin() -> None:
-    """Wait for the guard's word, or for its disappearance."""
-    call_this(TWIN)  # first of all: other twins know it by that name
+def _run_twin() -> None:
+    """Wait for the guard's message, or for its disappearance."""
+    call_this(TWIN)  # first, because other twins recognize it by this name
     with suppress(OSError):
         os.setsid()
     for signum in _signals():
         signal.signal(signum, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _signals())  # blocked since it was started: what came is forgotten
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _signals())  # blocked since the start; pending ones were discarded
     line = b""
     while not line.endswith(b"\n"):
         read = os.read(0, 1)
@@ -164,7 +164,7 @@ def _signals() -> list[int]:
 
 
 def _import_all(config: dict[str, Any]) -> None:
-    """Import beforehand what will be needed when memory or time is short."""
+    """Import in advance what will be needed when memory or time is short."""
     from okx_rfq_plugin.cli import canceler, ending  # noqa: F401
 
     if config["accounts"] is None:
@@ -176,11 +176,10 @@ def _import_all(config: dict[str, Any]) -> None:
 def _stand_by(family: Family) -> int | None:
     """Wait until the guard has gone.
 
-    As soon as there is a command to end there is an understudy, too: a fork that comes to this very place where its
-    parent is killed.
+    As soon as there is a command to end, there is also a standby: a fork that continues here if its parent is killed.
 
     Returns:
-        Where the understudy listens; None where there is nothing to do.
+        The pipe on which the standby listens, or None if there is nothing to do.
     """
     started = False
     spare = pid = -1
@@ -189,7 +188,7 @@ def _stand_by(family: Family) -> int | None:
     wait = _LOOK
     while True:
         if started and spare < 0:
-            spare, pid = _understudy(family)
+            spare, pid = _standby(family)
             told = set()
             _tell(1, _COVERED)
             continue
@@ -215,8 +214,8 @@ def _stand_by(family: Family) -> int | None:
             return None
 
 
-def _understudy(family: Family) -> tuple[int, int]:
-    """Fork; return the pipe to the new process and its number, and in that one, once its parent was killed, -1."""
+def _standby(family: Family) -> tuple[int, int]:
+    """Fork. Return the pipe to the new process and its number; in the new process, once its parent was killed, -1."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     pid = os.fork()
@@ -244,7 +243,7 @@ def _standing_by(reader: int, writer: int, family: Family) -> tuple[int, int]:
 
 
 def _tell(writer: int, words: bytes) -> None:
-    with suppress(OSError):  # who should hear it was killed, or has been told much already
+    with suppress(OSError):  # the reader was killed, or its pipe is full
         os.write(writer, words)
 
 
@@ -272,7 +271,7 @@ def _act(config: dict[str, Any], family: Family) -> None:
 
 
 def _end(family: Family, say: Callable[[str], None]) -> set[Process]:
-    # Twice: what was forked at the very moment of a look is found by the next.
+    # Twice, because the second pass finds processes that were forked during the first.
     survivors = family.end(thoroughly=True) | family.end(thoroughly=True)
     if survivors:
         say(f"Could not be ended: {', '.join(f'process {each}' for each in sorted(survivors))}.")

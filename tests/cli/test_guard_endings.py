@@ -47,7 +47,7 @@ print(sum(each.name == TWIN for each in below((os.getppid(),), table())))
 
 
 def test_there_is_a_command_only_where_there_is_a_twin() -> None:
-    """One that is killed before the command was started is replaced before it is started, understudy included."""
+    """One that is killed before the command was started is replaced before it is started, standby included."""
     with (
         Sandbox() as okx,
         started(

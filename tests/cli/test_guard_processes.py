@@ -112,7 +112,7 @@ def test_a_guard_that_is_killed_has_a_twin(wrapper: str, okx: Sandbox, tmp_path:
 
 
 @pytest.mark.parametrize("order", ["guard, twin", pytest.param("twin, guard", marks=pytest.mark.exhaustive)])
-def test_guard_and_twin_killed_at_once_have_an_understudy(order: str, okx: Sandbox, tmp_path: Path) -> None:
+def test_guard_and_twin_killed_at_once_have_a_standby(order: str, okx: Sandbox, tmp_path: Path) -> None:
     """Whichever of the two goes first."""
     guarded = Guarded(okx, tmp_path, "in a session of its own")
     pids = {"guard": guarded.process.pid, "twin": guarded.twin}
