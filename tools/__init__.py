@@ -1,1 +1,1 @@
-"""Benchmark, soak and mutation: what maintainers run; no part of the wheel."""
+"""Maintainers' tools: benchmark, soak, mutation and others. Not part of the wheel."""

@@ -1,6 +1,6 @@
-"""Resolves this package together with the frameworks that its users run, by their own pins: `tox -e frameworks`.
+"""Resolves this package together with frameworks that its users run, with their own pins: `tox -e frameworks`.
 
-Nothing is installed: uv reads the metadata on PyPI, as `pip install --dry-run` does, in seconds.
+Nothing is installed: uv reads only the metadata on PyPI, within seconds.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PYTHON = "3.12"
 
-# What a user has installed first, and then adds this package to.
+# What a user has installed before adding this package.
 FRAMEWORKS = ("octobot", "lumibot", "freqtrade", "vectorbt[full]")
 
 
 def main() -> int:
-    """Resolve one after another, print each framework's ccxt, and return 1 if one cannot have this package."""
+    """Resolve each framework, print its ccxt version, and return 1 if one cannot have this package."""
     failed = [name for name in FRAMEWORKS if not _resolves(name)]
     return int(bool(failed))
 
@@ -27,7 +27,7 @@ def _resolves(framework: str) -> bool:
     if together is None or alone is None:
         print(f"{framework}: cannot be resolved {'alone' if alone is None else 'with okx-rfq-plugin'}")
         return False
-    # This package must not move a framework to another release of its own, or of ccxt.
+    # This package must not change the version of the framework or of its ccxt.
     moved = sorted(pin for pin in alone if pin not in together)
     print(f"{framework}: {_pin_of('ccxt', together)}", *(f"without this package {pin}" for pin in moved), sep=", ")
     return not moved

@@ -1,1 +1,1 @@
-"""This package measures the plugin beside raw ccxt and python-okx, against the sandbox: `tox -e bench`."""
+"""Benchmark of the plugin against raw ccxt and python-okx, on the sandbox: `tox -e bench`."""

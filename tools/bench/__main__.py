@@ -1,4 +1,4 @@
-"""Runs the comparison, and writes down what came out where all of it was run: `tox -e bench`."""
+"""Runs the comparison, and saves the results of a complete run: `tox -e bench`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ GROUPS = ("wire", "network", "crowd", "cost", "trouble", "processes", "command")
 
 
 def main() -> None:
-    """Measure, print, and write; what is not reached is shown, and does not fail the run."""
+    """Measure, print, and save. A missed target is shown, and does not fail the run."""
     asked = _arguments()
     console = Console(width=None if Console().is_terminal else 180)
     if asked.redraw:
@@ -30,14 +30,14 @@ def main() -> None:
         _publish(asked, {**data, "rows": report.judged(rows)}, rows)
         return
     began = time.monotonic()
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0  # what runs besides, before this does
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0  # of other programs, before this one starts
     rows = {}
     for row in _measured(asked):
         rows[row.key] = row
         console.print(f"{time.monotonic() - began:6.1f} s  {row.title}", style="dim")
     report.show(rows, console)
     seconds = time.monotonic() - began
-    if asked.full and not asked.only:  # a part is looked at, and not published
+    if asked.full and not asked.only:  # partial results are shown but not published
         _publish(asked, report.as_dict(rows, seconds, load), rows)
         console.print(f"written: {asked.json}, {asked.page}, {asked.svg}")
     console.print(f"{len(rows)} rows in {seconds:.0f} s, on a machine with a load of {load:.1f} before")

@@ -1,4 +1,4 @@
-"""The command: how soon a cancel is on the wire after a cold start, and many accounts at once."""
+"""The command: time from a cold start until a cancel is on the wire, and many accounts at once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Users = list[dict[str, str]]
 
 
 def rows(repeats: int, accounts: int) -> Iterator[Row]:
-    """Measure every row of this file, each run against a sandbox of its own: its books grow with its users."""
+    """Measure every row of this file, each run on its own sandbox, whose books grow with its users."""
     yield _cold_start(repeats)
     yield _many(repeats, accounts)
 
@@ -45,7 +45,7 @@ def _cold_start(starts: int) -> Row:
                 **{variable: user[name] for name, variable in KEYS.items()},
             )
             sends.append(sandbox.arrivals(user)[0] - began)
-    cells = {  # the first of each found cold files
+    cells = {  # the first of each read cold files
         CCXT: Cell(samples=tuple(imports[1:]), note='python -c "import ccxt"'),
         OURS: Cell(samples=tuple(sends[1:]), note="until the request has arrived"),
     }
@@ -75,7 +75,7 @@ def _many(repeats: int, count: int) -> Row:
 
 
 async def _objects(count: int) -> tuple[float, float]:
-    """Return what the exchange object of one more account costs, in seconds and in bytes."""
+    """Return the cost of one more account's exchange object, in seconds and in bytes."""
     account = Account("one", Destination("sandbox", url="http://127.0.0.1:9"), dict.fromkeys(KEYS, "dummy"))
     prototype = many._prototype(account.destination, RetryPolicy())
     began = time.perf_counter()
@@ -89,7 +89,7 @@ async def _objects(count: int) -> tuple[float, float]:
 
 
 async def _bare(url: str, users: Users) -> float:
-    """Send what the command sends, signed beforehand, by aiohttp with its defaults; return the seconds."""
+    """Send what the command sends, signed in advance, with aiohttp's defaults; return the seconds."""
     signer = ccxt.okx()
     signed = []
     for user in users:

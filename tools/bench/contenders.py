@@ -1,4 +1,4 @@
-"""The clients that are compared, all with one face."""
+"""The clients being compared, behind a common interface."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .records import CCXT, CCXT_TUNED, OURS, PYTHON_OKX
 
 Credentials = dict[str, str]
 
-# Each peer as its own settings make it best at this: no queue where it has one, a timeout as short as this package's,
-# and as many repetitions as fit into half a minute where it repeats, at OKX's window. python-okx repeats nothing.
+# Each peer with the settings that suit it best: no queue if it has one, a timeout as short as this package's, and, if
+# it retries, as many retries as fit into half a minute at OKX's window. python-okx does not retry.
 TIMEOUT = 3.0  # seconds
 REPETITIONS = {"maxRetriesOnFailure": 5, "maxRetriesOnFailureDelay": 2000}
 
 
 class Ccxt:
-    """An okx object of ccxt's; on ccxt.async_support `cancel` and `ask_time` return what is to be awaited."""
+    """One of ccxt's okx objects. On ccxt.async_support, `cancel` and `ask_time` return awaitables."""
 
     def __init__(
         self, module: Any, url: str, *, installed: bool, limiter: bool = True, tuned: bool = False, **policy: float
@@ -35,7 +35,7 @@ class Ccxt:
         self._installed = installed
 
     def become(self, user: Credentials) -> None:
-        """Go on with another key, over the connections that are open."""
+        """Switch to another key, over the open connections."""
         for name, value in user.items():
             setattr(self.exchange, name, value)
 
@@ -44,7 +44,7 @@ class Ccxt:
         return self.exchange.public_get_public_time()
 
     def look(self) -> Any:
-        """Send what usually comes before a cancel: a look at the RFQs."""
+        """Send what usually precedes a cancel: a read of the RFQs."""
         return self.exchange.private_get_rfq_rfqs()
 
     def cancel(self) -> Any:
@@ -54,23 +54,23 @@ class Ccxt:
         return self.exchange.private_post_rfq_cancel_all_rfqs()
 
     def close(self) -> Any:
-        """Let go of the connections."""
+        """Close the connections."""
         return self.exchange.close()
 
 
 class PythonOkx:
-    """OKX's own client; it is sync only."""
+    """OKX's own client. It is sync only."""
 
     def __init__(self, url: str) -> None:
         self._api = BlockTradingAPI(flag="1", domain=url)
         self._api.timeout = httpx.Timeout(TIMEOUT)
 
     def become(self, user: Credentials) -> None:
-        """Go on with another key, over the connections that are open."""
+        """Switch to another key, over the open connections."""
         self._api.API_KEY, self._api.API_SECRET_KEY, self._api.PASSPHRASE = user.values()
 
     def look(self) -> Any:
-        """Send what usually comes before a cancel: a look at the RFQs."""
+        """Send what usually precedes a cancel: a read of the RFQs."""
         return self._api.get_rfqs()
 
     def cancel(self) -> Any:
@@ -78,32 +78,32 @@ class PythonOkx:
         return self._api.cancel_all_rfqs()
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._api.close()
 
 
 def sync_contender(name: str, url: str, **policy: float) -> Any:
-    """Make one of them, sync."""
+    """Create one contender, sync."""
     return PythonOkx(url) if name == PYTHON_OKX else _ccxt(ccxt, name, url, policy)
 
 
 def async_contender(name: str, url: str, **policy: float) -> Ccxt:
-    """Make one of those that have an async side."""
+    """Create one of the contenders that have an async variant."""
     return _ccxt(ccxt.async_support, name, url, policy)
 
 
 def sync_contenders(url: str, **policy: float) -> dict[str, Any]:
-    """Make all of them, sync."""
+    """Create all contenders, sync."""
     return {name: sync_contender(name, url, **policy) for name in (CCXT, CCXT_TUNED, OURS, PYTHON_OKX)}
 
 
 def async_contenders(url: str, **policy: float) -> dict[str, Any]:
-    """Make those that have an async side."""
+    """Create the contenders that have an async variant."""
     return {name: async_contender(name, url, **policy) for name in (CCXT, CCXT_TUNED, OURS)}
 
 
 def served(outcome: Any) -> bool:
-    """Return whether a caller now knows that no RFQ is active; raw clients call "none active" an error."""
+    """Return whether the caller now knows that no RFQ is active. Raw clients call "none active" an error."""
     if isinstance(outcome, dict):
         return outcome.get("code", "0") in ("0", "70207")
     return isinstance(outcome, ccxt.ExchangeError) and "70207" in str(outcome)
@@ -118,7 +118,7 @@ def outcome_of(call: Callable[[], Any]) -> Any:
 
 
 async def outcome_of_async(awaitable: Any) -> Any:
-    """Same as outcome_of, for what is to be awaited."""
+    """Async version of `outcome_of`, for an awaitable."""
     try:
         return await awaitable
     except Exception as error:
@@ -126,7 +126,7 @@ async def outcome_of_async(awaitable: Any) -> Any:
 
 
 def rotated(names: list[str], turn: int) -> list[str]:
-    """Return the names in an order that turns, so that nobody is always the first or the last."""
+    """Return the names rotated by the turn, so that none is always first or last."""
     step = turn % len(names)
     return names[step:] + names[:step]
 

@@ -1,4 +1,4 @@
-"""What the package costs where nothing waits: per call, at import, at the start of pytest."""
+"""The package's overhead when nothing waits: per call, at import, and at pytest startup."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ async def _async(sandbox: SandboxProcess, calls: int) -> Samples:
 
 
 def _turns(sandbox: SandboxProcess, names: list[str], calls: int) -> Iterator[list[tuple[str, dict[str, str]]]]:
-    """Go through the rounds: in each every contender has one call, in an order that turns, with a key never used."""
+    """Yield rounds, in each of which every contender has one call, in rotating order, with a fresh key."""
     sandbox.clear()
     users = iter(sandbox.users(calls * len(names)))
     for turn in range(calls):

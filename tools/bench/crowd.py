@@ -1,4 +1,4 @@
-"""Many callers that cancel for one account in the same moment, as tasks and as threads."""
+"""Many callers that cancel for one account at the same time, as tasks and as threads."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from .contenders import async_contender, outcome_of, outcome_of_async, served, s
 from .records import CCXT, CCXT_TUNED, OURS, PYTHON_OKX, Cell, Row, Wanted
 
 SIZES = (1, 10, 100, 1000)
-LARGEST_QUEUE = 10  # callers that raw ccxt's async queue is measured with, at 1.1 s each; more are extrapolated
-SHORT_QUEUE = 4  # the same, in a short run
+LARGEST_QUEUE = 10  # callers measured with raw ccxt's async queue, at 1.1 s each; larger crowds are extrapolated
+SHORT_QUEUE = 4  # the same, for a short run
 PATIENCE = 10.0  # seconds, the deadline of this package's callers here, so that a run ends
 
 
 class Crowd(NamedTuple):
-    """What became of it: callers, those served, requests, rejections; seconds until the last, CPU seconds of all."""
+    """One crowd's result: callers, those served, requests, rejections; seconds until the last, CPU seconds of all."""
 
     callers: int
     served: int
@@ -31,7 +31,7 @@ class Crowd(NamedTuple):
 
 
 def rows(sandbox: SandboxProcess, repeats: int, exact: bool, wanted: Wanted) -> Iterator[Row]:
-    """Measure every crowd; two rows each: until the last is served, and CPU time per caller."""
+    """Measure every crowd, two rows each: time until the last is served, and CPU time per caller."""
     for kind, run, names in (
         ("tasks", _run_tasks, (CCXT, CCXT_TUNED, OURS)),
         ("threads", _run_threads, (CCXT, CCXT_TUNED, PYTHON_OKX, OURS)),
@@ -134,6 +134,6 @@ def _cost(crowds: list[Crowd]) -> Cell:
 
 
 def _extrapolated(measured: Crowd, size: int) -> Cell:
-    """Go on from a smaller crowd in ccxt's queue, where each caller waits for the one before it."""
+    """Extrapolate from a smaller crowd in ccxt's queue, where each caller waits for the one before it."""
     each = measured.last / (measured.callers - 1)
     return Cell(samples=(each * (size - 1),), extrapolated=True, note=f"{size:,} requests, one after the other")

@@ -22,7 +22,7 @@ _LOOK = 0.25
 
 
 class _Renewals:
-    """Members that renew every third of their lease."""
+    """Members that renew after every third of their lease."""
 
     def __init__(self, url: str, members: list[Member]) -> None:
         self.url, self.members = url, members
@@ -53,7 +53,7 @@ class _Renewals:
 
 
 def measure(count: int) -> str:
-    """Return what a number of members cost, in a sentence."""
+    """Return the cost of a number of members, in a sentence."""
     members = [Member(f"{n:016x}", f"member-{n}", "host", n, f"live:{n}", _LEASE, 0.0, 0.0) for n in range(count)]
     watch, looks, own = Watch(frozenset(member.account for member in members)), [], 0.0
     with EmbeddedServer() as server, _Renewals(server.url, members) as renewals:
@@ -80,7 +80,7 @@ def measure(count: int) -> str:
 
 
 def _cpu(pid: int) -> float:
-    """Return the seconds of processor time that a process has used; Linux only."""
+    """Return the processor seconds that a process has used. Linux only."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / 100
 

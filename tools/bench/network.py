@@ -1,4 +1,4 @@
-"""A cancel over a bad network: a distant one, one that has forgotten the connection, and a slow OKX behind it."""
+"""A cancel over a bad network: far away, with forgotten connections, and with a slow OKX."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from tools.shared.sandbox_process import SandboxProcess
 from .contenders import async_contender, outcome_of, outcome_of_async, rotated, served, sync_contender
 from .records import CCXT, CCXT_TUNED, OURS, PYTHON_OKX, Cell, Row, Wanted
 
-ONE_WAY = 0.025  # seconds: some 5,000 km of fibre
+ONE_WAY = 0.025  # seconds: some 5,000 km of fiber
 SLOW = (
     2,
     4,
 )  # seconds that OKX takes to answer; python-okx and the tuned ccxt wait 3, ccxt 10, this package 3 at first
-DISTANT = {  # whether the connection is warm, and the round trips that a new one costs
+DISTANT = {  # whether the connection is warm, and the round trips for a new one
     "far-warm": ("warm connection", True, 1),
     "far-cold": ("first request", False, 1),
     "far-tls": ("warm connection, where a new one costs two round trips, as with TLS", True, 2),
 }
 FORGOTTEN = {"reset": "the first byte is answered with a reset", "silent": "nothing is answered"}
 
-Ended = tuple[Any, float]  # what came back or was raised, and after how many seconds
+Ended = tuple[Any, float]  # the result or exception, and the seconds it took
 
 
 def rows(sandbox: SandboxProcess, repeats: int, wanted: Wanted) -> Iterator[Row]:
@@ -88,7 +88,7 @@ async def _far_async(sandbox: SandboxProcess, url: str, warm: bool, repeats: int
             if warm:
                 await outcome_of_async(contender.look())
             else:
-                contender.exchange.open()  # the session, which is no part of the way to OKX
+                contender.exchange.open()  # the session, which is not part of the way to OKX
             began = time.monotonic()
             await outcome_of_async(contender.cancel())
             samples[name].append(time.monotonic() - began)
@@ -100,7 +100,7 @@ async def _far_async(sandbox: SandboxProcess, url: str, warm: bool, repeats: int
 
 
 def _in_parallel(sandbox: SandboxProcess, network: Network, how: str, *, sync: bool = True) -> dict[str, Ended]:
-    """Cancel once by each contender, all at the same time: they wait, and do not work."""
+    """Cancel once with each contender, all at the same time, since they wait instead of working."""
     sandbox.clear()
     names = [CCXT, CCXT_TUNED, *([PYTHON_OKX] if sync else []), OURS]
     one: Callable[..., Ended] = _sync_end if sync else lambda *args: asyncio.run(_async_end(*args))

@@ -1,4 +1,4 @@
-"""Draws the ratios of the eight rows that matter most, on a logarithmic scale."""
+"""A plot of the ratios of the eight most important rows, on a logarithmic scale."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tools.pictures.drawing import WIDTH, Drawing
 
 from .records import CCXT, CCXT_TUNED, CONTENDERS, OURS, PYTHON_OKX, Row, shown, times
 
-# What is drawn, with the few words that fit beside it.
+# The rows in the plot, each with a short label.
 PICTURED = {
     "idle-sync": "idle exchange, warm connection",
     "far-warm-sync": "the same, 25 ms away",
@@ -28,19 +28,19 @@ BAR, GAP, TITLE = 16, 12, 20
 
 
 class Scale(NamedTuple):
-    """A logarithmic scale, from one power of ten to another."""
+    """A logarithmic scale from one power of ten to another."""
 
     first: int
     last: int
 
     def position(self, ratio: float) -> float:
-        """Where a ratio lies, in pixels; one below the scale is at its beginning."""
+        """Return a ratio's position in pixels. One below the scale is at its start."""
         part = (math.log10(ratio) - self.first) / (self.last - self.first)
         return LEFT + (WIDTH - LEFT - RIGHT) * max(0.0, part)
 
 
 class Bar(NamedTuple):
-    """One bar: whose, how many times as long as this package (None: it never got there), and its words."""
+    """One bar: its contender, the ratio to this package (None: it never finished), and its label."""
 
     peer: str
     ratio: float | None
@@ -48,7 +48,7 @@ class Bar(NamedTuple):
 
 
 def bars(row: Row) -> list[Bar]:
-    """Return the bars of a row, one for each peer that has something to show."""
+    """Return the bars of a row, one for each peer with something to show."""
     made = []
     for peer in CONTENDERS:
         cell = row.cells.get(peer)
@@ -66,7 +66,7 @@ def bars(row: Row) -> list[Bar]:
 
 
 def svg(rows: Mapping[str, Row]) -> str:
-    """Draw how many times as long as this package the others take."""
+    """Return a plot of the other contenders' times relative to this package's."""
     drawn = [(PICTURED[key], rows[key], bars(rows[key])) for key in PICTURED if key in rows]
     drawn = [each for each in drawn if each[2]]
     ratios = [bar.ratio for _, _, each in drawn for bar in each if bar.ratio]

@@ -1,4 +1,4 @@
-"""Many processes that cancel in the same moment: on one User ID, or each on its own."""
+"""Many processes that cancel at the same time, on one User ID or each on its own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Users = list[dict[str, str]]
 
 
 class Ends(NamedTuple):
-    """What became of them: those served, after how many seconds each; requests and rejections of all."""
+    """The result: how many were served, after how many seconds each; requests and rejections of all."""
 
     served: list[float]
     requests: int
@@ -33,7 +33,7 @@ class Ends(NamedTuple):
 
 
 def rows(sandbox: SandboxProcess, counting: SandboxProcess, wanted: Wanted) -> Iterator[Row]:
-    """Measure every row of this file; `counting` is a sandbox where rejections count against the window."""
+    """Measure every row of this file. `counting` is a sandbox where rejections count against the window."""
     peers = (CCXT_TUNED, PYTHON_OKX, OURS)
     if wanted("processes-free"):
         yield _few("processes-free", "rejections do not count", sandbox, peers)
@@ -81,7 +81,7 @@ def _many_on_one(sandbox: SandboxProcess, peers: tuple[str, ...]) -> Row:
 
 
 def _run(sandbox: SandboxProcess, name: str, users: Users) -> Ends:
-    """Start a process for each user, let all of them cancel at once, and wait for them."""
+    """Start a process for each user, let all of them cancel at the same time, and wait for them."""
     sandbox.clear()
     sandbox.call("create_rfq", credentials=users[0])
     context = _context()
@@ -99,7 +99,7 @@ def _run(sandbox: SandboxProcess, name: str, users: Users) -> Ends:
 
 
 def _context() -> Any:
-    """Return a way to start processes that have imported ccxt already, where the system has one."""
+    """Return a multiprocessing context whose processes have already imported ccxt, if the system has one."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")

@@ -1,4 +1,4 @@
-"""What was measured: cells of samples, in rows, beside their targets."""
+"""Measurements: cells of samples, in rows, with their targets."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 CCXT = "ccxt"
-CCXT_TUNED = "ccxt, tuned"  # by options that ccxt documents; see contenders.py
+CCXT_TUNED = "ccxt, tuned"  # with options that ccxt documents; see contenders.py
 PYTHON_OKX = "python-okx"
 OURS = "okx-rfq-plugin"
-BARE_PYTEST = "pytest without the plugin"  # beside which one row stands
+BARE_PYTEST = "pytest without the plugin"  # the baseline of one row
 CONTENDERS = (CCXT, CCXT_TUNED, PYTHON_OKX, OURS)
 
-# The rows that matter most: what the plot shows, and what is measured unless all is asked for.
+# The most important rows: shown in the plot, and measured by default.
 EIGHT = (
     "idle-sync",
     "far-warm-sync",
@@ -25,17 +25,17 @@ EIGHT = (
     "slow-2",
     "processes-free",
 )
-Wanted = Callable[[str], bool]  # whether the row of this key is to be measured
+Wanted = Callable[[str], bool]  # whether to measure the row with this key
 
-UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6}  # how many of it make a second
+UNITS = {"s": 1.0, "ms": 1e3, "us": 1e6}  # units per second
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """What one contender reached in one row.
+    """One contender's result in one row.
 
     Args:
-        samples: seconds, one for each time that it was measured; none where it did not reach the goal.
+        samples: seconds, one per measurement; empty if it did not reach the goal.
         note: what the number does not say.
         extrapolated: whether the samples were computed from a smaller run.
         facts: further numbers, for the JSON file and the targets.
@@ -48,13 +48,13 @@ class Cell:
 
     @property
     def median(self) -> float | None:
-        """The samples' median in seconds, None without samples."""
+        """The samples' median in seconds, or None without samples."""
         return statistics.median(self.samples) if self.samples else None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One thing measured for everybody: `key` names it for the targets, `title` for readers, `unit` is in UNITS."""
+    """One measurement of all contenders: `key` is for the targets, `title` for readers, `unit` is one of UNITS."""
 
     key: str
     title: str
@@ -62,12 +62,12 @@ class Row:
     cells: dict[str, Cell]
 
     def ratio(self, peer: str) -> float | None:
-        """How many times as long as this package a peer takes; None where one of the two has no number."""
+        """Return a peer's time divided by this package's, or None if either has no number."""
         theirs, ours = (self.cells.get(name, Cell()).median for name in (peer, OURS))
         return theirs / ours if theirs is not None and ours else None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as the JSON file has it."""
+        """Return it in the JSON file's form."""
         cells = {
             name: {
                 "median_s": cell.median,
@@ -83,10 +83,10 @@ class Row:
 
 
 def row_of(data: dict[str, Any]) -> Row:
-    """Read back what `Row.as_dict` made."""
+    """Return the row from the form that `Row.as_dict` returns."""
     cells = {
         name: Cell(
-            samples=(cell["median_s"],) * cell["n"],  # the file keeps medians, and how many samples they are of
+            samples=(cell["median_s"],) * cell["n"],  # the file has medians, and the number of samples
             note=cell["note"],
             extrapolated=cell["extrapolated"],
             facts=cell["facts"],
@@ -97,18 +97,18 @@ def row_of(data: dict[str, Any]) -> Row:
 
 
 def shown(seconds: float, unit: str) -> str:
-    """Return seconds in a unit, with three digits that count."""
+    """Return seconds in a unit, with three significant digits."""
     value = seconds * UNITS[unit]
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
     return f"{value:,.{digits}f} {unit.replace('us', 'µs')}"
 
 
 def times(ratio: float) -> str:
-    """Return a ratio as readers say it, such as `1,570x` or `0.97x`."""
+    """Return a ratio for readers, such as `1,570x` or `0.97x`."""
     digits = 0 if ratio >= 100 else 1 if ratio >= 10 else 2
     return f"{ratio:,.{digits}f}x"
 
 
 def measured_peers(row: Row) -> Iterator[tuple[str, Cell]]:
-    """Go through what the others reached, in the order of the columns."""
+    """Yield the other contenders' results, in the order of the columns."""
     return ((name, row.cells[name]) for name in CONTENDERS if name != OURS and name in row.cells)

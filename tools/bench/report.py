@@ -1,4 +1,4 @@
-"""Shows the rows: on the terminal, as JSON, and as a table in docs/benchmark.md."""
+"""Output of the rows: on the terminal, as JSON, and as a table in docs/benchmark.md."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from .records import CONTENDERS, OURS, Cell, Row, row_of, shown, times
 from .targets import verdict
 
 PACKAGES = ("okx-rfq-plugin", "ccxt", "python-okx", "aiohttp", "requests", "httpx", "pytest")
-_BUSY = 0.5  # of a core: with more running besides, the medians are not those of an idle machine
+_BUSY = 0.5  # of a core; with a higher load from other programs, the medians are not those of an idle machine
 MARKS = "<!-- the table begins -->\n", "<!-- the table ends -->\n"
 
 
 def judged(rows: Mapping[str, Row]) -> list[dict[str, Any]]:
-    """Return the rows as the JSON file has them, each with its target and whether it was reached."""
+    """Return the rows in the JSON file's form, each with its target and whether it was reached."""
     verdicts = ((row, *verdict(row, rows)) for row in rows.values())
     return [{**row.as_dict(), "target": {"text": text, "result": result}} for row, text, result in verdicts]
 
 
 def as_dict(rows: Mapping[str, Row], seconds: float, load: float = 0.0) -> dict[str, Any]:
-    """Return everything that was measured, and with what; `load` is the machine's before the run."""
+    """Return all measurements with a description of the environment. `load` is the machine's before the run."""
     return {
         "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
@@ -43,14 +43,14 @@ def as_dict(rows: Mapping[str, Row], seconds: float, load: float = 0.0) -> dict[
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, Row]]:
-    """Read a JSON file that a run has written: all of it, and the rows by key."""
+    """Read a run's JSON file, and return its whole content and its rows by key."""
     data = json.loads(path.read_text(encoding="utf-8"))
     rows = [row_of(each) for each in data["rows"]]
     return data, {row.key: row for row in rows}
 
 
 def cell_text(row: Row, name: str) -> str:
-    """Return one cell: the median, for a peer how many times ours it is, how often it was measured, and the note."""
+    """Return one cell: the median, a peer's ratio to ours, the number of samples, and the note."""
     cell = row.cells.get(name, Cell())
     if cell.median is None:
         return cell.note or "-"
@@ -63,7 +63,7 @@ def cell_text(row: Row, name: str) -> str:
 
 
 def lines(rows: Mapping[str, Row]) -> Iterator[tuple[str, ...]]:
-    """Go through the table's rows: title, a cell for each contender, what was to be reached and whether it was."""
+    """Yield the table's rows: title, a cell for each contender, the target and whether it was reached."""
     for row in rows.values():
         text, result = verdict(row, rows)
         target = f"{text}: {result}" if text else ""
@@ -71,7 +71,7 @@ def lines(rows: Mapping[str, Row]) -> Iterator[tuple[str, ...]]:
 
 
 def table(rows: Mapping[str, Row]) -> Table:
-    """Make the terminal's table."""
+    """Return the table for the terminal."""
     made = Table(title="Medians; in brackets: how many times as long as okx-rfq-plugin", show_lines=True)
     for heading in ("what", *CONTENDERS, "target"):
         made.add_column(heading, overflow="fold")
@@ -82,7 +82,7 @@ def table(rows: Mapping[str, Row]) -> Table:
 
 
 def markdown(data: Mapping[str, Any], rows: Mapping[str, Row]) -> str:
-    """Return the same table for the documentation, with what it was measured with."""
+    """Return the same table for the documentation, with a description of the environment."""
     used = ", ".join(f"{name} {number}" for name, number in data["versions"].items())
     head = f"Measured on {data['date'][:10]} with Python {data['python']} on {data['system']}; {used}.\n"
     if "load" in data:
@@ -94,7 +94,7 @@ def markdown(data: Mapping[str, Any], rows: Mapping[str, Row]) -> str:
 
 
 def put_between_marks(page: str, text: str) -> str:
-    """Return a page with the text in the place that its marks keep for it."""
+    """Return a page with the text between its marks replaced."""
     before, _, rest = page.partition(MARKS[0])
     _, end, after = rest.partition(MARKS[1])
     if not end:
@@ -103,7 +103,7 @@ def put_between_marks(page: str, text: str) -> str:
 
 
 def show(rows: Mapping[str, Row], console: Console) -> None:
-    """Print the table, and how many targets are reached."""
+    """Print the table, and the number of targets reached."""
     console.print(table(rows))
     results = [verdict(row, rows)[1] for row in rows.values()]
     console.print(f"targets: {results.count('reached')} reached, {results.count('not reached')} not reached")

@@ -1,4 +1,4 @@
-"""What is to be reached, one row of a table for each target, and which rows reach it."""
+"""The targets, one row of a table each, and which rows reach them."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import NamedTuple
 
 from .records import BARE_PYTEST, CCXT, CCXT_TUNED, OURS, Cell, Row
 
-ATTEMPT_TIMEOUT = 3.0  # seconds, the policy's default; told to nobody, so that the default is what is measured
-WINDOW = 2.0  # seconds, in which OKX takes two requests
-NOISE = 1.25  # by so much one CPU measurement may lie above another that is the same
+ATTEMPT_TIMEOUT = 3.0  # seconds, the policy's default; set nowhere, so that the default is measured
+WINDOW = 2.0  # seconds in which OKX accepts two requests
+NOISE = 1.25  # factor by which two CPU measurements of the same thing may differ
 
 Rows = Mapping[str, Row]
 
 
 class Target(NamedTuple):
-    """What a row is to reach: `reached` gets the row and all rows by key; None where it cannot be told."""
+    """A row's target. `reached` takes the row and all rows by key, and returns None if it cannot tell."""
 
     text: str
     reached: Callable[[Row, Rows], bool | None]
 
 
 def sooner(peer: str, least: float) -> Target:
-    """At least so many times as fast as a peer."""
+    """At least this many times as fast as a peer."""
 
     def reached(row: Row, rows: Rows) -> bool | None:
         ratio = row.ratio(peer)
@@ -33,7 +33,7 @@ def sooner(peer: str, least: float) -> Target:
 
 
 def of_earliest(most: float) -> Target:
-    """In at most so many times the earliest that is possible, which the row's facts have as `over_earliest`."""
+    """At most this many times the earliest possible, which the row's facts contain as `over_earliest`."""
 
     def reached(row: Row, rows: Rows) -> bool | None:
         if OURS not in row.cells:
@@ -44,7 +44,7 @@ def of_earliest(most: float) -> Target:
 
 
 def overhead(most: float) -> Target:
-    """At most so large a part of raw ccxt's own time on top of it."""
+    """At most this fraction of raw ccxt's own time on top of it."""
 
     def reached(row: Row, rows: Rows) -> bool | None:
         ratio = row.ratio(CCXT_TUNED)
@@ -54,7 +54,7 @@ def overhead(most: float) -> Target:
 
 
 def in_times(peer: str, most: float) -> Target:
-    """In at most so many times a peer's time."""
+    """At most this many times a peer's time."""
 
     def reached(row: Row, rows: Rows) -> bool | None:
         ratio = row.ratio(peer)
@@ -64,7 +64,7 @@ def in_times(peer: str, most: float) -> Target:
 
 
 def part_of(whose: str, peer: str, most: float) -> Target:
-    """At most so large a part of what a peer's own takes."""
+    """At most this fraction of a peer's time."""
 
     def reached(row: Row, rows: Rows) -> bool | None:
         ratio = row.ratio(peer)
@@ -74,7 +74,7 @@ def part_of(whose: str, peer: str, most: float) -> Target:
 
 
 def crowd(like: str | None = None) -> Target:
-    """Few requests, no rejection, the last one served soon; or as many requests at most as the smaller crowd `like`."""
+    """Few requests, no rejection, the last one served soon; or at most the requests of the smaller crowd `like`."""
 
     def reached(row: Row, rows: Rows) -> bool | None:
         ours = _ours(row)
@@ -89,7 +89,7 @@ def crowd(like: str | None = None) -> Target:
 
 
 def no_dearer(like: str) -> Target:
-    """A caller costs no more CPU than in the smaller crowd, but for noise."""
+    """A caller costs no more CPU than in the smaller crowd, except for noise."""
 
     def reached(row: Row, rows: Rows) -> bool | None:
         smaller = _ours(rows[like]).median if like in rows else None
@@ -131,7 +131,7 @@ TARGETS: dict[str, Target] = {
 
 
 def verdict(row: Row, rows: Rows) -> tuple[str, str]:
-    """Return what a row was to reach, and `reached`, `not reached` or `not measured`; both empty without a target."""
+    """Return a row's target, and `reached`, `not reached` or `not measured`; both empty without a target."""
     target = TARGETS.get(row.key)
     if target is None:
         return "", ""

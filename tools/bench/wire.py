@@ -1,4 +1,4 @@
-"""How long a cancel takes from the call until the request has arrived at the sandbox."""
+"""Time from the call of a cancel until the request arrives at the sandbox."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tools.shared.sandbox_process import SandboxProcess
 from .contenders import Ccxt, async_contender, async_contenders, outcome_of, outcome_of_async, rotated, sync_contenders
 from .records import CCXT, CCXT_TUNED, OURS, PYTHON_OKX, Cell, Row, Wanted
 
-IDLE = 1.3  # seconds after which ccxt's sync limiter lets a cancel through at once: it asks for 1.1
-OFTEN = 3  # who does not wait is measured so many times as often
+IDLE = 1.3  # seconds after which ccxt's sync limiter lets a cancel through immediately: it requires 1.1
+OFTEN = 3  # contenders that do not wait are measured this many times as often
 POOL = 100  # connections that aiohttp opens to one host
-HANGING = 60.0  # seconds: nobody waits so long
+HANGING = 60.0  # seconds, longer than any caller waits
 
 Samples = dict[str, list[float]]
 
@@ -56,7 +56,7 @@ def _sync(sandbox: SandboxProcess, repeats: int, pause: float) -> Samples:
                 outcome_of(contenders[name].look)
             called = time.monotonic()
             outcome_of(contenders[name].cancel)
-            if turn >= 0:  # before that, all is warmed up
+            if turn >= 0:  # earlier turns are warm-up
                 samples[name] += _delay(sandbox, users[name], called)
     for contender in contenders.values():
         contender.close()
@@ -128,7 +128,7 @@ async def _behind(sandbox: SandboxProcess, contender: Ccxt, count: int, hanging:
 
 
 def _in_turn(names: list[str], turn: int, pause: float) -> list[str]:
-    # A contender that waits a second each time is left out of most rounds that do not pause for everybody.
+    # A contender that waits a second each time sits out most of the rounds that have no common pause.
     return rotated([name for name in names if pause or turn % OFTEN == 0 or name != CCXT], turn)
 
 

@@ -1,1 +1,1 @@
-"""This folder asks whether the tests notice what is wrong: `tox -e mutation`."""
+"""Mutation testing: checks whether the tests notice faults in the code. `tox -e mutation`."""

@@ -1,9 +1,9 @@
-"""Changes the core's files in one place after another, and sees for each change that some test fails.
+"""Changes the core's files in one place at a time, and checks that some test fails for each change.
 
-A change that no test notices has survived. `equivalent.toml` lists, by file and function, how many may survive and why;
-any other survivor, less than 95 % of all noticed, or nothing to change fails the run. Results are kept: a run that was
-stopped goes on where it was, and a file whose results were got with the code and the tests as they are is not tested
-again.
+A change that no test notices has survived. `equivalent.toml` lists how many may survive per file and function, and why.
+The run fails if any other change survives, if less than 95 % of all are noticed, or if there is nothing to change.
+Results are kept: an interrupted run resumes where it stopped, and a file is not tested again while its code and tests
+are the same.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .judging import MODULE, Survivor, judge
 from .operators import calculations, register, tells
 from .workers import Workers
 
-# What is changed: the files of these folders of the package, and these files of its face.
+# What is changed: the files in these folders of the package, and these top-level files.
 FOLDERS = ("_core",)
 FACE = ("installer.py", "methods.py", "okx.py", "plugins.py")
 LEFT_OUT = ("__init__.py", "clock.py", "records.py")  # nothing to decide in them
@@ -40,7 +40,7 @@ def changeable() -> list[str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Make the changes, write the survivors down, and return the exit code."""
+    """Make the changes, list the survivors, and return the exit code."""
     asked = _arguments(arguments)
     register()
     asked.work.mkdir(parents=True, exist_ok=True)
@@ -81,9 +81,9 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _list_changes(results: WorkDB, name: str, asked: argparse.Namespace) -> None:
-    """Begin a file's list, but where its results are those of this very code, and go on with it there."""
+    """Start a file's list of changes, or resume it if its results are for the same code."""
     path = ROOT / PACKAGE / name
-    own = (Path(__file__).with_name("operators.py"),)  # what the list of changes follows from
+    own = (Path(__file__).with_name("operators.py"),)  # determines the list of changes
     marks = {"source": _digest(path, *own), "all": _everything()}
     kept = asked.work / f"{_flat(name)}.json"
     known = json.loads(kept.read_text()) if kept.exists() else {}
@@ -108,7 +108,7 @@ def _digest(*paths: Path) -> str:
 
 
 def _test_changes(results: WorkDB, name: str, workers: Workers) -> None:
-    """Test what has no result yet."""
+    """Test the changes that have no result yet."""
     done = {job for job, result in results.results if result.worker_outcome != WorkerOutcome.NO_TEST}
     pending = [item for item in results.work_items if item.job_id not in done]
     for number, (item, result) in enumerate(workers.test(pending), 1):

@@ -1,4 +1,4 @@
-"""Which tests are run for a change: those that run its line, and first those that are likely to notice it."""
+"""Selects the tests to run for a change: those that execute its line, likely detectors first."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 from cosmic_ray.work_item import MutationSpec
 
-# They trace by themselves, so that nobody else sees which lines they run.
+# They install their own trace function, which hides from coverage which lines they run.
 _TRACING = ("core/test_every_line.py::", "core/test_drivers.py::test_interrupt_between_two_steps")
-_NEAR = 5  # tests that noticed a change in the same function, which are tried first
+_NEAR = 5  # tests that noticed a change in the same function, tried first
 
 
 class Measured:
-    """Which tests run which lines of the package, from a file that `collected` wrote."""
+    """Which tests run which lines of the package, from a file written by `collected`."""
 
     def __init__(self, path: Path, package: Path) -> None:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -37,13 +37,13 @@ class Measured:
         near = [test for test in self._noticed[name, spec.definition_name] if test in tests][:_NEAR]
         quick = sorted(tests, key=lambda test: (self.seconds[test], test))
         about = [test for test in quick if f"/test_{Path(name).stem}.py::" in f"/{test}"]
-        # One case of each test function, before any function's other cases.
+        # One case of each test function before any function's other cases.
         first = {test.partition("[")[0]: test for test in reversed(quick)}
         ones = sorted(first.values(), key=self.seconds.__getitem__)
         return {test: self.seconds[test] for test in dict.fromkeys([*near, *about, *ones, *quick])}
 
     def files_of(self, name: str) -> list[str]:
-        """Return the test files in which anything of a file is run, those first that noticed something."""
+        """Return the test files that run anything of a file, those that noticed a change first."""
         tests = {self._names[n] for running in self._lines.get(name, {}).values() for n in running}
         seconds: dict[str, float] = defaultdict(float)
         for test, taken in self.seconds.items():
@@ -53,7 +53,7 @@ class Measured:
         return list(dict.fromkeys([*(file for file in near if file in seconds), *sorted(seconds, key=seconds.get)]))  # type: ignore[arg-type]  # all are in it
 
     def noticed(self, name: str, spec: MutationSpec, test: str) -> None:
-        """Note which test noticed a change."""
+        """Record which test noticed a change."""
         for place in ((name, spec.definition_name), (name, None)):
             if test in self._noticed[place]:
                 self._noticed[place].remove(test)
@@ -61,7 +61,7 @@ class Measured:
 
 
 def _statement(tree: ast.Module, line: int) -> range:
-    """Return the lines of the smallest statement that a line belongs to; of one with a body, only its head."""
+    """Return the lines of the smallest statement that contains a line; only the head of one with a body."""
     found = range(line, line + 1)
     for node in ast.walk(tree):
         if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or 0):

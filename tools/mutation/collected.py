@@ -1,7 +1,7 @@
-"""A process that has collected the tests once, and runs some of them in a fork of itself for each change.
+"""A process that collects the tests once, and runs some of them in a fork for each change.
 
-`python -m tools.mutation.collected PYTEST_ARGUMENTS`, with one request a line on its input and one answer a line on its
-output, both JSON. A request without a change measures which tests run which lines, and how long each takes.
+`python -m tools.mutation.collected PYTEST_ARGUMENTS` reads one request per line and writes one answer per line, both
+JSON. A request without a change measures which tests run which lines, and how long each takes.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ import pytest
 
 from .swapping import CannotSwap, swap
 
-SLOW = 8.0  # seconds that a test may take beyond ten times what it takes while nothing is changed
+SLOW = 8.0  # seconds that a test may take beyond ten times its time on unchanged code
 CANNOT, PASSED, FAILED = "cannot swap", "passed", "failed"
 
 
 class Server:
-    """Takes the place of pytest's loop over the tests."""
+    """Replaces pytest's loop over the tests."""
 
     def __init__(self, asks: TextIO, answers: TextIO) -> None:
         self._asks = asks
@@ -39,7 +39,7 @@ class Server:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Answer each request."""
         items = {item.nodeid: item for item in session.items}
-        gc.freeze()  # the children's collections pass it over
+        gc.freeze()  # excludes existing objects from the children's garbage collections
         for line in self._asks:
             asked = json.loads(line)
             answer = self._change(items, **asked) if "tests" in asked else self._measure(items, **asked)
@@ -48,20 +48,20 @@ class Server:
         return True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note the first failure."""
+        """Record the first failure."""
         if report.failed and not self._failed:
             self._failed = f"{report.nodeid} ({report.when})\n{report.longreprtext}"
 
     def _change(
         self, items: dict[str, pytest.Item], path: str, after: str, tests: dict[str, float], most: float
     ) -> dict[str, str]:
-        """Run tests with a file changed, until one fails, hangs, or they have taken `most` seconds.
+        """Run tests with a file changed, until one fails or hangs, or they have taken `most` seconds.
 
         Args:
-            items: all tests, by their ids.
+            items: all tests, by id.
             path: the file.
-            after: what it would hold.
-            tests: the ids of the tests, and how many seconds each takes while nothing is changed.
+            after: its changed content.
+            tests: the ids of the tests, and the seconds each takes on unchanged code.
             most: seconds.
         """
         reader, writer = os.pipe()
@@ -75,7 +75,7 @@ class Server:
         finally:
             os.close(reader)
             with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(child, signal.SIGKILL)  # it, and what its tests have left running
+                os.killpg(child, signal.SIGKILL)  # the child, and what its tests have left running
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
@@ -85,7 +85,7 @@ class Server:
         while True:
             ready, _, _ = select.select([reader], [], [], patience)
             read = os.read(reader, 65536) if ready else b""
-            if not read:  # it hangs, or is gone without a word
+            if not read:  # the child hangs, or died without an answer
                 return {"result": FAILED, "test": test, "output": "it hung" if not ready else "it died"}
             *lines, heard = (heard + read).split(b"\n")
             for line in lines:
@@ -103,7 +103,7 @@ class Server:
 
         os.setsid()
         try:
-            gc.unfreeze()  # what is frozen is not found
+            gc.unfreeze()  # frozen objects cannot be found
             swap(Path(path).read_text(encoding="utf-8"), after)
             gc.freeze()
             for item, following in zip(items, [*items[1:], None], strict=True):
@@ -122,7 +122,7 @@ class Server:
             os._exit(0)
 
     def _measure(self, items: dict[str, pytest.Item], into: str, package: str) -> dict[str, str]:
-        """Run every test, and write down the seconds of each and the lines of the package that it runs."""
+        """Run every test, and record its seconds and the lines of the package that it runs."""
         child = os.fork()
         if child == 0:
             try:
@@ -161,7 +161,7 @@ class Server:
 
 
 def main() -> None:
-    """Collect the tests, and serve."""
+    """Collect the tests, and answer requests."""
     asks, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     silent = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1):

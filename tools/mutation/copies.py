@@ -1,4 +1,4 @@
-"""A copy of the checkout in which changes are tried, and the two processes that run its tests."""
+"""A copy of the checkout for trying changes, and the two processes that run its tests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .collected import CANNOT, FAILED
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "okx_rfq_plugin"
-HANGS = 30  # seconds after which a test is taken to wait for ever, where each imports the package anew
+HANGS = 30  # seconds after which a test counts as hanging, if each imports the package anew
 _PYTEST = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-m", "not exhaustive")
 
 
@@ -39,7 +39,7 @@ class Copy:
         self._path = path
         shutil.rmtree(path, ignore_errors=True)
         shutil.copytree(ROOT, path, ignore=shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "dist"))
-        # By the hash of a file and not its time: two changes may fall into the same second.
+        # Checked by a file's hash instead of its time, since two changes may fall into the same second.
         compileall.compile_dir(path / PACKAGE, quiet=1, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
         self._collected = self._start("tools.mutation.collected", *_PYTEST, *tests)
         self._importing = self._start("tools.mutation.server")
@@ -60,7 +60,7 @@ class Copy:
             process.communicate()
 
     def measure(self, into: Path) -> None:
-        """Write down which tests run which lines, while nothing is changed."""
+        """Record which tests run which lines of the unchanged code."""
         self._ask(self._collected, into=str(into), package=str(self._path / PACKAGE))
 
     def test(self, spec: MutationSpec, measured: Measured, most: float) -> WorkResult:

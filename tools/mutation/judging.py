@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import tomllib
 
-LEAST = 0.95  # of all changes, to be noticed
+LEAST = 0.95  # fraction of all changes that must be noticed
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
-MODULE = "the module"  # the place of what stands in no function and no class
+MODULE = "the module"  # the place of code outside of functions and classes
 
 
 class Place(NamedTuple):
-    """Where a change was made: a file of the package, and the function or class in it, or MODULE."""
+    """The place of a change: a file of the package, and the function or class in it, or MODULE."""
 
     file: str
     function: str
@@ -31,7 +31,7 @@ class Survivor(NamedTuple):
 
     @property
     def place(self) -> Place:
-        """What equivalent.toml knows it by: no line number and no quoted line, which any edit would change."""
+        """Its key in equivalent.toml, without line number or code, which any edit would change."""
         return Place(self.file, self.function)
 
     def __str__(self) -> str:
@@ -41,7 +41,7 @@ class Survivor(NamedTuple):
 def judge(
     total: int, noticed: int, survivors: Sequence[Survivor], files: Collection[str], path: Path = EQUIVALENT
 ) -> int:
-    """Print what survived without a reason and what has a reason in vain; return the exit code."""
+    """Print unexplained survivors and unused explanations; return the exit code."""
     if not total:
         print("Nothing was changed, so nothing is proven.")
         return 1
@@ -62,10 +62,10 @@ def judge(
 
 
 def allowances(files: Collection[str], path: Path) -> Counter[Place]:
-    """Return how many changes may survive in each place, by equivalent.toml.
+    """Return how many changes equivalent.toml lets survive in each place.
 
     Raises:
-        KeyError, ValueError: an entry lacks its file, its function or its reason.
+        KeyError, ValueError: if an entry lacks its file, function or reason.
     """
     allowed = Counter[Place]()
     for entry in tomllib.loads(path.read_text(encoding="utf-8")).get("equivalent", []):

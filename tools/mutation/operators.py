@@ -1,4 +1,4 @@
-"""Which small changes are made: those of cosmic-ray that say something new, and two that it has not."""
+"""The kinds of changes: those of cosmic-ray that are informative, and two that it lacks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cosmic_ray.operators.operator import Operator
 from cosmic_ray.work_item import MutationSpec
 from parso.python.tree import Keyword
 
-# cosmic-ray puts every operator in the place of every other. One neighbour and one opposite tell as much, in a tenth of
+# cosmic-ray replaces every operator with every other. One neighbor and one opposite are as informative, in a tenth of
 # the time.
 _CHOSEN = re.compile(
     r"core/("
@@ -28,7 +28,7 @@ _STATEMENTS = {"expr_stmt", "return_stmt", "raise_stmt", "del_stmt", "atom_expr"
 
 
 class DropStatement(Operator):
-    """Put `pass` in the place of a statement inside a function."""
+    """Replace a statement inside a function with `pass`."""
 
     def mutation_positions(self, node: Any) -> Iterator[Any]:
         """Find the statement, if this node is one."""
@@ -46,15 +46,15 @@ class DropStatement(Operator):
 
     @classmethod
     def examples(cls) -> Iterable[Any]:
-        """Return none: cosmic-ray asks for them in its own tests alone."""
+        """Return none. Only cosmic-ray's own tests use them."""
         return ()
 
 
 class KeywordToNone(Operator):
-    """Put `None` in the place of what a keyword argument is given."""
+    """Replace the value of a keyword argument with `None`."""
 
     def mutation_positions(self, node: Any) -> Iterator[Any]:
-        """Find the value, if this node is such an argument and it says anything."""
+        """Find the value, if this node is a keyword argument whose value is not None, False or True."""
         if node.type != "argument" or node.children[1].get_code().strip() != "=":
             return
         value = node.children[2]
@@ -73,7 +73,7 @@ class KeywordToNone(Operator):
 
 
 class _Own:
-    """What cosmic-ray asks a provider of operators for."""
+    """The provider of operators that cosmic-ray expects."""
 
     def __init__(self) -> None:
         self._operators = {operator.__name__: operator for operator in (DropStatement, KeywordToNone)}
@@ -86,24 +86,24 @@ class _Own:
 
 
 def register() -> None:
-    """Make this file's operators known to cosmic-ray in this process; its way for others is an installed package."""
+    """Register this file's operators with cosmic-ray in this process, without an installed package."""
     cosmic_ray.plugins.OPERATOR_PROVIDERS["own"] = _Own()
 
 
 def tells(spec: MutationSpec, calculations: set[tuple[int, int]]) -> bool:
-    """Return whether a change is made.
+    """Return whether to make a change.
 
     Args:
         spec: the change.
-        calculations: where the file has operators between two values; the `|` of an annotation, which never runs, and
-            the `*` of a signature are none, though cosmic-ray takes them for such.
+        calculations: the places of real binary operators in the file. The `|` of an annotation, which never runs, and
+            the `*` of a signature are not among them, though cosmic-ray includes them.
     """
     chosen = bool(_CHOSEN.fullmatch(spec.operator_name))
     return chosen and ("ReplaceBinaryOperator" not in spec.operator_name or spec.start_pos in calculations)
 
 
 def calculations(path: Path) -> set[tuple[int, int]]:
-    """Return every place (line, column) of a file between the two sides of a calculation that is run."""
+    """Return every place (line, column) between the two sides of a calculation that is executed."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     annotations = [getattr(node, name, None) for node in ast.walk(tree) for name in ("annotation", "returns")]
     never_run = {id(inner) for annotation in annotations if annotation is not None for inner in ast.walk(annotation)}

@@ -1,4 +1,4 @@
-"""Runs pytest again and again in forks of one process, which has imported what never changes."""
+"""Runs pytest repeatedly in forks of one process, which has imported everything that never changes."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _POLL = 0.02  # seconds
 
 
 def main() -> None:
-    """Answer each line, `{"arguments": [...], "timeout": seconds}`, by one with `code` and `output`."""
+    """Answer each line, `{"arguments": [...], "timeout": seconds}`, with `code` and `output`."""
     for name in _SLOW_TO_IMPORT:
         importlib.import_module(name)
-    gc.freeze()  # the children's collections pass it over
+    gc.freeze()  # excludes existing objects from the children's garbage collections
     for line in sys.stdin:
         print(json.dumps(_run(**json.loads(line))), flush=True)
 
@@ -33,7 +33,7 @@ def _run(arguments: list[str], timeout: float) -> dict[str, Any]:
         if child == 0:
             _become_pytest(arguments, output.fileno())
         code = _code(child, timeout)
-        with contextlib.suppress(ProcessLookupError):  # what the tests have left running ends with them
+        with contextlib.suppress(ProcessLookupError):  # also kills what the tests have left running
             os.killpg(child, signal.SIGKILL)
         output.seek(0)
         return {"code": code, "output": output.read()[-3000:]}

@@ -1,4 +1,4 @@
-"""Puts a changed function in the place of the one that a running process has, without importing anything again."""
+"""Replaces functions in a running process with changed ones, without importing anything again."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from types import CodeType, FunctionType
 
 
 class CannotSwap(Exception):
-    """The change shows only where the module is imported again: in a table, a class's body, a default, a decorator."""
+    """The change is visible only after a new import: in a table, a class body, a default, or a decorator."""
 
 
 def swap(before: str, after: str) -> None:
-    """Give every function of a module that differs between two sources its code of the second.
+    """Update the code of every function of a module that differs between two versions of its source.
 
     Raises:
-        CannotSwap: something else than the inside of a function has changed.
+        CannotSwap: if anything but the inside of a function has changed.
     """
     changed = dict(_pairs(compile(before, "before", "exec"), compile(after, "after", "exec")))
     found = False
     for function in [each for each in gc.get_objects() if isinstance(each, FunctionType)]:
-        # Code compares by all that it does and by its place in the source, and not by the file's name.
+        # Code objects compare by content and position in the source, not by file name.
         if (code := changed.get(function.__code__)) is not None:
             found = True
             try:

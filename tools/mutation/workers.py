@@ -1,4 +1,4 @@
-"""Tries changes in several copies of the checkout at a time."""
+"""Tries changes in several copies of the checkout in parallel."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from cosmic_ray.work_item import WorkItem, WorkResult
 from .choosing import Measured
 from .copies import PACKAGE, ROOT, Copy
 
-# Where the tests are that have to notice; of these, a change is given those that run its line.
+# The tests that must notice changes. For each change, only those that run its line are used.
 TESTS = ("core", "test_install.py", "test_plugins.py", "test_on_exit.py")
 
 
 class Workers:
-    """The copies, made when they are needed, and what was measured in the first of them."""
+    """The copies, created on demand, and the measurements from the first of them."""
 
     def __init__(self, work: Path, processes: int, seconds: float, mark: str, stack: ExitStack) -> None:
         self._work = work
@@ -31,7 +31,7 @@ class Workers:
         self._measured: Measured | None = None
 
     def test(self, items: list[WorkItem]) -> Iterator[tuple[WorkItem, WorkResult]]:
-        """Test changes, each process in a copy of its own."""
+        """Test changes, each process in its own copy."""
         if not items:
             return
         measured = self._measured or self._start()
@@ -40,7 +40,7 @@ class Workers:
                 for future in as_completed([pool.submit(self._test, item, measured) for item in items]):
                     yield future.result()
             finally:
-                pool.shutdown(cancel_futures=True)  # where the run is stopped, it ends after the tests that run
+                pool.shutdown(cancel_futures=True)  # if the run is interrupted, it ends after the running tests
 
     def _test(self, item: WorkItem, measured: Measured) -> tuple[WorkItem, WorkResult]:
         copy = self._free.get()

@@ -1,4 +1,4 @@
-"""From what comes back to what the caller is told."""
+"""The decision picture: from OKX's answer to what the caller is told."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from .drawing import WIDTH, Drawing
 
 _LEFT, _GAP = 16, 12
 
-# What comes back, what is done about it, and what the caller is told in the end.
+# The answer, the reaction, and what the caller is finally told.
 _ROWS = (
     ("box", ["Nothing left this machine", "no such host, refused, proxy, certificate, no key"], "bad",
      ["NOTHING WAS CANCELED", "tried again where that can help;", "may_be_canceled is False"]),
@@ -28,7 +28,7 @@ _ROWS = (
 
 
 def decision() -> str:
-    """Draw each kind of answer, with what it leads to."""
+    """Draw each kind of answer with its consequences."""
     drawing = Drawing(
         "Who is told what",
         "Each kind of answer to a cancel, and the receipt or error that the caller gets.",

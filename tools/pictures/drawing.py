@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-# Narrow, so that a phone shows it at nearly its own size; on a large screen it is as wide as a paragraph.
+# Narrow, so that a phone shows it at nearly full size. On a large screen it is as wide as a paragraph.
 WIDTH = 440
 
 _STYLE = """
@@ -37,14 +37,14 @@ text { font: 14px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-seri
 
 
 class Drawing:
-    """One picture; coordinates in pixels from the upper left corner."""
+    """One picture. Coordinates are in pixels from the upper left corner."""
 
     def __init__(self, title: str, description: str) -> None:
         self._title, self._description = title, description
         self._parts: list[str] = []
 
     def text(self, x: float, y: float, words: str, *, kind: str = "", anchor: str = "start") -> None:
-        """Write one line, whose baseline is at `y`."""
+        """Draw one line of text with its baseline at `y`."""
         self._parts.append(
             f'<text x="{x:g}" y="{y:g}" class="{kind}" text-anchor="{anchor}">{escape(words, quote=False)}</text>'
         )
@@ -54,7 +54,7 @@ class Drawing:
         self._parts.append(f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="6" class="{kind}"/>')
 
     def panel(self, x: float, y: float, width: float, lines: list[str], *, kind: str = "box") -> float:
-        """Draw a box with lines in it, the first of them bold; return the y of its lower edge."""
+        """Draw a box containing lines, the first of them bold; return the y of its lower edge."""
         height = 14 + 18 * len(lines)
         self.box(x, y, width, height, kind=kind)
         for number, words in enumerate(lines):
@@ -66,7 +66,7 @@ class Drawing:
         self._parts.append(f'<path d="M{x1:g} {y1:g} L{x2:g} {y2:g}" class="{kind}"/>')
 
     def arrow(self, x1: float, y1: float, x2: float, y2: float) -> None:
-        """Draw a line, with a head at its end; horizontal or vertical."""
+        """Draw a horizontal or vertical line with an arrowhead at its end."""
         self.line(x1, y1, x2, y2)
         if y1 == y2:
             back = -8 if x2 > x1 else 8

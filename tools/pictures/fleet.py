@@ -1,4 +1,4 @@
-"""A fleet: members, the store, a watcher, and what a death leads to."""
+"""The fleet picture: members, the store, a watcher, and the consequences of a death."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TIMES = (
 
 
 def fleet() -> str:
-    """Draw the parts, and under them what happens when a host dies."""
+    """Draw the parts, and below them what happens when a host dies."""
     drawing = Drawing(
         "A fleet when a host dies",
         "Strategies renew leases in a store. A watcher looks at the store, and cancels at OKX for a strategy whose"

@@ -1,4 +1,4 @@
-"""How one cancel runs, as a sequence."""
+"""The sequence picture: how one cancel runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from .drawing import Drawing
 _LANES = {"you": (70, "your strategy"), "us": (220, "okx-rfq-plugin"), "okx": (370, "OKX")}
 _STEP = 46
 
-# Who, to whom, what is said, and a second line in smaller letters.
+# Sender, receiver, message, and a second line in smaller type.
 _MESSAGES = (
     ("you", "us", "cancel_all_rfqs()", ""),
     ("us", "us", "wait for OKX's limit", "2 in 2 s; ccxt's queue is bypassed"),

@@ -1,1 +1,1 @@
-"""What benchmark and soak share: a sandbox in a process of its own, and ccxt objects that talk to it."""
+"""Shared by benchmark and soak: a sandbox in its own process, and ccxt objects that talk to it."""

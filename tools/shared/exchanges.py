@@ -8,7 +8,7 @@ import okx_rfq_plugin
 
 
 def make_exchange(module: Any, url: str, *, installed: bool, limiter: bool = True, **policy: float) -> Any:
-    """Return ccxt's okx object of a module, with the plugin on it if `installed`; `policy` is a RetryPolicy's."""
+    """Return a module's okx object, with the plugin if `installed`. `policy` contains arguments of RetryPolicy."""
     exchange = module.okx({"enableRateLimit": limiter})
     exchange.set_sandbox_mode(True)
     exchange.urls["api"]["rest"] = url

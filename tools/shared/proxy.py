@@ -1,4 +1,4 @@
-"""A TCP proxy in a process of its own, which delays and forgets connections, as a distant or failing network does."""
+"""A TCP proxy in its own process that delays and forgets connections, like a distant or failing network."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 
 
 class Network(NamedTuple):
-    """What the network between a client and its server does, in seconds.
+    """The behavior of the network between a client and its server, in seconds.
 
     Attributes:
-        one_way: that each byte is under way, in each direction.
-        handshakes: round trips before a new connection takes the client's first byte; TCP has one, TLS 1.3 one more.
-        server: that the server's first byte of each reply is late by.
+        one_way: the latency of each byte, in each direction.
+        handshakes: round trips before a new connection accepts the client's first byte; TCP has one, TLS 1.3 one more.
+        server: the delay of the server's first byte of each reply.
     """
 
     one_way: float = 0.0
@@ -28,11 +28,11 @@ class Network(NamedTuple):
 
 
 class Proxy:
-    """A proxy in another process, a context manager; `url` stands for the server's address.
+    """A proxy in another process, as a context manager; `url` replaces the server's address.
 
     Args:
-        url: of the server, on loopback.
-        network: what it does to every connection.
+        url: the server's URL, on loopback.
+        network: applied to every connection.
     """
 
     def __init__(self, url: str, network: Network | None = None) -> None:
@@ -53,10 +53,10 @@ class Proxy:
         self._process.join(10)
 
     def forget(self, how: str) -> int:
-        """Forget all connections that are open now, and return how many; new ones work.
+        """Forget all open connections, and return how many. New ones work.
 
         Args:
-            how: "reset" answers the next byte of each with a reset, "silent" answers nothing, for ever.
+            how: "reset" answers the next byte of each with a reset, "silent" never answers.
         """
         self._line.send(how)
         count: int = self._line.recv()
@@ -127,7 +127,7 @@ class _Link:
         due: Callable[[], float],
         lost: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
-        """Pass bytes on, each when it is due; those of one direction do not overtake one another."""
+        """Forward bytes, each when it is due, without reordering within a direction."""
         loop = asyncio.get_running_loop()
         queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
 

@@ -1,4 +1,4 @@
-"""A sandbox in a process of its own, which tells this one when requests arrived."""
+"""A sandbox in its own process, which reports when requests arrived."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _OPTION = {"instId": "BTC-USD-261225-100000-C", "side": "buy", "sz": "1", "tdMod
 
 
 class SandboxProcess:
-    """A sandbox in another process, a context manager; times are `time.monotonic()`, which all processes share.
+    """A sandbox in another process, as a context manager. Times are `time.monotonic()`, which all processes share.
 
-    `epoch` is what to add to `time.monotonic()` to get the sandbox's Unix time, in any process. There is one for both
-    ends of the line: two wall clocks, read apart, may differ by as long as a process waits for the CPU.
+    Add `epoch` to `time.monotonic()` in any process to get the sandbox's Unix time. Both ends share it, because two
+    wall clocks read separately may differ by as long as a process waits for the CPU.
     """
 
     def __init__(self, *, rejections_count: bool = False) -> None:
@@ -44,19 +44,19 @@ class SandboxProcess:
         return self._ask("users", count)
 
     def keys(self, credentials: dict[str, str], count: int) -> list[dict[str, str]]:
-        """Create more keys of one User ID."""
+        """Create more keys for one User ID."""
         return self._ask("keys", credentials, count)
 
     def fault(self, path: str, count: int, **fault: Any) -> None:
-        """Put the same fault in line so many times; see `okx_rfq_plugin.sandbox.Fault`."""
+        """Queue the same fault `count` times; see `okx_rfq_plugin.sandbox.Fault`."""
         self._ask("fault", path, count, fault)
 
     def arrivals(self, *keys: dict[str, str], path: str = CANCEL_ALL) -> list[float]:
-        """Return when requests to a path arrived, from these keys or, without any, from everybody."""
+        """Return when requests to a path arrived, from these keys or, without any, from all."""
         return self._ask("arrivals", {key["apiKey"] for key in keys}, path)
 
     def bodies(self, path: str) -> list[tuple[float, str]]:
-        """Return when requests to a path arrived, and what they said."""
+        """Return when requests to a path arrived, and their bodies."""
         return self._ask("bodies", path)
 
     def rejections(self) -> int:
@@ -64,7 +64,7 @@ class SandboxProcess:
         return self._ask("rejections")
 
     def clear(self) -> None:
-        """Forget requests, faults, limits and RFQs; users stay."""
+        """Discard requests, faults, limits and RFQs. Users stay."""
         self._ask("clear")
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> Any:
@@ -73,7 +73,7 @@ class SandboxProcess:
 
     @property
     def pid(self) -> int | None:
-        """The process's id."""
+        """The process id."""
         return self._process.pid
 
     def _ask(self, name: str, *args: Any) -> Any:
@@ -86,7 +86,7 @@ def _serve(line: Connection, rejections_count: bool, epoch: float) -> None:
     from okx_rfq_plugin.sandbox import Fault, Sandbox
 
     class Remote(logging.Handler):
-        """What can be asked of the sandbox from the other end."""
+        """The operations available from the other end."""
 
         refused = 0
 

@@ -1,1 +1,1 @@
-"""Builds and examines the documentation's site: `tox -e docs`."""
+"""Builds and checks the documentation's site: `tox -e docs`."""

@@ -1,4 +1,4 @@
-"""A headless Chromium, driven by the protocol of its developer tools."""
+"""A headless Chromium, controlled through the DevTools protocol."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import aiohttp
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _FLAGS = (
     "--headless=new",
-    "--no-sandbox",  # runs as root in CI; it sees nothing but our own pages
+    "--no-sandbox",  # runs as root in CI, and loads only our own pages
     "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
@@ -28,11 +28,11 @@ _FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-port=0",
 )
-_PATIENCE = 60.0  # seconds that a loaded machine may take for anything
+_PATIENCE = 60.0  # seconds that a loaded machine may take for any step
 
 
 def find() -> str | None:
-    """Return the path of a Chromium: what CHROMIUM names, or one that is installed; None where there is none."""
+    """Return the path of a Chromium, from CHROMIUM or an installed one, or None."""
     named = os.environ.get("CHROMIUM")
     return shutil.which(named) if named else next(filter(None, map(shutil.which, NAMES)), None)
 
@@ -43,8 +43,8 @@ class Page:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
         self._last = 0
-        self.asked: list[str] = []  # addresses that were requested since the last `open`
-        self.complaints: list[str] = []  # what its console says of errors
+        self.asked: list[str] = []  # addresses requested since the last `open`
+        self.complaints: list[str] = []  # errors from the console
 
     async def call(self, method: str, **params: Any) -> dict[str, Any]:
         """Call a method of the protocol, and return its result."""
@@ -60,12 +60,12 @@ class Page:
                 return result
 
     async def start(self) -> None:
-        """Listen to what the tab does."""
+        """Subscribe to the tab's events."""
         for domain in ("Page", "Network", "Runtime", "Log"):
             await self.call(f"{domain}.enable")
 
     async def look(self, width: int, scheme: str) -> None:
-        """Be a screen of that width, with "light" or "dark" as the reader's preference."""
+        """Emulate a screen of that width, with "light" or "dark" as the reader's preference."""
         await self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=width < 600
         )
@@ -73,7 +73,7 @@ class Page:
         await self.call("Emulation.setEmulatedMedia", features=features)
 
     async def open(self, url: str) -> None:
-        """Open a page, and wait until it is there with all its pictures."""
+        """Open a page, and wait until it and all its pictures are loaded."""
         self.asked, self.complaints = [], []
         await self.call("Page.navigate", url=url)
         while (await self._next()).get("method") != "Page.loadEventFired":
@@ -87,7 +87,7 @@ class Page:
         return answer["result"].get("value")
 
     async def shoot(self, file: Path) -> None:
-        """Save a picture of the whole page."""
+        """Save a screenshot of the whole page."""
         shot = await self.call("Page.captureScreenshot", captureBeyondViewport=True)
         file.write_bytes(base64.b64decode(shot["data"]))
 
@@ -105,7 +105,7 @@ class Page:
 
 @asynccontextmanager
 async def browser(path: str) -> AsyncIterator[Page]:
-    """Start Chromium with one tab, and end it."""
+    """Context manager: Chromium with one tab."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         process = await asyncio.create_subprocess_exec(
             path,

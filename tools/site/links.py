@@ -1,4 +1,4 @@
-"""Checks the links of the built site, fragments included, and what else its pages may lead to or load."""
+"""Checks the built site's links, fragments included, and which hosts its pages link to or load from."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
-# Hosts that a page may send its reader to; no page may load anything from anywhere.
+# Hosts that pages may link to. No page may load anything from another host.
 MAY_LEAD_TO = (
     "https://www.okx.com/docs-v5/en/",
     "https://github.com/ccxt/ccxt",
     "https://keepachangelog.com/",
     "https://semver.org",
-    "https://github.com/pradyunsg/furo",  # the theme's own line at the foot of each page
+    "https://github.com/pradyunsg/furo",  # the theme's own line in the footer
 )
 _LOADS = {"img": "src", "script": "src", "link": "href", "iframe": "src", "source": "srcset"}
 
@@ -30,7 +30,7 @@ class Read(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note what a tag names, links to or loads."""
+        """Record what a tag names, links to or loads."""
         values = {name: value for name, value in attrs if value is not None}
         self.ids |= {values[name] for name in ("id", "name") if name in values}
         if tag == "a" and "href" in values:
@@ -40,7 +40,7 @@ class Read(HTMLParser):
 
 
 def wrong_links(site: Path) -> list[str]:
-    """Return what is wrong with the links of a site, as sentences."""
+    """Return the errors in a site's links, as sentences."""
     pages = {file: Read(file.read_text(encoding="utf-8")) for file in sorted(site.rglob("*.html"))}
     wrong = []
     for file, page in pages.items():
@@ -63,7 +63,7 @@ def wrong_links(site: Path) -> list[str]:
 
 
 def main() -> int:
-    """Print what is wrong with the links of a site."""
+    """Print the errors in a site's links."""
     found = wrong_links(Path(sys.argv[1]).resolve())
     print(*found, sep="\n")
     print(f"{len(found)} links are wrong.")

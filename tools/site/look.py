@@ -1,4 +1,4 @@
-"""Looks at each page of the built site in a real browser: on a phone and a desk, by day and by night."""
+"""Checks each page of the built site in a real browser: on a phone and a desktop, in light and dark mode."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pathlib import Path
 
 from .browser import Page, browser, find
 
-WIDTHS = (390, 1440)  # pixels: a phone, a desk
+WIDTHS = (390, 1440)  # pixels: a phone, a desktop
 SCHEMES = ("light", "dark")
 
-# What is wrong with the page that is open, as a list of sentences.
+# Returns the errors on the current page, as a list of sentences.
 _EXAMINE = """
 (() => {
   const wrong = [];
@@ -70,7 +70,7 @@ def served(folder: Path) -> Iterator[str]:
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     handler = functools.partial(Quiet, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -82,7 +82,7 @@ def served(folder: Path) -> Iterator[str]:
 
 
 async def examine(page: Page, base: str, names: list[str], shots: Path | None) -> list[str]:
-    """Return what is wrong with the pages."""
+    """Return the errors on the pages."""
     wrong = []
     for width in WIDTHS:
         for scheme in SCHEMES:
@@ -109,7 +109,7 @@ async def _main(path: str, folder: Path, shots: Path | None) -> int:
 
 
 def main() -> int:
-    """Examine the site; where there is no Chromium say so loudly, and pass unless --required."""
+    """Check the site. Without Chromium, print a clear warning, and pass unless --required."""
     parser = argparse.ArgumentParser(prog="python -m tools.site.look", description=__doc__)
     parser.add_argument("site", type=Path)
     parser.add_argument("--shots", type=Path, help="save a picture of each page into this folder")

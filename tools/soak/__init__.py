@@ -1,1 +1,1 @@
-"""This package wears the sandbox and the plugin out, and looks for one thing: an answer that is not true."""
+"""Soak test: loads the sandbox and the plugin, and looks for one thing, an untrue answer."""

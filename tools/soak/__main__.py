@@ -1,4 +1,4 @@
-"""Runs both parts and prints what came out: `tox -e soak`.
+"""Runs both parts and prints the results: `tox -e soak`.
 
 Exit code 1: an answer was not true, or nothing was called at all.
 """
@@ -14,13 +14,13 @@ from collections import Counter
 from . import load, plugin
 
 LEAST = 4.0  # seconds of the second part, however long the first one took
-PATIENCE = 600.0  # seconds beyond the time that was asked for, after which something hangs
+PATIENCE = 600.0  # seconds beyond the requested time, after which something hangs
 
 
 def main(args: list[str] | None = None) -> int:
     """Put the sandbox under load, then soak the plugin for the rest of the time."""
     asked = _arguments(args)
-    if args is None:  # from the command line: a call that never returns ends it too, and shows where it stands
+    if args is None:  # from the command line; ends a call that never returns, too, and shows where it hangs
         faulthandler.dump_traceback_later(asked.minutes * 60 + PATIENCE, exit=True)
     print(f"seed {asked.seed}", flush=True)
     loaded = load.run(asked.users, asked.requests, asked.seed)

@@ -1,4 +1,4 @@
-"""Makes faults at random; none of them makes OKX say what is not so."""
+"""Random faults, none of which makes OKX state something untrue."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import random
 from typing import Any
 
 CANCEL, CREATE, TIME = "rfq/cancel-all-rfqs", "rfq/create-rfq", "public/time"
-LONGEST = 2.0  # seconds that a request can be held up
-ATTEMPT_TIMEOUTS = (0.5, 1.0)  # of the plugin; so some of what is held up is executed when nobody waits for it any more
+LONGEST = 2.0  # seconds that a request may be held up
+ATTEMPT_TIMEOUTS = (0.5, 1.0)  # of the plugin; some held-up requests are executed after their caller has given up
 
-# A code that says that nothing was done must come without anything being done; of the rest nobody knows.
+# These codes say that nothing was done, so they must come without anything being done. The others leave it open.
 NOT_DONE = (
-    *("50001", "50011", "50013", "50040", "50061", "50062", "50017", "70208"),  # later
-    *("50102", "50110", "50113", "50120", "50012", "50030", "51000"),  # never
+    *("50001", "50011", "50013", "50040", "50061", "50062", "50017", "70208"),  # may succeed later
+    *("50102", "50110", "50113", "50120", "50012", "50030", "51000"),  # will not
 )
 PERHAPS_DONE = ("50004", "50026", "1", "2", "98765")
-PAGES = (200, 301, 401, 403, 404, 500, 502, 503, 504)  # of a proxy
+PAGES = (200, 301, 401, 403, 404, 500, 502, 503, 504)  # a proxy's
 BODIES = (b"", b"null", b"[]", b"<html>", b'{"code":"0"', b'{"code":0,"data":[{"sCode":"98765"}]}', b"\xff\xfe")
 
 
@@ -40,7 +40,7 @@ def any_fault(choice: random.Random) -> tuple[str, dict[str, Any]]:
 
 
 def answered_late(choice: random.Random) -> tuple[str, dict[str, Any]]:
-    """Return a fault in whose time others may create an RFQ and call, whom that reply must not serve."""
+    """Return a fault whose delay lets others create an RFQ and call. That reply must not serve them."""
     return "done, and answered late", {"late": choice.uniform(0.0, ATTEMPT_TIMEOUTS[1])}
 
 
@@ -57,7 +57,7 @@ def any_create_fault(choice: random.Random) -> tuple[str, dict[str, Any]]:
 
 
 def any_time_fault(choice: random.Random) -> tuple[str, dict[str, Any]]:
-    """Return the same for public/time, which a cancel asks when its clock is said to be wrong."""
+    """Return the same for public/time, which a cancel requests after being told that its clock is wrong."""
     kinds: list[tuple[str, dict[str, Any]]] = [
         ("time: page", {"status": 502}),
         ("time: nonsense", {"body": b'{"code":"0","data":[{"ts":"soon"}],"msg":""}'}),

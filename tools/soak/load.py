@@ -1,4 +1,4 @@
-"""Puts the sandbox under load, and checks its limits and its books by what the clients saw."""
+"""Loads the sandbox, and checks its limits and books against what the clients saw."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 from tools.shared.sandbox_process import SandboxProcess
 
 PROCESSES = 4
-BURST = 4  # requests that a process sends for one user before it goes on to the next
+BURST = 4  # requests that a process sends for one user before it continues with the next
 BUSY = "50011"
-GROWTH = 1.2, 8_000_000  # a second run may leave so much more memory in use than the first: a factor, and bytes
+GROWTH = 1.2, 8_000_000  # memory growth allowed from the first to the second run: a factor, and bytes
 
-# As OKX's pages have them, written down once more: requests, seconds.
+# From OKX's pages, written down independently: requests, seconds.
 LIMITS = {
     "rfq/create-rfq": (5, 2.0),
     "rfq/cancel-all-rfqs": (2, 2.0),
@@ -39,21 +39,21 @@ _barrier: Barrier  # of a client process
 
 
 class Event(NamedTuple):
-    """One request and its reply: when it was executed, in Unix seconds, lies between `since` and `until`."""
+    """One request and its reply, executed between `since` and `until`, in Unix seconds."""
 
     user: str
     path: str
     code: str
     since: float
     until: float
-    stamp: int | None = None  # milliseconds, as the reply has them
+    stamp: int | None = None  # milliseconds, from the reply
     rfq_id: str = ""
 
 
 class Result(NamedTuple):
-    """What came of a load: how it ended, bytes in use by the sandbox before and after each run, and what was wrong.
+    """The result of a load: replies per code, the sandbox's memory in bytes before and after each run, and errors.
 
-    `seconds` is what both runs took, counted from when all processes were up.
+    `seconds` is the time for both runs, starting when all processes were up.
     """
 
     codes: Counter[str]
@@ -63,13 +63,13 @@ class Result(NamedTuple):
 
 
 def run(users: int, requests: int, seed: int) -> Result:
-    """Send as many requests, for as many users, twice, and check every reply."""
+    """Send this many requests for this many users, twice, and check every reply."""
     codes, lies = Counter[str](), []
     context = multiprocessing.get_context("spawn")
     with SandboxProcess() as sandbox, context.Pool(PROCESSES, _begin, [context.Barrier(PROCESSES)]) as pool:
         crowd = [sandbox.call("create_user") for _ in range(users)]
         memory = [memory_of(sandbox.pid)]
-        pool.map(_meet, range(PROCESSES), chunksize=1)  # from here on all of them are up
+        pool.map(_meet, range(PROCESSES), chunksize=1)  # from here on, all of them are up
         began = time.monotonic()
         for turn in range(2):
             events = _send(pool, sandbox, crowd, requests, seed + turn)
@@ -86,7 +86,7 @@ def run(users: int, requests: int, seed: int) -> Result:
 
 
 def over_limits(events: Iterable[Event]) -> Iterator[str]:
-    """Name each user and path where more were admitted than OKX would, or fewer."""
+    """Yield a message for each user and path for which more or fewer requests were admitted than OKX would admit."""
     logs: dict[tuple[str, str], list[Event]] = defaultdict(list)
     for event in sorted(events, key=lambda each: each.since):
         logs[event.user, event.path].append(event)
@@ -104,7 +104,7 @@ def over_limits(events: Iterable[Event]) -> Iterator[str]:
 
 
 def lost(events: Iterable[Event], books: dict[str, list[dict[str, Any]]]) -> Iterator[str]:
-    """Name each RFQ whose place in the book is not what the replies say."""
+    """Yield a message for each RFQ whose state in the book contradicts the replies."""
     created: dict[str, dict[str, int]] = {user: {} for user in books}
     canceled: dict[str, list[int]] = {user: [] for user in books}
     for event in events:
@@ -119,7 +119,7 @@ def lost(events: Iterable[Event], books: dict[str, list[dict[str, Any]]]) -> Ite
             yield f"{user}: the book and the replies differ in {sorted(rows.keys() ^ created[user].keys())}"
         for rfq_id in rows.keys() & created[user].keys():
             row, stamp = rows[rfq_id], created[user][rfq_id]
-            # In one and the same millisecond nobody can say which of the two came first.
+            # Within the same millisecond, the order of the two is unknown.
             if stamp in canceled[user]:
                 continue
             after = [each for each in canceled[user] if each > stamp]
@@ -129,7 +129,7 @@ def lost(events: Iterable[Event], books: dict[str, list[dict[str, Any]]]) -> Ite
 
 
 def memory_of(pid: int | None) -> int:
-    """Return the bytes that a process has in memory; 0 where the system has no /proc."""
+    """Return the bytes of memory that a process uses, 0 on systems without /proc."""
     statm = Path(f"/proc/{pid}/statm")
     return int(statm.read_text().split()[1]) * 4096 if statm.exists() else 0
 
@@ -140,12 +140,12 @@ def _begin(barrier: Barrier) -> None:
 
 
 def _meet(number: int) -> None:
-    # One task for each process: it waits until the others have theirs.
+    # One task for each process, which waits until the others have theirs.
     _barrier.wait()
 
 
 def _send(pool: Pool, sandbox: SandboxProcess, users: Sequence[User], requests: int, seed: int) -> list[Event]:
-    # Each user is served by two processes, in the same order, so that requests of one user meet.
+    # Two processes serve each user, in the same order, so that requests of one user overlap.
     halves = [users[n :: PROCESSES // 2] for n in range(PROCESSES // 2)]
     tasks = [(sandbox.url, sandbox.epoch, halves[n // 2], requests // PROCESSES, seed, n) for n in range(PROCESSES)]
     return [event for events in pool.starmap(_client, tasks) for event in events]
@@ -172,7 +172,7 @@ def _ask(connection: http.client.HTTPConnection, epoch: float, user: User, path:
     connection.request(method, target, body, headers(user, method, target, body))
     answer = json.loads(connection.getresponse().read())
     since, until = sent + epoch, time.monotonic() + epoch
-    row = (answer.get("data") or [{}])[0]  # a refusal of the gateway has no data
+    row = (answer.get("data") or [{}])[0]  # a refusal by the gateway has no data
     stamp = row.get("ts") or (row.get("cTime") if path == CREATE else None)
     if stamp:  # the sandbox's own time, to the millisecond
         since, until = int(stamp) / 1000, (int(stamp) + 1) / 1000

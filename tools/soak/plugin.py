@@ -1,4 +1,4 @@
-"""Soaks the plugin: threads and tasks that create and cancel, while all that can go wrong does."""
+"""Soaks the plugin: threads and tasks create and cancel while faults occur."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from .faults import LONGEST
 from .trader import Account, Trader
 from .truth import Truth
 
-ROUND = 30.0  # seconds; then all begin anew, with new users and new exchange objects
-SETTLED = LONGEST + 1  # seconds after which nothing that was sent can still be on its way
+ROUND = 30.0  # seconds until everything restarts with new users and new exchange objects
+SETTLED = LONGEST + 1  # seconds until nothing sent earlier can still be on its way
 TOGETHER = 4  # threads, or tasks, that share an exchange object; and both share a User ID
 
 
 class Size(NamedTuple):
-    """How many threads and tasks there are with users of their own, and how many crowds that share one."""
+    """The number of threads and tasks with their own users, and of crowds that share one."""
 
     threads: int = 6
     tasks: int = 16
@@ -32,8 +32,8 @@ class Size(NamedTuple):
 
 
 def run(seconds: float, size: Size, seed: int) -> Truth:
-    """Soak for the given number of seconds and a little more, counted from when all servers are up."""
-    # A fault strikes the caller that comes first: crowds have a sandbox of their own, so that theirs meet them.
+    """Soak for a little more than the given number of seconds, starting when all servers are up."""
+    # A fault hits the next caller, so crowds have a separate sandbox, where they meet their own faults.
     with SandboxProcess() as sandbox, SandboxProcess() as crowded:
         truth = Truth(sandbox)
         until = time.monotonic() + seconds
@@ -73,13 +73,13 @@ def _groups(kind: str, count: int, truth: Truth, seed: int) -> Iterator[list[Tra
 
 
 def _exchange(module: Any, group: list[Trader]) -> Any:
-    # Alone, with ccxt's own waits switched off, more calls are made; in a crowd its queue is to be full.
+    # A lone caller makes more calls with ccxt's own waits switched off. In a crowd, its queue must be full.
     trader = group[0]
     return make_exchange(module, trader.truth.sandbox.url, installed=True, limiter=not trader.alone, **trader.policy())
 
 
 def _calls(until: float) -> Iterator[None]:
-    """Yield until it is time to end, and once at least, however slow the machine is."""
+    """Yield until the time is up, and at least once, however slow the machine is."""
     yield
     while time.monotonic() < until:
         yield
@@ -111,7 +111,7 @@ async def _tasks(groups: list[list[Trader]], seconds: float) -> None:
     pairs = zip(exchanges, groups, strict=True)
     await asyncio.gather(*(_task(trader, exchange, until) for exchange, group in pairs for trader in group))
     for exchange in exchanges:
-        exchange.timeout_on_exit = 0  # ccxt waits a quarter of a second otherwise
+        exchange.timeout_on_exit = 0  # otherwise ccxt waits a quarter of a second
         await exchange.close()
 
 
@@ -119,7 +119,7 @@ async def _perhaps_stopped(exchange: Any, after: float | None) -> Any:
     async def call() -> Any:
         try:
             return await exchange.cancel_all_rfqs()
-        except asyncio.CancelledError as error:  # a task that was canceled may hand over another one
+        except asyncio.CancelledError as error:  # awaiting the canceled task may raise a different one
             return error
 
     task = asyncio.ensure_future(call())

@@ -1,4 +1,4 @@
-"""The part of a soak that is the same for threads and tasks: whom to be, what to ask, how to judge."""
+"""Logic shared by threads and tasks: which user to be, what to request, how to judge the outcome."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ from .truth import Truth, User
 
 _numbers = count()
 
-# How many faults a call puts in line. In a crowd many calls are served by one request, and use up one fault.
+# The number of faults that a call queues. In a crowd, one request serves many calls and uses up one fault.
 _FAULTS_ALONE = (0, 0, 0, 1, 1, 2, 3)
 _FAULTS_IN_A_CROWD = (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)
 
 
 @dataclass
 class Account:
-    """One User ID, and what was done for it; times are `time.monotonic()`.
+    """One User ID and its history. Times are `time.monotonic()`.
 
-    `known` are the RFQs of which it is known that they were created, `asked` the creates over HTTP and since when,
-    `refused` those that were said to be refused, `canceled` when `cancel_all_rfqs()` was called.
+    `known` are the RFQs known to be created, `asked` the creates over HTTP and when they began, `refused` those
+    reported as refused, `canceled` the times when `cancel_all_rfqs()` was called.
     """
 
     user: User
@@ -46,11 +46,11 @@ class Account:
     asked: dict[str, float] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
     canceled: list[float] = field(default_factory=list)
-    doubtful: bool = False  # whether something may yet be executed that was sent long ago
+    doubtful: bool = False  # whether something sent long ago may still be executed
 
 
 class Late(NamedTuple):
-    """A failure to be looked at once more, when nothing that was sent can still be on its way."""
+    """A failure to judge again when nothing sent can still be on its way."""
 
     due: float
     who: str
@@ -59,7 +59,7 @@ class Late(NamedTuple):
 
 
 class Trader:
-    """One worker's side of the soak; with `alone` nobody but this worker cancels for its users."""
+    """One worker's side of the soak. If `alone`, only this worker cancels for its users."""
 
     def __init__(self, name: str, truth: Truth, seed: int, account: Account | None = None) -> None:
         self.name = name
@@ -71,7 +71,7 @@ class Trader:
         self._calls = 0
 
     def policy(self) -> dict[str, float]:
-        """Return the values of a policy at random."""
+        """Return random arguments of a policy."""
         return {
             "deadline": self.choice.choice((0, 2, 4, 8)),
             "attempt_timeout": self.choice.uniform(*ATTEMPT_TIMEOUTS),
@@ -80,7 +80,7 @@ class Trader:
         }
 
     def begin(self, exchange: Any) -> None:
-        """Become a user, afresh where an earlier call left a doubt, and let something be wrong."""
+        """Become a user, a new one if an earlier call left a doubt, and queue faults."""
         self.look_again()
         if self.alone and (self.account.doubtful or len(self.account.known) > 60):
             self.account = self._new_account()
@@ -99,21 +99,21 @@ class Trader:
             self.account.known.add(made["rfqId"])
 
     def asks(self) -> dict[str, Any] | None:
-        """Return the parameters of an RFQ to be created over HTTP, or None for none this time."""
+        """Return the parameters of an RFQ to create over HTTP, or None for none this time."""
         if self.choice.random() < 0.5:
             return None
         return {"counterparties": ["WAGMI"], "legs": [LEG], "clRfqId": f"soak{next(_numbers)}"}
 
     def stops(self) -> float | None:
-        """Return after how many seconds this cancel is to be stopped from outside, or None for never."""
+        """Return after how many seconds to stop this cancel from outside, or None for never."""
         return self.choice.uniform(0.001, 1.0) if self.choice.random() < 0.1 else None
 
     @contextmanager
     def creating(self, params: dict[str, Any]) -> Iterator[Callable[[Any], None]]:
-        """Create an RFQ inside this, and hand over the reply."""
+        """Context manager for creating an RFQ. Call the yielded function with the reply."""
 
         def created(reply: Any) -> None:
-            # Of a create that failed nobody knows; ccxt returns what is no reply of OKX's, too.
+            # After a failed create, the outcome is unknown. ccxt also returns replies that are not OKX's.
             if isinstance(reply, dict) and reply.get("code") == "0" and reply.get("data"):
                 self.account.known.add(reply["data"][0]["rfqId"])
                 self.truth.count(self.truth.creates, "created")
@@ -130,10 +130,10 @@ class Trader:
 
     @contextmanager
     def canceling(self, *stops: type[BaseException]) -> Iterator[Callable[[Any], None]]:
-        """Call `cancel_all_rfqs()` inside this, and hand over the receipt; then it is judged.
+        """Context manager for `cancel_all_rfqs()`. Call the yielded function with the receipt, which is then judged.
 
         Args:
-            stops: what may come from outside, other than ccxt's errors.
+            stops: exceptions that may come from outside, other than ccxt's.
         """
         self._calls += 1
         who, account = f"{self.name} call {self._calls}", self.account
@@ -165,13 +165,13 @@ class Trader:
                 self._late.append(Late(time.monotonic() + LONGEST + 1, who, account.user, active))
 
     def look_again(self, *, last: bool = False) -> None:
-        """Judge the failures again for which it is time, or all."""
+        """Judge again the failures that are due, or all of them."""
         while self._late and (last or time.monotonic() >= self._late[0].due):
             late = self._late.pop(0)
             self.truth.of_failure(late.who, late.user, late.active_before)
 
     def end(self) -> None:
-        """Judge what is left, when all is over."""
+        """Judge the remaining failures at the end."""
         self.look_again(last=True)
         self.truth.of_refused_creates(self.account.user, self.account.refused)
         self.truth.of_waiting_creates(self.account.asked, self.account.canceled)

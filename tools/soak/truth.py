@@ -1,4 +1,4 @@
-"""Compares every outcome with the sandbox's own book, and keeps what was not true."""
+"""Compares every outcome with the sandbox's own book, and records what was untrue."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tools.shared.sandbox_process import SandboxProcess
 
 User = dict[str, str]
 CREATE = "/api/v5/rfq/create-rfq"
-ON_THE_WIRE = 0.5  # seconds that a create may take from its signature to the sandbox, on a machine with much to do
+ON_THE_WIRE = 0.5  # seconds between a create's signature and its arrival, on a busy machine
 
 
 class Truth:
-    """What happened, counted, and every lie in words; any thread may add to it."""
+    """Counters of what happened, and a description of every untrue answer. Any thread may add to it."""
 
     def __init__(self, sandbox: SandboxProcess) -> None:
         self.sandbox = sandbox
@@ -28,27 +28,27 @@ class Truth:
         self._lock = threading.Lock()
 
     def at(self, sandbox: SandboxProcess) -> Truth:
-        """Return the same, with the same counters, for what happens at another sandbox."""
+        """Return an object with the same counters for events at another sandbox."""
         other = copy.copy(self)
         other.sandbox = sandbox
         return other
 
     def count(self, counter: Counter[str], name: str) -> None:
-        """Count one more of something."""
+        """Increment a counter."""
         with self._lock:
             counter[name] += 1
 
     def lie(self, words: str) -> None:
-        """Keep an answer that was not true."""
+        """Record an untrue answer."""
         with self._lock:
             self.lies.append(words)
 
     def of_receipt(self, who: str, user: User, receipt: dict[str, Any], before: Iterable[str]) -> None:
-        """Hold a receipt against the book.
+        """Compare a receipt with the book.
 
         Args:
-            who: called, for the words.
-            user: whose RFQs it is about.
+            who: the caller, for the message.
+            user: the owner of the RFQs.
             receipt: what the call returned.
             before: the RFQs whose creation was acknowledged before the call.
         """
@@ -59,23 +59,23 @@ class Truth:
         if receipt["status"] not in ("canceled", "nothing_active"):
             self.lie(f"{who}: a receipt with the status {receipt['status']!r}")
         stamps = {int(rfq["uTime"]) for rfq in book.values() if rfq["state"] == "canceled"}
-        told = any("ts" in row for row in receipt["info"].get("data") or [])  # what is canceled by name has no time
+        told = any("ts" in row for row in receipt["info"].get("data") or [])  # a cancel by id has no time
         if receipt["status"] == "canceled" and receipt["timestamp"] not in (stamps if told else {*stamps, None}):
             self.lie(f"{who}: no RFQ was canceled at the time of the receipt: {receipt}")
 
     def of_failure(self, who: str, user: User, active_before: Iterable[str]) -> None:
-        """Hold "nothing was canceled" against the book, where nobody else cancels for this user."""
+        """Compare "nothing was canceled" with the book, if no one else cancels for this user."""
         states = {rfq["rfqId"]: rfq["state"] for rfq in self.sandbox.call("rfqs", credentials=user)}
         gone = [rfq_id for rfq_id in active_before if states[rfq_id] == "canceled"]
         if gone:
             self.lie(f"{who}: was said to have canceled nothing, and {gone} are canceled")
 
     def of_waiting_creates(self, asked: Mapping[str, float], canceled: Sequence[float]) -> None:
-        """Hold the promise that a create which waits when a cancel comes is not sent, against what arrived.
+        """Check that no create was sent that was waiting when a cancel was called.
 
         Args:
             asked: when each create was called, by its `clRfqId`.
-            canceled: when `cancel_all_rfqs()` was called; both are `time.monotonic()`.
+            canceled: when `cancel_all_rfqs()` was called. Both are `time.monotonic()`.
         """
         for arrived, body in self.sandbox.bodies(CREATE):
             name = json.loads(body)["clRfqId"]
@@ -84,7 +84,7 @@ class Truth:
                 self.lie(f"{name} was sent {arrived - since:.2f} s after it was asked for, and after a cancel")
 
     def of_refused_creates(self, user: User, client_ids: set[str]) -> None:
-        """Hold "nothing was sent", said of a create that waited when a cancel came, against the book."""
+        """Compare "nothing was sent", reported for a create that waited when a cancel was called, with the book."""
         book = {rfq["clRfqId"] for rfq in self.sandbox.call("rfqs", credentials=user)}
         if client_ids & book:
             self.lie(f"{sorted(client_ids & book)} were said not to be created, and are in the book")
