@@ -30,7 +30,7 @@ from support.fault_table import (
     TLS_FAULTS,
     Row,
     Unreached,
-    foretell,
+    predict,
 )
 from support.fault_tls import Tunnel, make_certificate
 from support.fault_world import HOST, Venue, make_exchange, venue
@@ -72,9 +72,9 @@ def outcome_of(twin: Twin, okx: Venue, rows: Sequence[Row], deadline: float = DE
 
 
 def check(rows: Sequence[Row], outcome: Any, okx: Venue) -> None:
-    """Hold an outcome against what the table foretells."""
+    """Compare an outcome with the table."""
     __tracebackhide__ = True
-    foretold = foretell(rows)
+    predicted = predict(rows)
     met = [meeting.row for meeting in okx.met]
     times = [meeting.at for meeting in okx.met if not isinstance(meeting.row.step, Unreached)]  # what OKX counts
     assert all(third - first >= WINDOW for first, third in zip(times, times[2:], strict=False))
@@ -83,15 +83,15 @@ def check(rows: Sequence[Row], outcome: Any, okx: Venue) -> None:
     slow = rows[0].slow
     assert [row.name for row in rows[: len(met)]] == [row.name for row in met[: len(rows)]]
     assert len(met) == told["attempts"] or (slow and len(met) < told["attempts"])
-    assert foretold.attempts in (None, len(met)) or (slow and foretold.attempts < len(met))
-    if foretold.raises is None:
-        assert foretold.status == told.get("status"), repr(outcome)
+    assert predicted.attempts in (None, len(met)) or (slow and predicted.attempts < len(met))
+    if predicted.raises is None:
+        assert predicted.status == told.get("status"), repr(outcome)
     else:
-        assert foretold.doubt == told.get("may_be_canceled"), repr(outcome)
-        expected = ccxt_s_own(foretold.raises) if foretold.raises.raises is CCXT_S_OWN else foretold.raises.raises
+        assert predicted.doubt == told.get("may_be_canceled"), repr(outcome)
+        expected = ccxt_s_own(predicted.raises) if predicted.raises.raises is CCXT_S_OWN else predicted.raises.raises
         assert isinstance(outcome, expected), repr(outcome)
         # A rejection's class is exact: who catches one family must not get another.
-        assert foretold.raises.means != NO or type(outcome) is expected, repr(outcome)
+        assert predicted.raises.means != NO or type(outcome) is expected, repr(outcome)
 
 
 def ccxt_s_own(row: Row) -> type:

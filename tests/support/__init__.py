@@ -1,1 +1,1 @@
-"""Helpers of the tests; no tests in here."""
+"""Helpers for the tests; contains no tests."""

@@ -1,8 +1,8 @@
-"""The code blocks of the documentation, and a clean place to run them in.
+"""The documentation's code blocks, and a clean environment to run them in.
 
-A comment before a block says how it is run: `<!-- save: NAME -->` saves it as a file, `<!-- prints -->` compares it
-with what the block before has printed, `<!-- background -->` runs it beside the blocks after it, `<!-- exit: N -->`
-is how it ends, and `<!-- not run: WHY -->` leaves it out.
+A comment before a block says how to run it: `<!-- save: NAME -->` saves it as a file, `<!-- prints -->` compares it
+with the output of the block before, `<!-- background -->` runs it alongside the blocks that follow, `<!-- exit: N -->`
+gives its exit code, and `<!-- not run: WHY -->` skips it.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from okx_rfq_plugin.sandbox import Sandbox
 from support.command import PATIENCE, environment, in_okxs_place, keys
 
 ROOT = Path(__file__).parents[2]
-KEY = {"apiKey": "...", "secret": "...", "password": "..."}  # as the documentation writes a key
+KEY = {"apiKey": "...", "secret": "...", "password": "..."}  # the documentation's placeholders
 
 _FENCE = re.compile(r"^```(\w*)\s*$")
 _NOTE = re.compile(r"^<!-- ([a-z ]+?)(?:: (.*))? -->$")
 _COMMAND = re.compile(r"^    (?=(?:pip|tox|okx-rfq|python|eval|OKX_\w+=)\b)")
 
-# Commands that are looked at and not run, with the reason.
+# Commands that are checked but not run, with the reason.
 NOT_RUN = {
     "okx-rfq drill": "takes a minute; tests/cli/test_drill.py runs it",
     "okx-rfq fleet": "needs a store; tests/fleet runs it",
@@ -41,7 +41,7 @@ _ENDLESS = ("okx-rfq sandbox", "--watch")
 
 @dataclass(frozen=True)
 class Block:
-    """One block: where it begins, its language, its text, and what the comments before it say."""
+    """One block: where it begins, its language, its text, and the comments before it."""
 
     line: int
     language: str
@@ -50,7 +50,7 @@ class Block:
 
     @property
     def runs(self) -> bool:
-        """Whether it is code that is to be run."""
+        """Whether it is code to run."""
         return self.language in ("python", "sh") and not {"not run", "save"} & set(self.notes)
 
     @property
@@ -61,13 +61,13 @@ class Block:
 
 
 def pages() -> list[Path]:
-    """Return every page that a reader is shown; those about frameworks have tests of their own."""
+    """Return every page for readers. Those about frameworks have separate tests."""
     shown = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md")]
     return shown + sorted(page for page in (ROOT / "docs").rglob("*.md") if "frameworks" not in page.parts)
 
 
 def blocks(page: Path) -> Iterator[Block]:
-    """Go through the blocks of a page."""
+    """Yield the blocks of a page."""
     lines = page.read_text(encoding="utf-8").splitlines()
     notes: dict[str, str] = {}
     number = 0
@@ -79,7 +79,7 @@ def blocks(page: Path) -> Iterator[Block]:
             end = lines.index("```", number + 1)
             yield Block(number + 1, found[1], "\n".join(lines[number + 1 : end]) + "\n", notes)
             notes, number = {}, end
-        elif line.startswith("```"):  # a directive of the site
+        elif line.startswith("```"):  # a directive for Sphinx
             number = lines.index("```", number + 1)
         elif _COMMAND.match(line) and not lines[number - 1].strip():
             end = next((n for n in range(number, len(lines)) if not lines[n].startswith("    ")), len(lines))
@@ -91,7 +91,7 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 class Place:
-    """A folder with a shell and a Python, where OKX's host is a sandbox; `pip` and `tox` only check their arguments."""
+    """A folder with a shell and a Python, where OKX's host is a sandbox. `pip` and `tox` only check their arguments."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "work"
@@ -121,7 +121,7 @@ class Place:
         )
 
     def run(self, block: Block) -> tuple[int, str]:
-        """Run a block, with one RFQ active; return how it ended and what was to be seen."""
+        """Run a block, with one RFQ active; return its exit code and output."""
         self.sandbox.clear()
         self.sandbox.create_rfq(credentials=KEY)
         if block.language == "sh":
@@ -135,7 +135,7 @@ class Place:
         return self._on_a_terminal(["python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_block.py"])
 
     def begin(self, block: Block) -> None:
-        """Run a block beside those that follow; return when it has said something."""
+        """Start a block in the background; return once it has printed something."""
         process = subprocess.Popen(
             ["/bin/bash", "-c", f"exec {block.text}"], cwd=self.folder, env=self._env, stdout=subprocess.PIPE
         )
@@ -144,7 +144,7 @@ class Place:
         assert process.stdout.readline()
 
     def close(self) -> None:
-        """End what runs."""
+        """Stop everything that is running."""
         for process in self._background:
             process.send_signal(signal.SIGINT)
             process.communicate()
@@ -170,15 +170,15 @@ class Place:
             os.close(near)
 
     def _read(self, process: subprocess.Popen[bytes], near: int, endless: bool) -> tuple[int, str]:
-        """Answer each question with yes, and Ctrl+C what has no end of its own."""
+        """Answer each question with yes, and press Ctrl+C if the command does not end on its own."""
         seen, asked = "", 0
         deadline = time.monotonic() + 2 * PATIENCE
         while time.monotonic() < deadline:
-            ended = process.poll() is not None  # what it has left behind may keep the terminal open
+            ended = process.poll() is not None  # its child processes may keep the terminal open
             if select.select([near], [], [], 0.1)[0]:
                 try:
                     read = os.read(near, 65536)
-                except OSError:  # Linux says so when the far end is closed
+                except OSError:  # on Linux, when the far end is closed
                     read = b""
                 seen += read.decode(errors="replace").replace("\r\n", "\n")
                 if not read:
@@ -195,5 +195,5 @@ class Place:
 
 
 def alike(text: str) -> str:
-    """Return a text with every number in it replaced, and as wide as it happens to be."""
+    """Return a text with every number replaced, and widths normalized."""
     return "\n".join(" ".join(re.sub(r"\d+(\.\d+)?", "N", line).split()) for line in text.strip().splitlines())

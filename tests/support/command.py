@@ -1,4 +1,4 @@
-"""The command, in this process or in one of its own: piped or on a terminal, with OKX's place taken by a sandbox."""
+"""The command, in this process or in a separate one, piped or on a terminal, with a sandbox in OKX's place."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from click.testing import CliRunner
 from okx_rfq_plugin import cli
 from okx_rfq_plugin.sandbox import Sandbox
 
-PATIENCE = 60.0  # seconds that a loaded machine may take for anything
+PATIENCE = 60.0  # seconds that a loaded machine may take for any step
 COMMAND = (sys.executable, "-m", "okx_rfq_plugin")
 VARIABLES = {"apiKey": "OKX_API_KEY", "secret": "OKX_API_SECRET", "password": "OKX_PASSPHRASE"}
 
-# Python runs this first of all: ccxt takes the sandbox for the host that it would go to, and no other host for any.
+# Python runs this first: ccxt uses the sandbox in place of OKX's host, and reaches no other host.
 _STANDS_IN = """
 import builtins, json, os, sys
 
@@ -56,12 +56,12 @@ builtins.__import__ = _watching
 
 
 def keys(credentials: Mapping[str, str]) -> dict[str, str]:
-    """Return a key as the environment has it."""
+    """Return a key as environment variables."""
     return {variable: credentials[name] for name, variable in VARIABLES.items()}
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """Return this process's environment without any key, without what a test would have to know, and with these."""
+    """Return this process's environment without any key or test settings, plus these variables."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -73,7 +73,7 @@ def environment(**variables: str) -> dict[str, str]:
 def in_okxs_place(
     folder: Path, sandbox: Sandbox, host: str = "https://www.okx.com", others: Mapping[str, Sandbox] = {}
 ) -> dict[str, str]:
-    """Return variables that let a process find a sandbox where it looks for one of OKX's hosts."""
+    """Return variables that make a process use a sandbox in place of one of OKX's hosts."""
     (folder / "sitecustomize.py").write_text(_STANDS_IN)
     path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
     places = {place: running.url for place, running in {host: sandbox, **others}.items()}
@@ -95,7 +95,7 @@ def okx_rfq(
     )
 
 
-# click mixed the two outputs before 8.2, unless told not to.
+# click before 8.2 mixes the two outputs by default.
 _APART: Any = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
 
 
@@ -106,7 +106,7 @@ def invoke(*arguments: str) -> Any:
 
 @contextmanager
 def started(*arguments: str, env: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """Start the command, piped, and end it if it has not."""
+    """Start the command, piped, and kill it at the end if it is still running."""
     with subprocess.Popen(
         [*COMMAND, *arguments],
         env=environment(**env),
@@ -122,7 +122,7 @@ def started(*arguments: str, env: Mapping[str, str]) -> Iterator[subprocess.Pope
 
 
 class Running:
-    """The command on a terminal: what is to be seen there, keys and signals to it, and how it ended."""
+    """The command on a terminal: its screen, keys and signals to it, and its exit code."""
 
     def __init__(self, arguments: tuple[str, ...], env: Mapping[str, str]) -> None:
         self._near, far = pty.openpty()
@@ -140,7 +140,7 @@ class Running:
             os.close(far)
 
     def until(self, words: str) -> str:
-        """Wait until words are to be seen; return all that is."""
+        """Wait until the words appear; return the whole screen."""
         deadline = time.monotonic() + PATIENCE
         while words not in plain(self.seen):
             if time.monotonic() > deadline or not self._read(deadline):
@@ -163,7 +163,7 @@ class Running:
         return self.process.wait(PATIENCE)
 
     def close(self) -> None:
-        """End it, if it has not."""
+        """Kill it if it is still running."""
         self.process.kill()
         self.process.wait()
         os.close(self._near)
@@ -172,7 +172,7 @@ class Running:
         ready, _, _ = select.select([self._near], [], [], max(0.0, deadline - time.monotonic()))
         try:
             read = os.read(self._near, 65536) if ready else b""
-        except OSError:  # Linux says so when the far end is closed
+        except OSError:  # on Linux, when the far end is closed
             read = b""
         self.seen += read.decode(errors="replace")
         return bool(read)
@@ -189,5 +189,5 @@ def on_a_terminal(*arguments: str, env: Mapping[str, str] = {}) -> Iterator[Runn
 
 
 def plain(seen: str) -> str:
-    """Return what is to be seen without colours, on one line."""
+    """Return the screen's text without colors, on one line."""
     return " ".join(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen).split())

@@ -1,4 +1,4 @@
-"""Endings of guards, in real processes: how a strategy is started, when something strikes, and what."""
+"""Endings of guards, in real processes: how a strategy is started, what kills it, and when."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from okx_rfq_plugin.sandbox import Sandbox
 from support.command import COMMAND, PATIENCE, environment, keys
 from support.waiting import eventually
 
-# Creates RFQs until it is killed, and hears no other signal where it is told so.
+# Creates RFQs until it is killed, ignoring all other signals if told to.
 STRATEGY = """
 import contextlib, os, signal, sys
 import ccxt
@@ -41,7 +41,7 @@ while True:
 """
 _KEPT = ["PATH", "OKX_API_KEY", "OKX_API_SECRET", "OKX_PASSPHRASE", "PYTHONPATH"]
 
-# How a desk starts its strategy, and where that is out of the process group.
+# How a desk starts its strategy, and which of these leave the process group.
 WRAPPERS = {
     "alone": "exec {}",
     "in a shell": "{}; exit 7",
@@ -62,7 +62,7 @@ _STOP, _CONT, _USR1 = signal.SIGSTOP, signal.SIGCONT, signal.SIGUSR1
 
 
 class Blow(NamedTuple):
-    """A signal to the guard, its twin or its command, and the seconds before the next."""
+    """A signal to the guard, its twin or its command, and the seconds until the next."""
 
     at: str
     signum: signal.Signals
@@ -73,7 +73,7 @@ def _kills(*order: str, pause: float = 0.0) -> tuple[Blow, ...]:
     return tuple(Blow(each, _KILL, pause) for each in order)
 
 
-# What strikes. What has not ended the guard after all gets a SIGTERM.
+# The blows. A guard that survives them gets a SIGTERM.
 BLOWS = {
     "TERM": (Blow("guard", _TERM),),
     "INT": (Blow("guard", _INT),),
@@ -92,7 +92,7 @@ BLOWS = {
     "kill twin, later guard": _kills("twin", "guard", pause=0.4),
 }
 
-# When it strikes: what is to be seen by then, after a SIGTERM where the end has to begin.
+# When the blow comes: the output to wait for, after a SIGTERM if the guard must be ending by then.
 STAGES = {
     "at once": "",
     "looking": "Checking whether",
@@ -108,7 +108,7 @@ _AFTER = ("in the grace", "canceling", "canceling again", "over")
 
 
 class Ending(NamedTuple):
-    """One of them."""
+    """One ending."""
 
     stage: str
     blow: str
@@ -122,32 +122,32 @@ class Ending(NamedTuple):
 
 
 def endings() -> Iterator[Ending]:
-    """Return two hundred: every blow at every stage, and each wrapper with most of them."""
+    """Yield two hundred endings: every blow at every stage, and each wrapper with most of them."""
     wrappers = itertools.cycle(WRAPPERS)
     for number, (blow, stage) in enumerate(itertools.product(BLOWS, STAGES)):
         yield Ending(stage, blow, next(wrappers), deaf=number % 3 == 0)
         if number % len(STAGES) == len(STAGES) - 1:
-            next(wrappers)  # or each stage would have the same few
+            next(wrappers)  # otherwise each stage would have the same few
     for stage in ("running", "in the grace", "canceling", "over"):
         for blow in ("TERM", "kill twin"):
             yield Ending(stage, blow, next(wrappers), inside=True)
 
 
 class Ended(NamedTuple):
-    """What is true after an ending: the guard's code, that in its status file, what it said, and the book."""
+    """The state after an ending: the guard's code, that in its status file, its output, and the book."""
 
     code: int
     status: dict[str, Any]
     said: str
-    active_at_the_end: int  # of the guard's process
+    active_at_the_end: int  # when the guard's process ended
     active: int
     created: int
     left: list[str]  # processes
 
     @property
     def is_true(self) -> bool:
-        """Whether the book is empty, and no process left; or words and code say that it may be otherwise."""
-        if self.code < 0 and not self.status:  # before there was a guard at all: Python itself was still starting
+        """Whether the book is empty and no process is left, or else output and code say that it may not be so."""
+        if self.code < 0 and not self.status:  # Python itself was still starting, so there was no guard yet
             return self.created == 0 and not self.left
         if "Traceback" in self.said or self.left:
             return False
@@ -163,7 +163,7 @@ class Ended(NamedTuple):
 
 
 def run(ending: Ending, folder: Path) -> Ended:
-    """Bring it about, wait until nothing of it lives, and return what is true then."""
+    """Run an ending, wait until none of its processes is alive, and return the state."""
     with Sandbox() as okx:
         return _Run(ending, folder, okx).run()
 
@@ -241,7 +241,7 @@ class _Run:
 
 
 def child_of(guard: int, *, twin: bool) -> int | None:
-    """Return the number of a guard's twin, or of its command; None where there is none."""
+    """Return the process number of a guard's twin, or of its command, or None if there is none."""
     children = [each.pid for each in processes.table().values() if each.parent == guard]
     found = [pid for pid in children if twin is (b"cli.twin" in _read(pid, "cmdline"))]
     return found[0] if found else None

@@ -1,4 +1,4 @@
-"""What each reply and each fault on the way means, read from OKX's words and not from the code.
+"""The meaning of each reply and each network fault, derived from OKX's docs and not from the code.
 
 Sources: okx.com/docs-v5/en/#error-code-rest-api (general class, API class, as published on 2026-07-13),
 #error-code-rest-api-block-trading-and-spread-orderbook, #block-trading-rest-api-cancel-all-rfqs, #overview-rate-limits.
@@ -20,49 +20,49 @@ CANCEL_ALL = "/api/v5/rfq/cancel-all-rfqs"
 PUBLIC_TIME = "/api/v5/public/time"
 TS = "1697026383085"
 
-DONE = "done"  # OKX acknowledged the cancel: it is over
-EMPTY = "empty"  # OKX says that nothing is active: it is over
-BUSY = "busy"  # not executed: somebody else uses the window; again
-AWAY = "away"  # not executed: not now; again
-DOUBT = "doubt"  # executed or not: again, and the doubt stays
-CLOCK = "clock"  # not executed: the timestamp was wrong; OKX's clock is read, twice at most, and again
-NO = "no"  # not executed, and never will be as it stands: it is over
+DONE = "done"  # OKX acknowledged the cancel; the call ends
+EMPTY = "empty"  # OKX says that nothing is active; the call ends
+BUSY = "busy"  # not executed, because others use the window; retry
+AWAY = "away"  # not executed, not available now; retry
+DOUBT = "doubt"  # executed or not; retry, and the doubt stays
+CLOCK = "clock"  # not executed, because the timestamp was wrong; read OKX's clock, twice at most, and retry
+NO = "no"  # not executed, and a retry would not help; the call ends
 
-CCXT_S_OWN = None  # whatever ccxt by itself makes of the same reply
-LOST = (ccxt.OperationFailed, ccxt.BadResponse)  # ccxt's word for a failed operation if it had one, else "bad response"
+CCXT_S_OWN = None  # the class that ccxt itself derives from the reply
+LOST = (ccxt.OperationFailed, ccxt.BadResponse)  # ccxt's class for a failed operation if it had one, else this
 
 
 @dataclass(frozen=True)
 class Row:
-    """What happens to one request, what that means, and what is raised where it was the last."""
+    """What happens to one request, its meaning, and what is raised if it was the last."""
 
     name: str
     step: Step
     means: str
     raises: type | tuple[type, ...] | None
     words: str = ""
-    slow: bool = False  # the client has to run into its timeout
-    detour: bool = False  # the client connects once more, for something else than a cancel
+    slow: bool = False  # the client must run into its timeout
+    detour: bool = False  # the client connects again, for something other than a cancel
 
     def __repr__(self) -> str:
         return self.name
 
     @property
     def ends(self) -> bool:
-        """Return whether no further request may follow."""
+        """Whether no further request may follow."""
         return self.means in (DONE, EMPTY, NO)
 
 
 @dataclass(frozen=True)
 class Unreached(Step):
-    """A request that meets nobody: `by` says whether the name, or the port, is not there."""
+    """A request that reaches no server: `by` says whether the name or the port does not exist."""
 
     by: str = ""
 
 
 @dataclass(frozen=True)
 class Ending:
-    """What a call comes to: a receipt's status, or what is raised; after how many attempts, and with what doubt."""
+    """The result of a call: a receipt's status or what is raised, after how many attempts, and with what doubt."""
 
     status: str | None
     raises: Row | None
@@ -70,12 +70,12 @@ class Ending:
     doubt: bool
 
 
-def foretell(rows: Iterable[Row], last_for_ever: bool = True) -> Ending:
-    """Say what a sequence comes to.
+def predict(rows: Iterable[Row], repeats_last: bool = True) -> Ending:
+    """Return the expected result of a sequence.
 
-    One goes through the rows. The first success ends the call, the first rejection ends it too, and so does the third
-    complaint about the clock, since two corrections are all. Anything else is asked again, until the deadline, and the
-    last row, which repeats for ever, says what is raised then. A doubt that any row leaves is never lost.
+    Go through the rows in order. The first success ends the call, and so do the first rejection and the third complaint
+    about the clock, since the clock is corrected at most twice. Anything else is retried until the deadline, and the
+    last row, which repeats forever, determines what is raised. A doubt left by any row is never lost.
     """
     doubt, clocks, row = False, 0, None
     for attempt, row in enumerate(rows, 1):
@@ -85,13 +85,13 @@ def foretell(rows: Iterable[Row], last_for_ever: bool = True) -> Ending:
             return Ending("canceled" if row.means == DONE else "nothing_active", None, attempt, doubt)
         if row.means == NO or clocks == 3:
             return Ending(None, row, attempt, doubt)
-    if row is not None and row.means == CLOCK and last_for_ever:
+    if row is not None and row.means == CLOCK and repeats_last:
         return Ending(None, row, attempt + 3 - clocks, doubt)
     return Ending(None, row, None, doubt)
 
 
 def said(code: Any, data: Any = (), words: str = "") -> dict[str, Any]:
-    """Return a reply's body as OKX words it."""
+    """Return the body of a reply in OKX's form."""
     return {"code": code, "msg": words, "data": list(data)}
 
 
@@ -102,7 +102,7 @@ def rows_of(*codes: str) -> list[dict[str, str]]:
 SUCCESS = said("0", [{"ts": TS}])
 HTML = "<!DOCTYPE html><html><body><h1>Service</h1></body></html>"
 
-# Code, HTTP status and OKX's words in short, as published; meaning; class.
+# Code, HTTP status and a short form of OKX's text, as published; meaning; class.
 PUBLISHED: tuple[tuple[str, int, str, str, Any], ...] = (
     ("50011", 200, "Rate limit reached; throttle", BUSY, ccxt.RateLimitExceeded),
     ("50011", 429, "Too Many Requests", BUSY, ccxt.RateLimitExceeded),
@@ -192,8 +192,8 @@ PUBLISHED: tuple[tuple[str, int, str, str, Any], ...] = (
     ("70207", 200, "Cancellation failed: no active RFQs", EMPTY, ()),
 )
 
-# Published too, but about orders, legs, quotes, transfers or demo assets, on which no cancel of RFQs depends. Should
-# one come all the same, its words do not say that nothing was canceled: a doubt.
+# Also published, but about orders, legs, quotes, transfers or demo assets, which do not affect a cancel of RFQs. If
+# one arrives anyway, its text does not say that nothing was canceled: a doubt.
 ABOUT_OTHER_THINGS = """
     50036 50037 50039 50042 50045 50047 50048 50049 50050 50055 50056 50057 50058
     50063 50064 50069 50071 50072 50076 50077 50116 50122 70007 70009 70010 70011 70012 70013
@@ -217,7 +217,7 @@ def _zipped(data: bytes) -> Step:
 CODES = [_published(*row) for row in PUBLISHED]
 OTHER_CODES = [_published(code, 200, "about something else", DOUBT, LOST) for code in ABOUT_OTHER_THINGS.split()]
 
-# Success is an HTTP status of 2xx, code 0, and no row that says otherwise.
+# Success is an HTTP status of 2xx, code 0, and no row that contradicts it.
 REPLIES = [
     Row("canceled", reply(200, SUCCESS), DONE, ()),
     Row("canceled, row of sCode 0", reply(200, said("0", [{"ts": TS, "sCode": "0"}])), DONE, ()),
@@ -230,7 +230,7 @@ REPLIES = [
     Row("418, no code", reply(418, ""), BUSY, ccxt.RateLimitExceeded),
 ]
 
-# What a careless reader might take for a success.
+# Replies that could be mistaken for a success.
 LOOKALIKES = [
     Row("code 0, no row", reply(200, said("0")), DOUBT, LOST),
     Row(
@@ -258,7 +258,7 @@ HALF_A_BODY = b'HTTP/1.1 200 So\r\nContent-Type: application/json\r\nContent-Len
 LIKE_A_CANCEL = "answers code 0 and a ts, as a cancel does"
 
 FAULTS = [
-    # Nothing was sent: no doubt, and it may be better the next time.
+    # Nothing was sent: no doubt, and a retry may succeed.
     Row("name unknown", Unreached(by="name"), AWAY, ccxt.NetworkError),
     Row("refused", Unreached(by="port"), AWAY, ccxt.NetworkError),
     Row("reset unread", reset_unread(), DOUBT, LOST),
@@ -287,7 +287,7 @@ FAULTS = [
         for status in (200, 400, 401, 403, 404, 407, 408, 451, 500, 502, 503, 504, 511, 520, 525)
     ),
     Row("HTML, 429", reply(429, HTML, "text/html"), BUSY, ccxt.RateLimitExceeded),
-    # Nobody follows: OKX documents no redirect, and whatever answers at its goal has acknowledged no cancel.
+    # Redirects are not followed: OKX documents none, and an answer from the target acknowledges no cancel.
     Row("302 to a page", redirect("/page"), DOUBT, LOST),
     Row("302 to OKX's clock", redirect(PUBLIC_TIME), DOUBT, LOST, LIKE_A_CANCEL),
     Row("303 to OKX's clock", redirect(PUBLIC_TIME, 303), DOUBT, LOST, LIKE_A_CANCEL),
@@ -302,7 +302,7 @@ FAULTS = [
     Row("slow body", Step(HALF_A_BODY, end="hang"), DOUBT, LOST, slow=True),
 ]
 
-TLS_FAULTS = [  # before the request is sent; whom the client does not trust, it will not trust the next time
+TLS_FAULTS = [  # before the request is sent; a client that rejects the certificate will reject it next time, too
     Row("no TLS", Unreached(by="no TLS"), AWAY, ccxt.NetworkError),
     Row("TLS of a stranger", Unreached(by="a stranger"), NO, ccxt.ExchangeError),
 ]
@@ -312,7 +312,7 @@ BY_NAME = {row.name: row for row in [*PRINCIPAL, *OTHER_CODES]}
 
 
 def group_of(row: Row) -> str:
-    """Say what a row has in common with others: what it means, and where doubt or refusal come from."""
+    """Return what a row has in common with others: its meaning, and where a doubt or refusal comes from."""
     if row.means == NO:
         return f"{NO}: {getattr(row.raises, '__name__', 'of no family')}"
     if isinstance(row.step, Unreached):

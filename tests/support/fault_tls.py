@@ -1,4 +1,4 @@
-"""TLS in front of a server that speaks none, under a certificate made for the occasion."""
+"""TLS in front of a plain server, with a generated certificate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 
 def make_certificate(host: str, path: Path) -> Path:
-    """Write a key and a certificate that vouches for itself; return the file."""
+    """Write a key and a self-signed certificate; return the file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     now = datetime.datetime.now(datetime.timezone.utc)
@@ -54,7 +54,7 @@ def make_certificate(host: str, path: Path) -> Path:
 
 
 class Tunnel:
-    """TLS on a loopback port, and behind it a plain one; for one request and its reply a connection."""
+    """TLS on a loopback port, forwarding to a plain one, with one request and reply per connection."""
 
     def __init__(self, certificate: Path, behind: int) -> None:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -80,7 +80,7 @@ class Tunnel:
     def _serve(self) -> None:
         while True:
             connection, _ = self._listener.accept()
-            with connection, contextlib.suppress(OSError):  # the client may not like the certificate: its business
+            with connection, contextlib.suppress(OSError):  # the client may reject the certificate
                 if self._stopping:
                     return
                 connection.settimeout(10)

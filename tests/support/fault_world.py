@@ -1,4 +1,4 @@
-"""OKX and the way to it: a name to resolve, a port to find, and a server that plays a script."""
+"""OKX and the route to it: a name to resolve, a port to connect to, and a server that plays a script."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from support.standin import Request, Standin, Step, echo, redirect, reply
 from support.twins import VirtualClock
 
 HOST = "okx.invalid"
-TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # made once: ccxt would load its list of trust each time
+TRUSTS_NO_CA = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # created once: ccxt would load its CAs each time
 DUMMIES = {"apiKey": "dummy-key", "secret": "dummy-secret", "password": "dummy-passphrase"}
 
 
 @dataclass(frozen=True)
 class Met:
-    """What one request for a cancel met: a row, at a time of the virtual clock, in seconds."""
+    """What one cancel request met: a row, at a time of the virtual clock, in seconds."""
 
     row: Row
     at: float
 
 
 class Venue(Standin):
-    """A stand-in that keeps account of which request met which row of the table."""
+    """A stand-in that records which request met which row of the table."""
 
     def __init__(self, clock: VirtualClock) -> None:
         super().__init__(clock.now)
         self.clock = clock
         self.met: list[Met] = []
         self.doors: dict[str, int] = {}
-        self.detour = False  # whether the client is connecting for something else than a cancel
+        self.detour = False  # whether the client is connecting for something other than a cancel
         self._rows: list[Row] = []
         self.script(reply(404, "nobody lives here"))
         self.script(echo(200, self._time), path=PUBLIC_TIME)
@@ -50,7 +50,7 @@ class Venue(Standin):
         self.script(reply(200, SUCCESS), path="/moved")
 
     def play(self, rows: Sequence[Row]) -> None:
-        """Let requests for a cancel meet these rows, one after another, the last for ever."""
+        """Let cancel requests meet these rows in order; the last repeats forever."""
         self._rows = list(rows)
 
     def __enter__(self) -> Venue:
@@ -59,18 +59,18 @@ class Venue(Standin):
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port it listens on."""
         return int(self.url.rpartition(":")[2])
 
     def resolve(self, resolver: Any, *args: Any, **kwargs: Any) -> Any:
-        """Answer for the resolver, which is where a request may fail to meet anybody.
+        """Replace the resolver, where a request may fail to find a server.
 
-        `doors` are ports of others: "" where requests are to come in, the rest by the name in `Unreached.by`.
+        `doors` maps to other ports: "" for the usual one, the rest by the name in `Unreached.by`.
         """
         step = self._rows[0].step
         port = self.doors.get("", self.port)
         if isinstance(step, Unreached):
-            if not self.detour:  # the host is as unreachable on a detour, but no attempt has met it
+            if not self.detour:  # the host is also unreachable for a detour, which is not an attempt
                 self._meet()
             if step.by == "name":
                 raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -96,7 +96,7 @@ def closed_port() -> int:
 
 @contextmanager
 def venue(clock: VirtualClock) -> Iterator[Venue]:
-    """Run a venue under a name of its own, which is resolved anew for each connection."""
+    """Run a venue under its own name, which is resolved anew for each connection."""
     resolver, connector = socket.getaddrinfo, aiohttp.TCPConnector.__init__
 
     with Venue(clock) as running, pytest.MonkeyPatch.context() as patch:
@@ -107,9 +107,9 @@ def venue(clock: VirtualClock) -> Iterator[Venue]:
             return running.resolve(resolver, *args, **kwargs)
 
         patch.setattr(socket, "getaddrinfo", resolve)
-        # aiohttp remembers a name for ten seconds of the real clock, which is for ever here.
+        # aiohttp caches a name for ten seconds of the real clock, which is forever here.
         patch.setattr(aiohttp.TCPConnector, "__init__", partialmethod(connector, use_dns_cache=False))
-        # The oldest ccxt brings aiodns, by which aiohttp would ask a name server, and not the function above.
+        # The oldest ccxt installs aiodns, with which aiohttp would ask a name server instead of the function above.
         patch.setattr(aiohttp.connector, "DefaultResolver", aiohttp.ThreadedResolver)
         patch.setattr(okx_rfq_plugin.get_plugin_manager().get_plugin("okx"), "clock", clock)
         yield running
@@ -118,16 +118,16 @@ def venue(clock: VirtualClock) -> Iterator[Venue]:
 def make_exchange(
     kind: type, policy: RetryPolicy | None, clock: VirtualClock, trusts: ssl.SSLContext | None = None
 ) -> Any:
-    """Return a ccxt object on the venue, with the plugin on it: by its class already, where no policy is given."""
+    """Return a ccxt object on the venue with the plugin, which is already on its class if no policy is given."""
     made = aim(kind(dict(DUMMIES)), clock, trusts)
     return made if policy is None else okx_rfq_plugin.install(made, policy=policy)
 
 
 def aim(exchange: Any, clock: VirtualClock, trusts: ssl.SSLContext | None = None) -> Any:
-    """Let a ccxt object talk to the venue, by its clock; over TLS if it trusts somebody."""
+    """Make a ccxt object talk to the venue on its clock, over TLS if `trusts` is given."""
     exchange.urls["api"] = {"rest": f"https://{HOST}" if trusts else f"http://{HOST}"}
-    exchange.ssl_context = trusts or TRUSTS_NOBODY
+    exchange.ssl_context = trusts or TRUSTS_NO_CA
     if trusts and exchange.synchronous:
-        exchange.session.trust_env = True  # whom requests trusts, it is told by the environment
+        exchange.session.trust_env = True  # requests reads its CA bundle from the environment
     exchange.milliseconds = lambda: int(clock.wall() * 1000)
     return exchange

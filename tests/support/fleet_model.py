@@ -1,4 +1,4 @@
-"""A desk on virtual time: hosts with clocks of their own, a store that fails, OKX with its 30 s window."""
+"""A desk in virtual time: hosts with separate clocks, a store that fails, OKX with its 30 s window."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ _Image = tuple[dict[str, Member], dict[str, tuple[Beat, float]], Latch | None]
 
 
 class ModelStore:
-    """What Redis does for the fleet, on virtual time."""
+    """Redis as the fleet uses it, in virtual time."""
 
     def __init__(self) -> None:
-        self.now = 0.0  # by its own clock
+        self.now = 0.0  # by the store's clock
         self.up = True
         self._epochs = count(1)
         self.empty()
 
     def empty(self) -> None:
-        """Lose everything, as FLUSHALL and a restart without a disk do."""
+        """Lose everything, as with FLUSHALL or a restart without a disk."""
         self.epoch = str(next(self._epochs))
         self.members: dict[str, Member] = {}
         self.beats: dict[str, tuple[Beat, float]] = {}
         self.latch: Latch | None = None
 
     def image(self) -> _Image:
-        """What a replica or a disk holds now."""
+        """Return what a replica or a disk holds now."""
         return copy.copy(self.members), copy.copy(self.beats), self.latch
 
     def fall_back(self, image: _Image) -> None:
-        """Go on from an image, as a replica does that takes over, and a restart from a disk."""
+        """Continue from an image, like a replica that takes over, or a restart from a disk."""
         self.epoch = str(next(self._epochs))
         members, beats, self.latch = image
         self.members, self.beats = dict(members), dict(beats)
@@ -94,13 +94,13 @@ class Rfq:
     alive_at: float = 0.0
 
     def may_come_alive(self, now: float) -> bool:
-        """Whether it is active, or OKX would still take it."""
+        """Return whether it is active, or OKX would still accept it."""
         return self.state == "active" or (self.state == "sent" and now - self.dated <= OKX_WINDOW)
 
 
 @dataclass
 class Renewal:
-    """A renewal on its way."""
+    """A renewal in transit."""
 
     sent: Reading
     member: Member
@@ -114,7 +114,7 @@ class Renewal:
 
 @dataclass
 class Clocks:
-    """The three clocks of one machine, and which of them stand still."""
+    """The three clocks of one machine, and which of them are stopped."""
 
     wall: float
     mono: float = 1000.0
@@ -126,7 +126,7 @@ class Clocks:
         return Reading(self.mono, self.boot, self.wall)
 
     def pass_time(self, seconds: float) -> None:
-        """Let the clocks go on that go on in this state."""
+        """Advance the clocks that run in this state."""
         if self.state not in ("suspended", "paused"):
             self.mono += seconds
         if self.state != "paused":
@@ -136,7 +136,7 @@ class Clocks:
             self.away += seconds
 
     def go_on(self) -> None:
-        """End a pause: the hypervisor sets the wall clock, and no other."""
+        """End a pause: the hypervisor sets the wall clock and no other."""
         self.state = "running"
         self.wall, self.away = self.wall + self.away, 0.0
 
@@ -150,8 +150,8 @@ class Host:
     """A machine with one member.
 
     Args:
-        offset: seconds that its wall clock is ahead of the true time when it starts.
-        ahead: seconds that its signatures are, which a difference as ccxt measures it has made so.
+        offset: seconds that its wall clock is ahead of the true time at the start.
+        ahead: seconds that its signatures are ahead, because of a time difference as ccxt measures it.
     """
 
     number: int
@@ -164,11 +164,11 @@ class Host:
     fence: Fence = field(default_factory=lambda: Fence(LEASE))
     renewal: Renewal | None = None
     stray: list[Renewal] = field(default_factory=list)
-    signed: list[Rfq] = field(default_factory=list)  # and not sent yet
+    signed: list[Rfq] = field(default_factory=list)  # not sent yet
     due: float = 0.0
     died: float | None = None
-    executed_at: float = 0.0  # true time at which a renewal last reached the store
-    renewed_at: float = -1e9  # true time at which the last renewal that succeeded was sent
+    executed_at: float = 0.0  # true time when a renewal last reached the store
+    renewed_at: float = -1e9  # true time when the last successful renewal was sent
     heard: Latch | None = None  # the latest latch that has reached it
     beats: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -191,7 +191,7 @@ class Host:
         return self.clocks.read()
 
     def nonce(self) -> float:
-        """Return what a signature is dated with, in ms, as ccxt's exchange objects do."""
+        """Return the time in a signature, in ms, like ccxt's exchange objects."""
         return (self.clocks.wall - self._difference) * 1000
 
     def refusal(self) -> str | None:
@@ -202,7 +202,7 @@ class Host:
         return self.fence.refusal(self.clock(), ahead)
 
     def hear(self, latch: Latch | None) -> None:
-        """Note what has reached it, apart from what the fence makes of it."""
+        """Record a latch that has reached it, independently of the fence."""
         self.heard = newest(self.heard, latch)
 
 
@@ -213,21 +213,21 @@ class Looker:
     watch: Watch
     clocks: Clocks
     on_blind: str
-    sees_since: float  # true time since when nothing has kept it from noticing a death and canceling
-    knows: set[str] = field(default_factory=set)  # members that it has seen, and is not done with
+    sees_since: float  # true time since when nothing has prevented it from noticing a death and canceling
+    knows: set[str] = field(default_factory=set)  # members that it has seen and not finished with
     lapsed_at: dict[str, float] = field(default_factory=dict)  # true time, by member
-    clean_at: dict[str, float] = field(default_factory=dict)  # the same of the last clean cancel, by account
+    clean_at: dict[str, float] = field(default_factory=dict)  # true time of the last clean cancel, by account
 
 
 class World:
-    """All of it; `tick` lets a quarter of a second pass, and checks what is promised at every step."""
+    """The whole desk. `tick` advances a quarter of a second, and checks every promise at every step."""
 
     def __init__(self, *, on_blind: str = "alarm", watchers: int = 1) -> None:
         self.now = 0.0
         self.store = ModelStore()
         self.hosts: list[Host] = []
         self.rfqs: list[Rfq] = []
-        self._on_the_way: list[tuple[float, int, Rfq]] = []  # a heap, by when each arrives
+        self._on_the_way: list[tuple[float, int, Rfq]] = []  # a heap, by arrival time
         self.okx_takes_cancels = True
         self.watchers: list[Looker] = []
         self.watcher_sees = True
@@ -245,10 +245,10 @@ class World:
         for _ in range(watchers):
             self.start_watcher()
 
-    # What happens
+    # Events
 
     def start_watcher(self) -> None:
-        """Have another watcher look, who has seen nothing yet, and whose clock is an hour apart from the others'."""
+        """Start another watcher, which has seen nothing yet, and whose clock is an hour off from the others'."""
         watch = Watch(frozenset(ACCOUNTS), on_blind=self._on_blind, blind_after=10.0)
         offset = (-3600.0, 3600.0)[len(self.watchers) % 2]
         self.watchers.append(Looker(watch, Clocks(self.now + offset), self._on_blind, self.now))
@@ -259,14 +259,14 @@ class World:
         return host
 
     def sign(self, host: Host, delay: float) -> None:
-        """Sign a create; it is checked when the host goes on, and then sent."""
+        """Sign a create. It is checked when the host continues, and then sent."""
         if host.state == "running":
             rfq = Rfq(host, self.now, host.nonce() / 1000, delay)
             self.rfqs.append(rfq)
             host.signed.append(rfq)
 
     def check(self, host: Host) -> None:
-        """Go on with what is signed, as the plugin does: refused, or sent."""
+        """Continue with what is signed, like the plugin: refuse it, or send it."""
         if host.state != "running":
             return
         for rfq in host.signed:
@@ -288,7 +288,7 @@ class World:
             self.halted_for_certain = False
 
     def _publish(self, latch: Latch) -> None:
-        """Reach at once who listens, and is not slow to reach."""
+        """Deliver a latch immediately to subscribers, unless they are slow to reach."""
         for host in self.hosts:
             if host.state == "running" and host.latency == 0.0 and self._reaches(host):
                 host.hear(latch)
@@ -317,7 +317,7 @@ class World:
         self._check_deaths()
 
     def _check_deaths(self) -> None:
-        """Five seconds after a death nothing of it is active, nor comes alive after the last cancel."""
+        """Check that nothing of a dead host is active after five seconds, or becomes active after the last cancel."""
         sees = self.store.up and self.watcher_sees and self.okx_takes_cancels and self.store.epoch == self._epoch
         self._epoch = self.store.epoch
         for watcher in self.watchers:
@@ -330,7 +330,7 @@ class World:
             died = rfq.host.died
             if rfq.state != "active" or died is None:
                 continue
-            # One that has started since the store lost the member cannot know of it.
+            # A watcher started since the store lost the member cannot know of it.
             knowing = [watcher for watcher in self.watchers if rfq.host.member.id in watcher.knows]
             since = max(died, min((watcher.sees_since for watcher in knowing), default=self.now), rfq.host.executed_at)
             if rfq.alive_at <= died:
@@ -354,7 +354,7 @@ class World:
                 self._renewed(host, renewal)
                 host.renewal = None
             elif self.now - renewal.sent_at >= LEASE / 3:
-                host.stray = [*host.stray, renewal][:3]  # what is lost on the way may arrive yet, if it is not much
+                host.stray = [*host.stray, renewal][:3]  # a few lost messages may still arrive
                 host.renewal = None
         if host.renewal is None and self.now >= host.due:
             seen = 0 if host.fence.latch is None else host.fence.latch.version
@@ -372,7 +372,7 @@ class World:
         if host.okx.has_parted:
             host.okx.learn(int(self.now * 1000), host.clock())
         if host.fence.latch is not None and host.fence.latch.version != renewal.beat.seen:
-            host.due = self.now  # it is to be told at once
+            host.due = self.now  # it must be reported immediately
         if lost is not None:
             self.store.put_back(lost)
             self._publish(lost)
@@ -400,7 +400,7 @@ class World:
         for rfq in self.rfqs:
             if rfq.state == "active" and rfq.host.account == account:
                 rfq.state = "canceled"
-        if self.busy:  # what is over is looked at no more
+        if self.busy:  # finished ones are no longer checked
             self.rfqs = [rfq for rfq in self.rfqs if rfq.state not in ("canceled", "refused")]
         return True
 
@@ -456,7 +456,7 @@ class World:
             halting.canceled(account, clock, clean=self._cancel(account))
         if halting.is_done:
             if halting.is_clean and halting.waits:
-                # Of a member that the store has lost, and whose signatures are ahead, who halts knows nothing.
+                # A halt cannot know of a member that the store has lost and whose signatures are ahead.
                 lost = {host.number for host in self.hosts if host.member.id not in halting.detector.seen}
                 self.unknown = {host.number for host in self.hosts if host.number in lost and host.member.longer}
                 alive = [r for r in self.rfqs if r.may_come_alive(self.now) and r.host.number not in self.unknown]

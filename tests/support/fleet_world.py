@@ -1,4 +1,4 @@
-"""Real processes, a real store, and a proxy between the two."""
+"""Real processes, a real store, and a proxy between them."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ else:
 
 
 class Process:
-    """A process that speaks in lines of JSON."""
+    """A process that communicates in lines of JSON."""
 
     def __init__(self, *command: str, env: Mapping[str, str], stderr: Any = subprocess.DEVNULL) -> None:
         self.process = subprocess.Popen(
@@ -115,24 +115,24 @@ class Process:
         self._lines.put(None)
 
     def next(self) -> Any:
-        """Wait for what it says next; None once it has ended."""
+        """Return its next message, or None once it has ended."""
         said = self._lines.get(timeout=PATIENCE)
         self.heard.append(said)
         return said
 
     def until(self, true: Callable[[Any], bool]) -> Any:
-        """Wait until it says something."""
+        """Wait for a message for which `true` holds, and return it."""
         while not true(said := self.next()):
             assert said is not None, self.heard
         return said
 
     def tell(self, words: str) -> Any:
-        """Tell it something; return what it answers."""
+        """Send a command; return the answer."""
         self.send(words)
         return self.next()
 
     def send(self, words: str) -> None:
-        """Tell it something."""
+        """Send a command."""
         assert self.process.stdin is not None
         self.process.stdin.write(f"{words}\n")
         self.process.stdin.flush()
@@ -166,7 +166,7 @@ def strategy(
     credentials: Mapping[str, str] | None = None,
     env: Mapping[str, str] = {},
 ) -> Iterator[Process]:
-    """A strategy in a process of its own, which does what it is told; `store` may be "by environment"."""
+    """A strategy in its own process, which does what it is told; `store` may be "by environment"."""
     variables = {**keys(credentials or sandbox.credentials), **env}
     process = Process(sys.executable, "-c", STRATEGY, sandbox.url, store, name, str(lease), env=variables)
     try:
@@ -180,7 +180,7 @@ def strategy(
 def fleet(
     verb: str, sandbox: Sandbox, store: str, *options: str, credentials: Mapping[str, str] | None = None
 ) -> Iterator[Process]:
-    """`okx-rfq fleet watch` or `halt`, in a process of its own."""
+    """`okx-rfq fleet watch` or `halt`, in its own process."""
     command = (*COMMAND, "fleet", verb, "--store", store, "--env", "sandbox", "--url", sandbox.url, "--json", *options)
     process = Process(*command, env=keys(credentials or sandbox.credentials))
     try:
@@ -190,7 +190,7 @@ def fleet(
 
 
 class Watcher:
-    """A watcher on a thread of its own; speaks as `okx-rfq fleet watch --json` does."""
+    """A watcher on its own thread, with the output of `okx-rfq fleet watch --json`."""
 
     def __init__(self, sandbox: Sandbox, url: str, *, on_blind: str = "alarm", blind_after: float = 15.0) -> None:
         exchange = okx_rfq_plugin.install(sandbox.exchange(), policy=okx_rfq_plugin.RetryPolicy(deadline=5.0))
@@ -207,7 +207,7 @@ class Watcher:
         self._code = self._run.run(self._ended)
 
     def until(self, kind: str) -> Event:
-        """Wait until something has happened."""
+        """Wait for an event of a kind, and return it."""
         while True:
             event = self._events.get(timeout=PATIENCE)
             self.heard.append(event.kind)
@@ -233,21 +233,21 @@ def watcher(sandbox: Sandbox, url: str, **options: Any) -> Iterator[Watcher]:
 
 
 def create(process: Process) -> None:
-    """Have a strategy create, as soon as it may: a loaded machine may renew a lease late."""
+    """Make a strategy create as soon as it may; a loaded machine may renew a lease late."""
     assert eventually(lambda: process.tell("create") == ["created"]), process.heard
 
 
 def is_stopped(process: Process) -> bool:
-    """Whether SIGSTOP has stopped it."""
+    """Return whether SIGSTOP has stopped it."""
     return Path(f"/proc/{process.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 class Proxy:
-    """A TCP proxy on loopback: it can be slow, be cut, turn to another server, and speak TLS under a certificate."""
+    """A TCP proxy on loopback that can be slow, cut off, switched to another server, or speak TLS."""
 
     def __init__(self, port: int, certificate: Path | None = None) -> None:
         self.target = port
-        self.delay = 0.0  # seconds that each answer takes
+        self.delay = 0.0  # seconds added to each answer
         self.is_cut = False
         self._certificate = certificate
         self._tls = None if certificate is None else ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -271,12 +271,12 @@ class Proxy:
         return f"rediss://localhost:{self.port}/0?ssl_ca_certs={self._certificate}"
 
     def turn_to(self, port: int) -> None:
-        """Send new connections elsewhere, and break those there are."""
+        """Send new connections to another port, and break the existing ones."""
         self.target = port
         self._break()
 
     def cut(self, cut: bool) -> None:
-        """Let nothing through any more, without a word to either side; or let it through again."""
+        """Stop forwarding silently, or resume."""
         self.is_cut = cut
         if not cut:
             self._break()
@@ -341,5 +341,5 @@ def kill(process: Process) -> None:
 
 
 def cancels(sandbox: Sandbox) -> int:
-    """How many requests to cancel all RFQs have arrived."""
+    """Return how many requests to cancel all RFQs have arrived."""
     return sum(request.path.endswith("rfq/cancel-all-rfqs") for request in sandbox.requests)

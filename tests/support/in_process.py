@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from okx_rfq_plugin.cli import okx_rfq
 
-# click mixed the two outputs before 8.2, unless told not to.
+# click before 8.2 mixes the two outputs by default.
 APART: Any = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunner).parameters else {}
 
 

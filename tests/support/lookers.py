@@ -1,4 +1,4 @@
-"""Stands in for pip and tox where documentation is tried: looks whether what they are asked for exists."""
+"""Replacements for pip and tox when documentation is tested: they check that what is requested exists."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def pip(arguments: list[str]) -> None:
-    """Look whether the extras exist."""
+    """Check that the extras exist."""
     declared = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     extras = re.findall(r"^([\w-]+) = \[", declared.partition("[project.optional-dependencies]")[2], re.MULTILINE)
     assert arguments[0] == "install", arguments
@@ -24,7 +24,7 @@ def pip(arguments: list[str]) -> None:
 
 
 def tox(arguments: list[str]) -> None:
-    """Look whether the environments and labels exist."""
+    """Check that the environments and labels exist."""
     config = configparser.ConfigParser(interpolation=None)
     config.read(ROOT / "tox.ini", encoding="utf-8")
     for option, name in itertools.pairwise(arguments):

@@ -1,4 +1,4 @@
-"""Writes docs/command.md, docs/man and docs/terminal.svg from the command as it is: `python -m support.manual`."""
+"""Generates docs/command.md, docs/man and docs/terminal.svg from the command: `python -m support.manual`."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGE, PICTURE, MAN = DOCS / "command.md", DOCS / "terminal.svg", DOCS / "man"
 MARKS = "<!-- the verbs begin -->\n", "<!-- the verbs end -->\n"
 _SHOWN = ("cancel-all", "--env", "sandbox")
-_COLUMNS = 66  # few enough to be read on a phone
-# rich's own form, without the font that it would load from elsewhere.
+_COLUMNS = 66  # few enough for a phone
+# rich's own template, without the font that it would load from elsewhere.
 _FORMAT = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL).replace(
     "font-family: Fira Code, monospace", 'font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace'
 )
 
 
 def page(text: str) -> str:
-    """Return the page with the verbs as they are."""
+    """Return the page with the current verbs."""
     before, _, rest = text.partition(MARKS[0])
     return "".join((before, MARKS[0], *_verbs(), MARKS[1], rest.partition(MARKS[1])[2]))
 
 
 def commands(group: click.Group = okx_rfq, before: str = "") -> Iterator[tuple[str, click.Command]]:
-    """Return each verb with its command, in order; after a group, those in it."""
+    """Yield each verb with its command, in order; after a group, its verbs."""
     context = click.Context(group, info_name="okx-rfq")
     for name in group.list_commands(context):
         command = group.get_command(context, name)
@@ -45,7 +45,7 @@ def commands(group: click.Group = okx_rfq, before: str = "") -> Iterator[tuple[s
 
 
 def manuals() -> dict[str, str]:
-    """Return the man pages by their file names: one of the whole, and one of each verb."""
+    """Return the man pages by file name: one for the whole command, and one for each verb."""
     verbs = "\n".join(f".TP\n.B {_roff(name)}\n{_roff(_first(command))}" for name, command in commands())
     about = _roff(inspect.cleandoc(str(okx_rfq.help)))
     also = ", ".join(f".BR okx\\-rfq\\-{_roff(_dashed(name))} (1)" for name, _ in commands()).replace(", .BR", "\n.BR")
@@ -89,7 +89,7 @@ def _roff(text: str) -> str:
 
 
 def _parts(command: click.Command) -> tuple[str, str, str]:
-    """Return a help's prose, its exit codes and its example."""
+    """Return a help text's prose, exit codes and example."""
     prose, _, example = inspect.cleandoc(str(command.help)).partition("Example: ")
     prose, _, codes = prose.partition("Exit codes: ")
     return prose, codes.strip(), example.strip()

@@ -1,4 +1,4 @@
-"""Moments at which something happens in the middle of a step: what a signal handler or another thread does there."""
+"""Times at which something happens in the middle of a step, as in a signal handler or another thread."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class Moment(float):
-    """A time at whose first comparison, or first sum that is compared, something happens."""
+    """A time that triggers something when it, or a sum with it, is first compared."""
 
     happens: Callable[[], Any] | None = None
 
@@ -39,7 +39,7 @@ class Moment(float):
 
 
 def at(time: float, happens: Callable[[], Any]) -> Moment:
-    """Make a time at which something happens, once."""
+    """Return a time that triggers something once."""
     moment = Moment(time)
     moment.happens = happens
     return moment

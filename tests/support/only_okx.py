@@ -1,6 +1,6 @@
-"""Leaves ccxt's other exchanges out of `import ccxt`, which saves three quarters of every process's start.
+"""Excludes ccxt's other exchanges from `import ccxt`, which saves three quarters of every process's startup.
 
-`python tests/support/only_okx.py` puts it into the environment that runs it, for all processes of that environment.
+`python tests/support/only_okx.py` installs it into the environment that runs it, for all processes of that environment.
 tox does so where a test run must be quick. The environments of `tox -m matrix` import all of ccxt.
 """
 
@@ -11,13 +11,13 @@ import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-TYPE_CHECKING = False  # `typing` and `pathlib` would take longer than all the rest of this
+TYPE_CHECKING = False  # importing `typing` and `pathlib` would take longer than everything else here
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
 PACKAGES = ("ccxt", "ccxt.async_support", "ccxt.pro")
-KEPT = ("okx", "okxus", "myokx", "kraken")  # the last one is what tests call an exchange of another venue
+KEPT = ("okx", "okxus", "myokx", "kraken")  # the last one is the tests' exchange of another venue
 
 
 class Absent(ModuleType):
@@ -32,12 +32,12 @@ class Absent(ModuleType):
 
 
 class Finder:
-    """Finds an `Absent` module for each file of one of PACKAGES that is not KEPT; ccxt's folders are left alone."""
+    """Finds an `Absent` module for each file of one of PACKAGES that is not KEPT. ccxt's folders are left alone."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return a spec for what is left out, None for anything else."""
+        """Return a spec for an excluded module, None for anything else."""
         package, _, name = fullname.rpartition(".")
         left_out = package in PACKAGES and name not in KEPT
         if left_out and any(os.path.isfile(os.path.join(folder, f"{name}.py")) for folder in path or ()):

@@ -1,4 +1,4 @@
-"""Every published reply to cancel-all-rfqs and what it must come to, written down apart from the package.
+"""Every published reply to cancel-all-rfqs and its expected result, written down independently of the package.
 
 Source: okx.com/docs-v5/en/#error-code-rest-api and #error-code-rest-api-block-trading-and-spread-orderbook, and for
 "ccxt's own class" what ccxt 4.5.90 raises.
@@ -43,7 +43,7 @@ RETRIED = (RATE, AWAY, UNKNOWN)
 
 @dataclass(frozen=True)
 class Answer:
-    """What is sent, what it means, the class that is raised where it stays so, and OKX's code in it."""
+    """A reply, its meaning, the class raised if it persists, and OKX's code in it."""
 
     name: str
     step: Step
@@ -55,7 +55,7 @@ class Answer:
 def published(
     meaning: str, raises: type[ccxt.BaseError] | None, statuses: tuple[int, ...], *codes: int
 ) -> list[Answer]:
-    """One row of OKX's pages: each code under each HTTP status."""
+    """Return one row of OKX's pages: each code under each HTTP status."""
     return [
         Answer(f"{code}-{status}", reply(status, failed(str(code))), meaning, raises, str(code))
         for code in codes
@@ -64,11 +64,11 @@ def published(
 
 
 def failed(code: Any, *s_codes: Any) -> dict[str, Any]:
-    """OKX's body for a failure, with rows where there are any."""
+    """Return OKX's body for a failure, with rows if given."""
     return {"code": code, "msg": "Said so.", "data": [{"sCode": s_code, "sMsg": "Said so."} for s_code in s_codes]}
 
 
-# Rows that name no HTTP status are sent under 200 and 400.
+# Rows without an HTTP status are sent under 200 and 400.
 EITHER = (200, 400)
 
 # 70203 and 70208, after which RFQs are canceled by name, are in test_by_name.py.
@@ -96,7 +96,7 @@ CODES = [
     *published(REJECTED, ccxt.ExchangeError, EITHER, *range(70000, 70007), 70200, 70409),
 ]
 
-# "By code first, HTTP status second": a code that OKX gave means the same under a status of some other row.
+# "By code first, HTTP status second": a code means the same under the HTTP status of another row.
 MISPLACED = [
     *published(RATE, ccxt.RateLimitExceeded, (500, 401), 50011),
     *published(UNKNOWN, ccxt.ExchangeNotAvailable, (200, 503), 50013),
@@ -109,7 +109,7 @@ MISPLACED = [
 
 
 def unknown(name: str, step: Step, raises: type[ccxt.BaseError] = ccxt.BadResponse, code: Any = None) -> Answer:
-    """Build an answer that leaves everything open; ccxt's class is kept where it is an OperationFailed."""
+    """Return an answer that leaves the outcome open. ccxt's class is kept if it is an OperationFailed."""
     return Answer(name, step, UNKNOWN, raises, code)
 
 
@@ -225,7 +225,7 @@ SENTENCES = [
     unknown("599 in HTML, unknown to ccxt", reply(599, HTML, "text/html")),
 ]
 
-TLS = ssl.create_default_context()  # one for all: ccxt.async_support makes one for each object, in 40 ms
+TLS = ssl.create_default_context()  # created once: ccxt.async_support creates one for each object, in 40 ms
 
 # With a deadline of 5 s the fourth attempt would start too late: after 3 * 2 s, or 1 + 2 + 4 s and jitter.
 DEADLINE = 5.0
@@ -233,7 +233,7 @@ UNTIL_DEADLINE, UNTIL_DEADLINE_RATE_LIMITED = 4, 3
 
 
 def aimed(twin: Any, standin: Standin, clock: Any, **policy: float) -> Any:
-    """Build a ccxt okx object of the twin that talks to the stand-in, by the virtual clock, with the plugin on it."""
+    """Return a ccxt okx object of the twin on the stand-in, with the virtual clock and the plugin."""
     exchange = twin.module.okx(
         {"apiKey": "dummy-key-0000", "secret": "dummy-secret-0000", "password": "Dummy-pass-0000"}
     )
@@ -244,13 +244,13 @@ def aimed(twin: Any, standin: Standin, clock: Any, **policy: float) -> Any:
 
 
 def failure_of(twin: Any, exchange: Any, *args: Any) -> ccxt.BaseError:
-    """Cancel, and return what ccxt error it came to."""
+    """Cancel, and return the resulting ccxt error."""
     with pytest.raises(ccxt.BaseError) as caught:
         twin.cancel(exchange, *args)
     return caught.value
 
 
 def facts(error: Any) -> tuple[Any, ...]:
-    """What an exception says: its class, OKX's code, attempts, whether it may have been canceled all the same."""
+    """Return an exception's class, OKX's code, the attempts, and whether it may have been canceled anyway."""
     failure = error.cancel_failure
     return type(error), failure.code, failure.attempts, failure.may_be_canceled

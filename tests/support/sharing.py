@@ -17,21 +17,21 @@ import okx_rfq_plugin
 from okx_rfq_plugin import RetryPolicy
 from okx_rfq_plugin._core.clock import Clock
 
-WINDOW = 2.0  # seconds in which OKX takes two requests
+WINDOW = 2.0  # seconds in which OKX accepts two requests
 GRACE = 0.5  # seconds that others wait for an attempt beyond its timeout
-LONGEST = 4.0  # seconds: the timeout of the exchange objects here, which no attempt goes beyond
-TICK = 1e-6  # seconds: what sums of floats may be off by
+LONGEST = 4.0  # seconds: the timeout of the exchange objects here, which no attempt exceeds
+TICK = 1e-6  # seconds: the error of sums of floats
 
 
 class Time:
-    """Seconds that several loops have in common, and that pass only when one of them has nothing to do."""
+    """Seconds shared by several loops, which pass only when one of them has nothing to do."""
 
     def __init__(self) -> None:
         self.now = 1000.0
 
 
 class Selector(selectors.SelectSelector):
-    """Waits for no socket: it lets the time pass instead."""
+    """Waits for no sockets; advances the time instead."""
 
     def __init__(self, time: Time) -> None:
         super().__init__()
@@ -58,12 +58,12 @@ class Loop(asyncio.SelectorEventLoop):
         return self._virtual.now
 
     def until(self, task: Awaitable[Any] | None = None, *, at: float = 0.0) -> Any:
-        """Run until a task is done, or until some time has come."""
+        """Run until a task is done, or until the given time."""
         return self.run_until_complete(task if task is not None else asyncio.sleep(at - self.time()))
 
 
 class LoopClock(Clock):
-    """The machine's own way to wait on a loop, on that loop's time."""
+    """The machine's way of waiting on a loop, on that loop's time."""
 
     def __init__(self, time: Time) -> None:
         self._virtual = time
@@ -80,7 +80,7 @@ class LoopClock(Clock):
 
 @dataclass(frozen=True)
 class Fate:
-    """What becomes of a request: after so many seconds an OKX code, or no reply; `heard` where OKX acted on it."""
+    """The outcome of a request: after how many seconds an OKX code, or no reply. `heard` is whether OKX acted on it."""
 
     code: str | None = "0"
     latency: float = 0.05
@@ -89,7 +89,7 @@ class Fate:
 
 @dataclass
 class Sent:
-    """A request on the wire; `number` orders it among all that happened."""
+    """A request on the wire; `number` orders all events."""
 
     key: str
     number: int
@@ -99,7 +99,7 @@ class Sent:
 
 @dataclass
 class World:
-    """The network, OKX behind it, and a diary."""
+    """The network, OKX behind it, and a log."""
 
     time: Time
     fates: Iterator[Fate]
@@ -111,7 +111,7 @@ class World:
         return self.happened
 
     async def passes(self, seconds: float) -> None:
-        """Let virtual time pass: the loop jumps over it as soon as nothing else is to be done."""
+        """Let virtual time pass: the loop skips it as soon as there is nothing else to do."""
         await asyncio.sleep(seconds)
 
 
@@ -144,14 +144,14 @@ class Venue(ccxt.async_support.okx):
 
 
 def venue(key: str = "dummy-key-0000", cls: Any = Venue, timeout: float = LONGEST, **policy: float) -> Any:
-    """Build an okx object in a `World`, with the plugin on it."""
+    """Return an okx object in a `World`, with the plugin installed."""
     made = cls({"apiKey": key, "secret": "dummy-secret-0000", "password": "Dummy-pass-0000", "timeout": timeout * 1000})
     return okx_rfq_plugin.install(made, policy=RetryPolicy(**policy))
 
 
 @contextmanager
 def on_loop_time(fates: Iterator[Fate]) -> Iterator[World]:
-    """Put the plugin on a fresh time and a fresh world."""
+    """Put the plugin on a new time and a new world."""
     okx = okx_rfq_plugin.get_plugin_manager().get_plugin("okx")
     before = okx.clock
     world = World(Time(), fates)

@@ -1,4 +1,4 @@
-"""A SOCKS5 proxy on loopback, which grants, refuses or never answers, and one that is asked by HTTP's CONNECT."""
+"""A SOCKS5 proxy on loopback that grants, refuses or never answers, and an HTTP proxy for CONNECT."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _REFUSED = b"\x05\x05" + _GRANTED[2:]
 
 
 class Socks:
-    """Serves while it is entered.
+    """Serves while entered.
 
     Args:
-        port: where on loopback it leads, whatever the client asks for.
-        ends: "granted", "refused", "silent" (takes the connection and says nothing), "gone" (closes it), or "http"
-            (grants what CONNECT asks for).
+        port: the loopback port to connect to, whatever the client requests.
+        ends: "granted", "refused", "silent" (accepts the connection and never answers), "gone" (closes it), or "http"
+            (grants a CONNECT).
     """
 
     def __init__(self, port: int, ends: str = "granted") -> None:
@@ -31,7 +31,7 @@ class Socks:
 
     @property
     def url(self) -> str:
-        """How ccxt's `socksProxy` names it."""
+        """The value of ccxt's `socksProxy`."""
         return f"socks5://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self) -> Socks:

@@ -1,4 +1,4 @@
-"""A stand-in for a venue over real sockets: answers as it was told, notes what came, and knows no venue."""
+"""A venue-independent stand-in over real sockets: plays scripted answers, and records requests."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
-_PATIENCE = 10.0  # seconds until a client that says nothing is given up; no test comes near it
+_PATIENCE = 10.0  # seconds until a silent client is given up; no test comes close
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends RST instead of FIN
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request that arrived; `method` is empty where it was cut, or made no sense, before it was read.
+    """One request that arrived. `method` is empty if the request was cut off or invalid.
 
     Names of headers are in capitals.
     """
@@ -32,7 +32,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Step:
-    """What happens to one request: bytes for an answer, or what makes them from it, and how the connection ends."""
+    """What happens to one request: bytes to answer, or a function that makes them, and how the connection ends."""
 
     wire: bytes | Callable[[Request], bytes] = b""
     reads: bool = True
@@ -40,7 +40,7 @@ class Step:
     meanwhile: Callable[[], Any] | None = None
 
     def while_on_the_wire(self, meanwhile: Callable[[], Any]) -> Step:
-        """Return the same step, which calls something after the request was read and before it is answered."""
+        """Return the same step, which also calls a function after reading the request and before answering."""
         return replace(self, meanwhile=meanwhile)
 
 
@@ -50,17 +50,17 @@ def reply(
     content_type: str = "application/json",
     headers: dict[str, str] | None = None,
 ) -> Step:
-    """Answer in proper HTTP: text or bytes as they are, anything else as JSON."""
+    """Answer with valid HTTP: text or bytes unchanged, anything else as JSON."""
     return Step(_http(status, body, content_type, headers))
 
 
 def echo(status: int, body: Callable[[Request], Any], content_type: str = "application/json") -> Step:
-    """Answer with a body that is made from the request."""
+    """Answer with a body made from the request."""
     return Step(lambda request: _http(status, body(request), content_type, None))
 
 
 def redirect(location: str, status: int = 302) -> Step:
-    """Send the client elsewhere."""
+    """Redirect the client."""
     return reply(status, headers={"Location": location})
 
 
@@ -81,14 +81,14 @@ def cut_by_reset(status: int, body: str) -> Step:
 
 
 def cut_chunk(status: int, body: str) -> Step:
-    """Send a body in chunks, and close in the middle of one."""
+    """Send a chunked body, and close in the middle of a chunk."""
     data = body.encode()
     head = _head(status, {"Content-Type": "application/json", "Transfer-Encoding": "chunked"})
     return Step(head + b"%x\r\n%b" % (len(data), data[: len(data) // 2]))
 
 
 def reset_unread() -> Step:
-    """Reset the connection before a byte of the request is read."""
+    """Reset the connection before reading a byte of the request."""
     return Step(reads=False, end="reset")
 
 
@@ -108,10 +108,10 @@ def hang() -> Step:
 
 
 class Standin:
-    """A server on loopback, on one thread, running while it is entered.
+    """A server on loopback, on one thread, running while entered.
 
     Args:
-        now: the clock by which arrivals are noted (`Request.at`).
+        now: the clock for `Request.at`.
     """
 
     def __init__(self, now: Callable[[], float] = lambda: 0.0) -> None:
@@ -126,15 +126,15 @@ class Standin:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL it listens on."""
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def script(self, *steps: Step, path: str = "") -> None:
-        """Say what happens to the requests for a path, one after another, the last for ever; no path: all others."""
+        """Set the steps for requests to a path; the last repeats forever. Without a path, for all others."""
         self._scripts[path] = list(steps)
 
     def seen(self, path: str) -> list[Request]:
-        """Return what arrived for a path."""
+        """Return the requests to a path."""
         return [request for request in self.requests if request.path == path]
 
     def __enter__(self) -> Standin:
@@ -162,7 +162,7 @@ class Standin:
             connection.settimeout(_PATIENCE)
             try:
                 self._converse(connection)
-            except OSError:  # the client went away first: its business
+            except OSError:  # the client went away first
                 connection.close()
             except Exception as error:
                 self.surprises.append(repr(error))
@@ -198,7 +198,7 @@ def _peek_path(connection: socket.socket) -> str:
     while b"\r\n" not in data:
         data = connection.recv(65536, socket.MSG_PEEK)
         if not data[:1].isalpha():
-            return ""  # a TLS hello, or nobody any more
+            return ""  # a TLS hello, or the client is gone
     return data.split(b" ", 2)[1].decode("latin-1")
 
 
@@ -208,7 +208,7 @@ def _read(connection: socket.socket, at: float) -> Request:
         received = connection.recv(65536)
         data += received
         if not received or not data[:1].isalpha():
-            return Request(body=data, at=at)  # a TLS hello, or nobody any more
+            return Request(body=data, at=at)  # a TLS hello, or the client is gone
     head, _, body = data.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     method, path, _ = first.split(" ", 2)

@@ -1,4 +1,4 @@
-"""Calls in threads of their own, and a throttle that holds them back."""
+"""Calls on separate threads, and a throttle that holds them back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import ccxt
 
 
 class Queue:
-    """A throttle in which requests wait until they are let go."""
+    """A throttle in which requests wait until released."""
 
     def __init__(self) -> None:
         self.entered = threading.Event()
@@ -21,7 +21,7 @@ class Queue:
 
 
 def in_a_thread(call: Any) -> tuple[threading.Thread, list[Any]]:
-    """Start a call, and return the thread and where its outcome will be."""
+    """Start a call; return the thread and the list that will receive its outcome."""
     outcome: list[Any] = []
 
     def run() -> None:

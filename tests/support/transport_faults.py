@@ -1,4 +1,4 @@
-"""Ways in which the connection to the venue breaks, and the class of exception that each comes to."""
+"""Ways in which the connection to the venue breaks, and the exception class that each leads to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from support.standin import Step, cut, cut_by_reset, cut_chunk, raw, redirect, r
 DONE = json.dumps(SUCCESS)
 HEAD = b"HTTP/1.1 200 So\r\nContent-Type: application/json\r\n"
 
-# What a fault comes to in the end: ccxt's class where it is an OperationFailed, else BadResponse.
+# The final result of a fault: ccxt's class if it is an OperationFailed, else BadResponse.
 LOST_BY_REQUESTS = ccxt.NetworkError
 LOST_BY_AIOHTTP = ccxt.ExchangeNotAvailable
 NO_CLASS = ccxt.BadResponse
@@ -23,7 +23,7 @@ NO_CLASS = ccxt.BadResponse
 
 @dataclass(frozen=True)
 class Fault:
-    """A way to go wrong, and the class in the end: with requests (sync), and with aiohttp (async)."""
+    """A fault, and the resulting class: with requests (sync), and with aiohttp (async)."""
 
     name: str
     step: Step

@@ -1,4 +1,4 @@
-"""Waiting for other processes: for as long as a loaded machine may take, and no longer than it does."""
+"""Waiting for other processes, as long as a loaded machine may need, and no longer than necessary."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.command import PATIENCE
 
 
 def eventually(true: Callable[[], Any], seconds: float = PATIENCE) -> bool:
-    """Look until something is true that nothing tells of; return whether it is."""
+    """Poll until a condition is true; return whether it is."""
     until = time.monotonic() + seconds
     while not (result := true()) and time.monotonic() < until:
         threading.Event().wait(0.01)
@@ -22,7 +22,7 @@ def eventually(true: Callable[[], Any], seconds: float = PATIENCE) -> bool:
 
 
 def is_gone(pid: int, seconds: float = PATIENCE) -> bool:
-    """Wait until a process does nothing any more; return whether it does not. A dead one need not be asked for."""
+    """Wait until a process has ended; return whether it has. A zombie counts as ended."""
     try:
         process = os.pidfd_open(pid)
     except ProcessLookupError:
