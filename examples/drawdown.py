@@ -1,4 +1,4 @@
-"""A block trader that asks for quotes, and withdraws every request when the desk has lost too much."""
+"""A block trader that requests quotes, and cancels every request when the desk has lost too much."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from okx_rfq_plugin import RfqExchange
 
 
 class BlockTrader:
-    """Asks for quotes until the equity falls by `max_drawdown` (0.1 is a tenth) from its highest.
+    """Requests quotes until the equity falls by `max_drawdown` (0.1 is a tenth) from its highest.
 
-    `state` is "trading", "halted" (nothing of ours is active) or "in doubt" (somebody has to look).
+    `state` is "trading", "halted" (nothing of ours is active) or "in doubt" (a person has to look).
     """
 
     def __init__(self, exchange: RfqExchange, *, max_drawdown: float) -> None:
@@ -23,7 +23,7 @@ class BlockTrader:
         self._highest = 0.0
 
     def ask(self, counterparties: Sequence[str], *legs: Mapping[str, str]) -> str | None:
-        """Send a request for quote, and return its id; None when trading is over."""
+        """Send a request for quote, and return its id, or None if trading has ended."""
         if self.state != "trading":
             return None
         rfq = {"counterparties": list(counterparties), "legs": [dict(leg) for leg in legs]}
@@ -31,14 +31,14 @@ class BlockTrader:
         return rfq_id
 
     def mark(self, equity: float) -> dict[str, Any] | None:
-        """Take note of the equity; below the drawdown cancel, and return the receipt. While in doubt, try again."""
+        """Record the equity. Below the drawdown, cancel and return the receipt; while in doubt, try again."""
         self._highest = max(self._highest, equity)
         if self.state == "halted" or (self.state == "trading" and equity > self._highest * (1 - self.max_drawdown)):
             return None
-        self.state = "in doubt"  # until OKX has said otherwise
+        self.state = "in doubt"  # until OKX has answered
         try:
             receipt = self.exchange.cancel_all_rfqs()
-        except ccxt.OperationFailed:  # no answer, or none that helps: the next mark tries again
+        except ccxt.OperationFailed:  # no answer, or not a useful one: the next mark tries again
             return None
         self.state = "halted"
         return dict(receipt)

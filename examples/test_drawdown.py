@@ -1,4 +1,4 @@
-"""Tests of the block trader, without an account, without network and without waiting."""
+"""Tests of the block trader, without an account, a network or waiting."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def trader(okx_rfq_exchange: RfqExchange) -> BlockTrader:
 
 
 def test_small_loss_changes_nothing(trader: BlockTrader, okx_rfq_sandbox: Sandbox) -> None:
-    """Within the drawdown nothing is canceled."""
+    """Within the drawdown, nothing is canceled."""
     trader.ask(["WAGMI"], LEG)
 
     assert trader.mark(100.0) is None
@@ -29,7 +29,7 @@ def test_small_loss_changes_nothing(trader: BlockTrader, okx_rfq_sandbox: Sandbo
 
 
 def test_drawdown_cancels_everything(trader: BlockTrader, okx_rfq_sandbox: Sandbox) -> None:
-    """A tenth below the highest equity every RFQ is canceled, and no other is sent."""
+    """A tenth below the highest equity, every RFQ is canceled, and no more are sent."""
     trader.ask(["WAGMI"], LEG)
     trader.ask(["WAGMI"], LEG)
     trader.mark(100.0)
@@ -45,7 +45,7 @@ def test_drawdown_cancels_everything(trader: BlockTrader, okx_rfq_sandbox: Sandb
 
 @pytest.mark.okx_rfq_cassette("rate-limited-then-canceled")
 def test_busy_window_is_waited_for(trader: BlockTrader, okx_rfq_waits: list[float]) -> None:
-    """When somebody else is using OKX's limit, the cancel follows in the next window."""
+    """While another program uses OKX's limit, the cancel follows in the next window."""
     trader.mark(100.0)
     trader.mark(80.0)
 
@@ -54,7 +54,7 @@ def test_busy_window_is_waited_for(trader: BlockTrader, okx_rfq_waits: list[floa
 
 
 def test_doubt_is_kept_until_okx_answers(trader: BlockTrader, okx_rfq_sandbox: Sandbox) -> None:
-    """While nothing readable comes back the trader says so; the next mark tries again."""
+    """While no readable answer comes back, the trader says so, and the next mark tries again."""
     trader.ask(["WAGMI"], LEG)
     trader.mark(100.0)
     okx_rfq_sandbox.fault(CANCEL, *[502] * 50)
@@ -71,7 +71,7 @@ def test_doubt_is_kept_until_okx_answers(trader: BlockTrader, okx_rfq_sandbox: S
 
 @pytest.mark.okx_rfq_cassette("rejected-permission")
 def test_wrong_key_is_not_hidden(trader: BlockTrader) -> None:
-    """A key that may not cancel is the desk's to repair: the error goes on."""
+    """A key that may not cancel is for the desk to fix: the error propagates."""
     trader.mark(100.0)
 
     with pytest.raises(ccxt.PermissionDenied):
@@ -82,7 +82,7 @@ def test_wrong_key_is_not_hidden(trader: BlockTrader) -> None:
 
 @pytest.mark.okx_rfq_cassette("ask-then-halt")
 def test_a_day_of_the_desk(trader: BlockTrader) -> None:
-    """A cassette of the desk's own: `pytest --okx-rfq-record=sandbox` has written it."""
+    """The desk's own cassette, written by `pytest --okx-rfq-record=sandbox`."""
     trader.ask(["WAGMI"], LEG)
     trader.mark(100.0)
     receipt = trader.mark(85.0)

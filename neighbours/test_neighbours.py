@@ -1,4 +1,4 @@
-"""The pytest plugin beside pytest-asyncio, anyio, pytest-xdist, and pytest-recording or pytest-vcr."""
+"""The pytest plugin together with pytest-asyncio, anyio, pytest-xdist, and pytest-recording or pytest-vcr."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def cancel_twice(exchange: AsyncRfqExchange, sandbox: Sandbox, waits: list
 async def test_sandbox_under_pytest_asyncio(
     okx_rfq_async_exchange: AsyncRfqExchange, okx_rfq_sandbox: Sandbox, okx_rfq_waits: list[float]
 ) -> None:
-    """The async exchange works on the loop that pytest-asyncio makes."""
+    """The async exchange works on pytest-asyncio's loop."""
     await cancel_twice(okx_rfq_async_exchange, okx_rfq_sandbox, okx_rfq_waits)
 
 
@@ -43,7 +43,7 @@ async def test_sandbox_under_pytest_asyncio(
 async def test_sandbox_on_a_loop_of_the_session(
     okx_rfq_async_exchange: AsyncRfqExchange, okx_rfq_sandbox: Sandbox, okx_rfq_waits: list[float]
 ) -> None:
-    """It works on a loop that outlives the test too."""
+    """It also works on a loop that outlives the test."""
     await cancel_twice(okx_rfq_async_exchange, okx_rfq_sandbox, okx_rfq_waits)
 
 
@@ -51,7 +51,7 @@ async def test_sandbox_on_a_loop_of_the_session(
 async def test_sandbox_under_anyio(
     okx_rfq_async_exchange: AsyncRfqExchange, okx_rfq_sandbox: Sandbox, okx_rfq_waits: list[float]
 ) -> None:
-    """The async exchange works on the loop that anyio makes."""
+    """The async exchange works on anyio's loop."""
     await cancel_twice(okx_rfq_async_exchange, okx_rfq_sandbox, okx_rfq_waits)
 
 
@@ -74,13 +74,13 @@ async def test_cassette_under_anyio(okx_rfq_async_exchange: AsyncRfqExchange) ->
 
 
 def test_nothing_was_left_open() -> None:
-    """No session or socket of the tests above is found unclosed; a warning would be an error."""
+    """The tests above leave no session or socket unclosed; a warning would be an error."""
     gc.collect()
 
 
 @pytest.fixture(scope="module")
 def vcr_config() -> dict[str, object]:
-    """What a test-suite tells the other plugin: here, never to match anything of OKX's."""
+    """A suite's settings for the other plugin, which here never match a request to OKX."""
     return {"match_on": ["uri", "headers"], "before_record_request": lambda request: request}
 
 
@@ -92,18 +92,18 @@ def vcr_cassette_dir() -> str:
 
 @pytest.mark.vcr(match_on=["method", "path"])
 def test_other_cassettes_are_replayed_by_their_own_plugin() -> None:
-    """The marker `vcr` of pytest-recording or pytest-vcr works as ever, for others than OKX."""
+    """The marker `vcr` of pytest-recording or pytest-vcr still works, for hosts other than OKX's."""
     assert requests.get("http://elsewhere.invalid/api/v5/public/time", timeout=1).text == "elsewhere"
 
 
 @pytest.mark.okx_rfq_cassette("canceled")
 def test_their_configuration_is_not_ours(okx_rfq_exchange: RfqExchange) -> None:
-    """The fixture `vcr_config` of a test-suite does not change how OKX's cassettes replay."""
+    """A suite's fixture `vcr_config` does not change how OKX's cassettes replay."""
     assert okx_rfq_exchange.cancel_all_rfqs()["status"] == "canceled"
 
 
 def test_workers_of_xdist(pytester: pytest.Pytester) -> None:
-    """Each worker has a sandbox of its own; what a worker knows of old cassettes reaches the summary."""
+    """Each worker has its own sandbox; a worker's information about old cassettes reaches the summary."""
     pytester.mkdir("cassettes").joinpath("old.yaml").write_text(
         "head: {answered_by: sandbox, recorded: '2020-01-01'}\nversion: 1\ninteractions: []\n"
     )
@@ -130,7 +130,7 @@ def test_workers_of_xdist(pytester: pytest.Pytester) -> None:
 
 
 def test_pytest_recording_refuses_pytest_vcr(pytester: pytest.Pytester) -> None:
-    """So says the documentation: with both switched on, pytest does not start."""
+    """As documented: with both switched on, pytest does not start."""
     result = pytester.runpytest_subprocess()
 
     result.stderr.fnmatch_lines(["*`pytest-recording` is incompatible with `pytest-vcr`*"])

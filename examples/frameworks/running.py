@@ -1,4 +1,4 @@
-"""A bot in a process of its own, as its host runs it: what it prints, signals, and how it ends."""
+"""A bot in a separate process, as its host runs it: its output, signals, and its end."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from typing import Any
 
 from okx_rfq_plugin.sandbox import Sandbox
 
-PATIENCE = 300.0  # seconds for all that a process does; a framework that hangs is killed, and the test fails
-OFFLINE = Path(__file__).with_name("offline")  # some frameworks call home at their start
-PARTING = 20.0  # seconds that it is given after a test that has failed
+PATIENCE = 300.0  # seconds for any step of a process; a framework that hangs is killed, and the test fails
+OFFLINE = Path(__file__).with_name("offline")  # some frameworks contact their servers at startup
+PARTING = 20.0  # seconds for it to end after a failed test
 
 
 class Running:
-    """Runs a command until it ends; leaving the block kills what is left of it.
+    """Runs a command until it ends. Leaving the block kills its remaining processes.
 
     Args:
-        command: what is run.
-        sandbox: stands in for OKX; the process finds it, and a key for it, in its environment.
-        demo: whether the key is one for demo trading; the command `okx-rfq --env sandbox` takes those alone.
-        user: another key than a new one.
+        command: the command to run.
+        sandbox: replaces OKX; the process gets its address and a key in the environment.
+        demo: whether the key is for demo trading; the command `okx-rfq --env sandbox` accepts only those.
+        user: the key to use instead of a new one.
         environment: more variables; `{apiKey}`, `{secret}` and `{password}` are filled in.
     """
 
@@ -67,7 +67,7 @@ class Running:
         self._killer.start()
 
     def post(self, path: str, ready: str) -> tuple[int, Any]:
-        """Post to the service that this is, once it has said that it is ready; return the status and the JSON."""
+        """Post to the service, once it has printed that it is ready; return the status and the JSON."""
         if not any(ready in line for line in self.lines):
             self.until(ready)
         address = re.search(r"http://127\.0\.0\.1:\d+", self.output)
@@ -94,7 +94,7 @@ class Running:
         self._process.stdout.close()
 
     def until(self, words: str) -> str:
-        """Return the next line that has these words in it."""
+        """Return the next line that contains these words."""
         for line in self._process.stdout:
             self.lines.append(line)
             if words in line:
@@ -102,21 +102,21 @@ class Running:
         raise AssertionError(f"it has ended without {words!r}:\n{self.output}")
 
     def signal(self, signum: int) -> None:
-        """Send a signal to this process, and to nothing that it has started."""
+        """Send a signal to this process, and not to its children."""
         self._process.send_signal(signum)
 
     def child(self) -> int:
-        """Return the process that this one has started, which is one at most; Linux only."""
+        """Return this process's child, of which there is at most one. Linux only."""
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
         return int(children.split()[0])
 
     @staticmethod
     def kill(pid: int) -> None:
-        """Kill a process that this one has started, as the kernel does for want of memory."""
+        """Kill a child process, as the kernel does for lack of memory."""
         os.kill(pid, signal.SIGKILL)
 
     def end(self) -> int:
-        """Wait for the end, and return the exit code; -N where signal N ended it."""
+        """Wait for the end, and return the exit code; -N after signal N."""
         self.lines += list(self._process.stdout)
         code = self._process.wait()
         self._killer.cancel()
@@ -124,5 +124,5 @@ class Running:
 
     @property
     def output(self) -> str:
-        """All that it has printed so far and a test has read."""
+        """All output so far that a test has read."""
         return "".join(self.lines)

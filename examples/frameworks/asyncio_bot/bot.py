@@ -1,4 +1,4 @@
-"""A block trader on plain asyncio: whatever ends it, no RFQ of its account stays behind."""
+"""A block trader on plain asyncio that leaves no RFQ of its account active, however it ends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import okx_rfq_plugin
 
 
 def make_exchange() -> Any:
-    """Return an okx object with the key of the environment; OKX_BASE_URL is for tests, which name a sandbox."""
+    """Return an okx object with the key from the environment. Tests set OKX_BASE_URL to a sandbox."""
     keys = {"apiKey": "OKX_API_KEY", "secret": "OKX_API_SECRET", "password": "OKX_PASSPHRASE"}
     exchange = ccxt.okx({name: os.environ[variable] for name, variable in keys.items()})
     exchange.urls["api"]["rest"] = os.environ.get("OKX_BASE_URL", exchange.urls["api"]["rest"])
@@ -27,10 +27,10 @@ async def ask(exchange: Any) -> None:
 
 
 async def main() -> None:
-    """Trade until a signal, an error or the strategy's end."""
+    """Trade until a signal, an error or the end of the strategy."""
     exchange = make_exchange()
     try:
-        async with okx_rfq_plugin.cancel_on_exit(exchange):  # puts cancel_all_rfqs() on it, too
+        async with okx_rfq_plugin.cancel_on_exit(exchange):  # also installs cancel_all_rfqs() on it
             await ask(exchange)
             if "BOT_FAILS" in os.environ:
                 raise ValueError("a mistake in the strategy")

@@ -1,4 +1,4 @@
-"""The asyncio bot, ended in every way that Python lives through."""
+"""The asyncio bot, ended in every way that Python survives."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.mark.parametrize(("signum", "codes"), [(signal.SIGTERM, {143}), (signal.SIGINT, {130, -signal.SIGINT})])
 def test_a_signal_leaves_no_rfq(sandbox: Sandbox, signum: int, codes: set[int]) -> None:
-    """`kill`, systemd, Docker and Ctrl+C: the RFQ is canceled, and the exit code is the signal's."""
+    """After `kill`, systemd's or Docker's stop, or Ctrl+C, the RFQ is canceled, and the exit code is the signal's."""
     with Running(BOT, sandbox) as bot:
         bot.until("asked")
         bot.signal(signum)
@@ -33,7 +33,7 @@ def test_a_signal_leaves_no_rfq(sandbox: Sandbox, signum: int, codes: set[int]) 
 
 
 def test_a_mistake_in_the_strategy_leaves_no_rfq(sandbox: Sandbox) -> None:
-    """The exception goes on, with a note that says how the cancel ended."""
+    """The exception propagates, with a note that says how the cancel ended."""
     with Running(BOT, sandbox, BOT_FAILS="1") as bot:
         assert 1 == bot.end()
         assert "a mistake in the strategy" in bot.output

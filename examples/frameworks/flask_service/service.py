@@ -12,7 +12,7 @@ import okx_rfq_plugin
 
 
 def make_exchange() -> Any:
-    """Return an okx object with the key of the environment."""
+    """Return an okx object with the key from the environment."""
     keys = {"apiKey": "OKX_API_KEY", "secret": "OKX_API_SECRET", "password": "OKX_PASSPHRASE"}
     made = ccxt.okx({name: os.environ[variable] for name, variable in keys.items()})
     made.urls["api"]["rest"] = os.environ.get("OKX_BASE_URL", made.urls["api"]["rest"])

@@ -56,7 +56,7 @@ def test_kill_switch(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize(("options", "signum"), CASES)
 def test_a_signal_leaves_no_rfq(sandbox: Sandbox, options: str, signum: signal.Signals) -> None:
-    """What systemd, Docker, Ctrl+C and gunicorn's own quick shutdown send; the master cancels once, or each worker."""
+    """The signals of systemd, Docker, Ctrl+C and gunicorn's quick shutdown; the master cancels once, or each worker."""
     with gunicorn(sandbox, options) as service:
         post(service, "/rfqs")
         service.signal(signum)

@@ -1,4 +1,4 @@
-"""freqtrade itself, with the strategy beside this file, against the sandbox."""
+"""freqtrade itself, with the strategy next to this file, against the sandbox."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from okx_rfq_plugin.sandbox import Sandbox
 
 HERE = Path(__file__).parent
 BIN = Path(sys.executable).parent
-# freqtrade reads these in place of the exchange's part of the configuration.
+# freqtrade reads these instead of the exchange section of the configuration.
 KEYS = {
     "FREQTRADE__EXCHANGE__KEY": "{apiKey}",
     "FREQTRADE__EXCHANGE__SECRET": "{secret}",
@@ -34,11 +34,11 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def folder(tmp_path: Path, sandbox: Sandbox) -> Path:
-    """A user's folder of freqtrade: the strategy, and the configuration with the sandbox's address in it."""
+    """A freqtrade user folder: the strategy, and the configuration with the sandbox's address."""
     (tmp_path / "strategies").mkdir()
     shutil.copy(HERE / "block_desk.py", tmp_path / "strategies")
     config = json.loads((HERE / "config.json").read_text())
-    # OKX's demo trading, as ccxt's `set_sandbox_mode` has it, at the sandbox's address.
+    # OKX's demo trading, as set by ccxt's `set_sandbox_mode`, at the sandbox's address.
     demo = {"headers": {"x-simulated-trading": "1"}, "urls": {"api": {"rest": sandbox.url}}}
     config["exchange"].update(enable_ws=False, ccxt_config=demo)
     (tmp_path / "config.json").write_text(json.dumps(config))
@@ -55,7 +55,7 @@ def trade(folder: Path) -> list[str]:
 
 
 def to_futures(folder: Path) -> None:
-    """Turn the configuration over to perpetual futures."""
+    """Switch the configuration to perpetual futures."""
     config = json.loads((folder / "config.json").read_text())
     config.update(trading_mode="futures", margin_mode="isolated")
     config["exchange"]["pair_whitelist"] = ["BTC/USDT:USDT"]
@@ -68,7 +68,7 @@ def states(sandbox: Sandbox, bot: Running) -> list[Any]:
 
 @pytest.mark.parametrize("futures", [False, True], ids=["spot", "futures"])
 def test_sigterm_leaves_no_rfq(folder: Path, sandbox: Sandbox, futures: bool) -> None:
-    """What systemd, Docker and `kill` send: freqtrade shuts down, and the cancel follows."""
+    """At the signal of systemd, Docker and `kill`, freqtrade shuts down, and the cancel follows."""
     if futures:
         to_futures(folder)
     with Running(trade(folder), sandbox, cwd=folder, demo=True, **KEYS) as bot:
@@ -80,7 +80,7 @@ def test_sigterm_leaves_no_rfq(folder: Path, sandbox: Sandbox, futures: bool) ->
 
 
 def test_guard_cancels_after_kill_9(folder: Path, sandbox: Sandbox) -> None:
-    """What no Python lives through: the guard around freqtrade cancels."""
+    """After what Python does not survive, the guard around freqtrade cancels."""
     guard = [str(BIN / "okx-rfq"), "guard", "--env", "sandbox", "--url", sandbox.url, "--no-twin", "--"]
     with Running([*guard, *trade(folder)], sandbox, cwd=folder, demo=True, **KEYS) as bot:
         bot.until("asked")
@@ -93,7 +93,7 @@ def test_guard_cancels_after_kill_9(folder: Path, sandbox: Sandbox) -> None:
 
 
 def test_processes_of_hyperopt_cancel_nothing(folder: Path, sandbox: Sandbox) -> None:
-    """They load the strategy, with the methods on the classes; a live bot's RFQs are none of theirs."""
+    """They load the strategy, with the methods on the classes, and leave a live bot's RFQs alone."""
     with Running(freqtrade(folder, "download-data", "--timeframes", "5m", "--days", "2"), sandbox) as bot:
         assert 0 == bot.end(), bot.output
 

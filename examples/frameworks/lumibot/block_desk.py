@@ -1,4 +1,4 @@
-"""A lumibot strategy that asks for block quotes, and leaves no RFQ behind when the bot ends."""
+"""A lumibot strategy that requests block quotes, and leaves no RFQ active when the bot ends."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from lumibot.traders import Trader
 
 import okx_rfq_plugin
 
-okx_rfq_plugin.install(ccxt.okx)  # lumibot makes its object of this class, and keeps it as `broker.api`
+okx_rfq_plugin.install(ccxt.okx)  # lumibot creates its object from this class, as `broker.api`
 
 
 class BlockDesk(Strategy):
-    """Asks once; trades nothing of its own on the order book."""
+    """Requests one block quote, and does not trade on the order book."""
 
     def initialize(self) -> None:
-        """Look once a minute."""
+        """Run once a minute."""
         self.sleeptime = "1M"
 
     def on_trading_iteration(self) -> None:
-        """Ask for a quote."""
+        """Request a quote."""
         legs = [{"instId": "BTC-USDT", "side": "buy", "sz": "25"}]
         made = self.broker.api.private_post_rfq_create_rfq({"counterparties": ["WAGMI"], "legs": legs})
         print("asked", made["data"][0]["rfqId"], flush=True)
 
 
 def make_broker() -> Any:
-    """Return a broker with the key of the environment; OKX_BASE_URL is for tests, which name a sandbox."""
+    """Return a broker with the key from the environment. Tests set OKX_BASE_URL to a sandbox."""
     keys = {"apiKey": "OKX_API_KEY", "secret": "OKX_API_SECRET", "password": "OKX_PASSPHRASE"}
     config = {"exchange_id": "okx", "sandbox": False, **{name: os.environ[each] for name, each in keys.items()}}
     if url := os.environ.get("OKX_BASE_URL"):
@@ -40,7 +40,7 @@ def make_broker() -> Any:
 
 if __name__ == "__main__":
     broker = make_broker()
-    okx_rfq_plugin.at_exit(broker.api)  # on the main thread: lumibot's own thread hears no signal
+    okx_rfq_plugin.at_exit(broker.api)  # on the main thread, since lumibot's own thread gets no signals
     trader = Trader()
     trader.add_strategy(BlockDesk(broker=broker))
     trader.run_all()

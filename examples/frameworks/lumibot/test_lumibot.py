@@ -1,4 +1,4 @@
-"""lumibot itself, with the strategy beside this file, against the sandbox."""
+"""lumibot itself, with the strategy next to this file, against the sandbox."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 def test_signals_leave_no_rfq(sandbox: Sandbox, tmp_path: Path) -> None:
-    """SIGTERM and Ctrl+C, while the strategy waits for its next minute; two bots wait for it together."""
+    """SIGTERM and Ctrl+C, while the strategy waits for its next minute. Two bots wait for it in parallel."""
     signals = signal.SIGTERM, signal.SIGINT
     with contextlib.ExitStack() as stack:
         bots = [

@@ -1,4 +1,4 @@
-"""OctoBot's own exchange for OKX, made as OctoBot makes it; the methods come from OKX_RFQ_AUTOINSTALL=1."""
+"""OctoBot's own exchange for OKX, created as OctoBot does. OKX_RFQ_AUTOINSTALL=1 installs the methods."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import octobot_trading.api as trading_api
 from octobot_commons import configuration
 from octobot_trading.exchanges.connectors.ccxt import ccxt_client_util
 
-if url := os.environ.get("OKX_BASE_URL"):  # for tests, which name a sandbox; OctoBot has no setting for an address
+if url := os.environ.get("OKX_BASE_URL"):  # set by tests to a sandbox; OctoBot has no setting for an address
     ccxt_client_util.get_custom_domain_config = lambda exchange_class: {"urls": {"api": {"rest": url}}}
 
 
 def encrypted(variable: str) -> str:
-    """Return a key as OctoBot's config.json holds it."""
+    """Return a key in the form of OctoBot's config.json."""
     return str(configuration.encrypt(os.environ[variable]).decode())
 
 
@@ -31,7 +31,7 @@ CONFIG: dict[str, Any] = {
 
 
 async def main() -> None:
-    """Ask for a quote, and use the kill switch."""
+    """Request a quote, and use the kill switch."""
     manager = (
         await trading_api.create_exchange_builder(CONFIG, "okx").disable_trading_mode().is_rest_only().is_real().build()
     )
@@ -42,7 +42,7 @@ async def main() -> None:
         print("asked", made["data"][0]["rfqId"], flush=True)
         print((await client.cancel_all_rfqs())["status"], flush=True)
     finally:
-        await manager.stop()  # OctoBot's own tasks go on until then
+        await manager.stop()  # OctoBot's own tasks run until then
 
 
 if __name__ == "__main__":

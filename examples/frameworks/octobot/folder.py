@@ -1,4 +1,4 @@
-"""Makes OctoBot's folder, with the tentacle beside this file and the key of the environment: `folder.py FOLDER`."""
+"""Creates OctoBot's folder, with the tentacle next to this file and the environment's key: `folder.py FOLDER`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEYS = {"api-key": "OKX_API_KEY", "api-secret": "OKX_API_SECRET", "api-password"
 
 
 def main(folder: Path) -> None:
-    """Install the tentacle by OctoBot's own command, and write down what its web page would ask for."""
+    """Install the tentacle with OctoBot's own command, and write the settings that its web page would ask for."""
     octobot = str(Path(sys.executable).with_name("OctoBot"))
     install = [octobot, "tentacles", "-sti", str(HERE / "block_desk"), "Trading/Mode", "-d", "."]
     subprocess.run(install, cwd=folder, check=True, timeout=120)

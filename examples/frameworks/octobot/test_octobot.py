@@ -1,4 +1,4 @@
-"""OctoBot's own exchange object, against the sandbox; nothing of this package is named in the bot."""
+"""OctoBot's own exchange object, against the sandbox. The bot does not mention this package."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 def test_octobots_own_object_has_the_kill_switch(sandbox: Sandbox) -> None:
-    """`OKX_RFQ_AUTOINSTALL=1`, and no line of code."""
+    """`OKX_RFQ_AUTOINSTALL=1` suffices, without code changes."""
     with Running(BOT, sandbox, OKX_RFQ_AUTOINSTALL="1") as bot:
         assert 0 == bot.end(), bot.output
         assert "canceled\n" in bot.lines
@@ -29,7 +29,7 @@ def test_octobots_own_object_has_the_kill_switch(sandbox: Sandbox) -> None:
 
 
 def test_without_the_variable_it_has_none(sandbox: Sandbox) -> None:
-    """Off by default: ccxt's object is as it was."""
+    """Off by default: ccxt's object is unchanged."""
     with Running(BOT, sandbox, OKX_RFQ_AUTOINSTALL="") as bot:
         assert 1 == bot.end()
         assert "'okx' object has no attribute 'cancel_all_rfqs'" in bot.output

@@ -1,4 +1,4 @@
-"""OctoBot itself, as it is started, with a guard around it, against the sandbox."""
+"""The OctoBot program, under a guard, against the sandbox."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ from running import Running
 from okx_rfq_plugin.sandbox import Sandbox
 
 FOLDER = str(Path(__file__).with_name("folder.py"))
-PROGRAM = [str(Path(sys.executable).with_name("OctoBot")), "-nw", "-nt"]  # without its web page and its Telegram
-# Its tentacles are the folder's: it is not to ask OctoBot's servers for others.
+PROGRAM = [
+    str(Path(sys.executable).with_name("OctoBot")),
+    "-nw",
+    "-nt",
+]  # without web page and Telegram
+# The folder has its tentacles, so it must not ask OctoBot's servers for others.
 ENVIRONMENT = {"OKX_RFQ_AUTOINSTALL": "1", "SHOULD_CHECK_TENTACLES": "false"}
 
 
@@ -45,7 +49,7 @@ def states(sandbox: Sandbox, bot: Running) -> list[str]:
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 0)])
 def test_a_signal_to_the_guard_leaves_no_rfq(sandbox: Sandbox, tmp_path: Path, signum: int, code: int) -> None:
-    """The guard passes it on, OctoBot ends in its own way, and the cancel follows."""
+    """The guard forwards it, OctoBot shuts down in its own way, and the cancel follows."""
     with start(sandbox, tmp_path, guarded=True) as bot:
         bot.signal(signum)
 
@@ -54,7 +58,7 @@ def test_a_signal_to_the_guard_leaves_no_rfq(sandbox: Sandbox, tmp_path: Path, s
 
 
 def test_kill_9_leaves_no_rfq(sandbox: Sandbox, tmp_path: Path) -> None:
-    """What no Python lives through."""
+    """Python does not survive this."""
     with start(sandbox, tmp_path, guarded=True) as bot:
         bot.kill(bot.child())
 
@@ -63,7 +67,7 @@ def test_kill_9_leaves_no_rfq(sandbox: Sandbox, tmp_path: Path) -> None:
 
 
 def test_without_a_guard_it_leaves_its_rfqs(sandbox: Sandbox, tmp_path: Path) -> None:
-    """OctoBot ends by `os._exit()` at Ctrl+C, which nothing in its process survives."""
+    """At Ctrl+C OctoBot ends with `os._exit()`, which nothing in its process survives."""
     with start(sandbox, tmp_path, guarded=False) as bot:
         bot.signal(signal.SIGINT)
 

@@ -1,4 +1,4 @@
-"""Python loads this first where its folder is in PYTHONPATH: names of other machines cannot be resolved."""
+"""Python loads this first if its folder is in PYTHONPATH. It prevents resolving the names of other machines."""
 
 from __future__ import annotations
 

@@ -15,11 +15,11 @@ for cls in (OkxSync, OkxAsync, OkxWs):
 
 
 class PerOrder(OkxSync):
-    """A class as some frameworks make one for each order."""
+    """A class such as some frameworks create for each order."""
 
 
 def make_exchange(cls: Any) -> Any:
-    """Return an object with the key of the environment; OKX_BASE_URL is for tests, which name a sandbox."""
+    """Return an object with the key from the environment. Tests set OKX_BASE_URL to a sandbox."""
     keys = {"apiKey": "OKX_API_KEY", "secret": "OKX_API_SECRET", "password": "OKX_PASSPHRASE"}
     exchange = cls({name: os.environ[variable] for name, variable in keys.items()})
     exchange.urls["api"]["rest"] = os.environ.get("OKX_BASE_URL", exchange.urls["api"]["rest"])

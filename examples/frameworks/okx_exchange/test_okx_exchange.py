@@ -1,4 +1,4 @@
-"""okx-exchange, which brings its own copy of ccxt, beside the ccxt that this package requires."""
+"""okx-exchange, which has its own copy of ccxt, next to the ccxt that this package requires."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HAVE_IT = "import okx; print(*(hasattr(cls, 'cancel_all_rfqs') for cls in (okx.O
 
 @pytest.mark.parametrize("first", ["", "import ccxt, ccxt.async_support, ccxt.pro; "], ids=["alone", "after ccxt"])
 def test_every_class_cancels(first: str) -> None:
-    """Sync, async, WebSocket and a subclass; also where ccxt itself was imported before."""
+    """Sync, async, WebSocket and a subclass, even if ccxt itself was imported before."""
     bot = str(Path(__file__).with_name("bot.py"))
     command = [sys.executable, "-c", f"{first}import runpy; runpy.run_path({bot!r}, run_name='__main__')"]
     with Sandbox() as sandbox, Running(command, sandbox) as script:
@@ -25,7 +25,7 @@ def test_every_class_cancels(first: str) -> None:
 
 
 def test_without_a_line_of_code() -> None:
-    """`OKX_RFQ_AUTOINSTALL=1` knows this copy of ccxt, too."""
+    """`OKX_RFQ_AUTOINSTALL=1` covers this copy of ccxt too."""
     command = [sys.executable, "-c", HAVE_IT]
     with Sandbox() as sandbox, Running(command, sandbox, OKX_RFQ_AUTOINSTALL="1") as script:
         assert 0 == script.end(), script.output

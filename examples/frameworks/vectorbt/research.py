@@ -12,7 +12,7 @@ import okx_rfq_plugin
 
 
 def make_exchange() -> Any:
-    """Return an okx object with the key of the environment; OKX_BASE_URL is for tests, which name a sandbox."""
+    """Return an okx object with the key from the environment. Tests set OKX_BASE_URL to a sandbox."""
     keys = {"apiKey": "OKX_API_KEY", "secret": "OKX_API_SECRET", "password": "OKX_PASSPHRASE"}
     exchange = ccxt.okx({name: os.environ[variable] for name, variable in keys.items()})
     exchange.urls["api"]["rest"] = os.environ.get("OKX_BASE_URL", exchange.urls["api"]["rest"])

@@ -1,4 +1,4 @@
-"""The research script, in a process of its own, against the sandbox."""
+"""The research script, in a separate process, against the sandbox."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A FastAPI service with a kill switch for each of its clients: `uvicorn service:app`."""
+"""A FastAPI service with a kill switch for each client: `uvicorn service:app`."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from fastapi import FastAPI, HTTPException
 
 import okx_rfq_plugin
 
-okx_rfq_plugin.install(ccxt.okx)  # on the class: every client's object has it, whenever it is made
+okx_rfq_plugin.install(ccxt.okx)  # on the class, so that every client's object has it
 exchanges: dict[str, Any] = {}  # by client
 
 
 def make_exchange(client: str) -> Any:
-    """Return an okx object of a client's own; here all have the key of the environment."""
+    """Return a client's okx object. Here, all have the key from the environment."""
     keys = {"apiKey": "OKX_API_KEY", "secret": "OKX_API_SECRET", "password": "OKX_PASSPHRASE"}
     exchange = ccxt.okx({name: os.environ[variable] for name, variable in keys.items()})
     exchange.urls["api"]["rest"] = os.environ.get("OKX_BASE_URL", exchange.urls["api"]["rest"])
@@ -26,7 +26,7 @@ def make_exchange(client: str) -> Any:
 
 @contextlib.asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Open an exchange for each client; at the end cancel for all of them, and close them."""
+    """Open an exchange for each client; at the end, cancel for all of them, and close them."""
     async with contextlib.AsyncExitStack() as stack:
         for client in os.environ.get("DESK_CLIENTS", "desk").split(","):
             exchange = exchanges[client] = make_exchange(client)
@@ -40,7 +40,7 @@ app = FastAPI(lifespan=lifespan)
 
 @app.post("/{client}/rfqs")
 async def ask(client: str) -> dict[str, str]:
-    """Ask for a price, in the client's name."""
+    """Ask for a price on behalf of the client."""
     legs = [{"instId": "BTC-USDT", "side": "buy", "sz": "25"}]
     made = await exchanges[client].private_post_rfq_create_rfq({"counterparties": ["WAGMI"], "legs": legs})
     return {"rfqId": made["data"][0]["rfqId"]}

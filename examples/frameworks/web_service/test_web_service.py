@@ -33,7 +33,7 @@ def post(service: Running, path: str) -> tuple[int, Any]:
 
 
 def test_kill_switch_and_shutdown(service: Running, sandbox: Sandbox) -> None:
-    """The switch gives the receipt, or says why not; SIGTERM cancels what was asked for since, for every client."""
+    """The switch returns the receipt, or the reason; SIGTERM cancels later RFQs, for every client."""
     post(service, "/alice/rfqs")
     status, receipt = post(service, "/alice/kill-switch")
 

@@ -1,4 +1,4 @@
-"""A tentacle of one trading mode."""
+"""A tentacle with one trading mode."""
 
 from .block_desk import BlockDesk
 
