@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import socket
 import struct
 from collections.abc import Awaitable, Callable
 from multiprocessing.connection import Connection
-from types import TracebackType
 from typing import NamedTuple
 from urllib.parse import urlsplit
+
+from .server_process import ServerProcess
 
 
 class Network(NamedTuple):
@@ -27,7 +27,7 @@ class Network(NamedTuple):
     server: float = 0.0
 
 
-class Proxy:
+class Proxy(ServerProcess):
     """A proxy in another process, as a context manager; `url` replaces the server's address.
 
     Args:
@@ -36,21 +36,7 @@ class Proxy:
     """
 
     def __init__(self, url: str, network: Network | None = None) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._line, far_end = context.Pipe()
-        port = urlsplit(url).port
-        self._process = context.Process(target=_main, args=(far_end, port, network or Network()), daemon=True)
-
-    def __enter__(self) -> Proxy:
-        self._process.start()
-        self.url: str = self._line.recv()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._line.send(None)
-        self._process.join(10)
+        super().__init__(_main, urlsplit(url).port, network or Network())
 
     def forget(self, how: str) -> int:
         """Forget all open connections, and return how many. New ones work.

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import threading
 import time
 from multiprocessing.connection import Connection
-from types import TracebackType
 from typing import Any
+
+from .server_process import ServerProcess
 
 CANCEL_ALL = "/api/v5/rfq/cancel-all-rfqs"
 _OPTION = {"instId": "BTC-USD-261225-100000-C", "side": "buy", "sz": "1", "tdMode": "cross"}  # its RFQ lives 10 minutes
 
 
-class SandboxProcess:
+class SandboxProcess(ServerProcess):
     """A sandbox in another process, as a context manager. Times are `time.monotonic()`, which all processes share.
 
     Add `epoch` to `time.monotonic()` in any process to get the sandbox's Unix time. Both ends share it, because two
@@ -22,22 +22,9 @@ class SandboxProcess:
     """
 
     def __init__(self, *, rejections_count: bool = False) -> None:
-        context = multiprocessing.get_context("spawn")
         self.epoch = time.time() - time.monotonic()
-        self._line, far_end = context.Pipe()
         self._lock = threading.Lock()
-        self._process = context.Process(target=_serve, args=(far_end, rejections_count, self.epoch), daemon=True)
-
-    def __enter__(self) -> SandboxProcess:
-        self._process.start()
-        self.url: str = self._line.recv()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._line.send(None)
-        self._process.join(10)
+        super().__init__(_serve, rejections_count, self.epoch)
 
     def users(self, count: int) -> list[dict[str, str]]:
         """Create User IDs, each with an active RFQ, and return the credentials of their keys."""
