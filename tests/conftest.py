@@ -1,4 +1,4 @@
-"""What the tests share: a clock that never waits, both twins through one fixture, and how hypothesis draws."""
+"""Shared fixtures: a clock that never waits, both twins through one fixture, and hypothesis's settings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 trace_all_threads()
 
-# nohup, and shells for what they put in the background, have these ignored, and children inherit that.
+# nohup, and shells for background processes, ignore these signals, and children inherit that.
 for _signum in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM):
     if signal.getsignal(_signum) is signal.SIG_IGN:
         signal.signal(_signum, signal.default_int_handler if _signum == signal.SIGINT else signal.SIG_DFL)

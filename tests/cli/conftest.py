@@ -1,4 +1,4 @@
-"""What tests of the command in this very process share: an environment with the test's own keys alone."""
+"""Fixtures for tests of the command in this process: an environment with only the test's own keys."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 @pytest.fixture
 def bare(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No key and no proxy but the test's."""
+    """An environment with no key or proxy but the test's."""
     for name in (*VARIABLES.values(), "OKX_EXCHANGE", *PROXIES, *map(str.upper, PROXIES)):
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
 def okx(bare: None, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """A sandbox to which the environment has the keys."""
+    """A sandbox whose keys are in the environment."""
     for name, value in keys(sandbox.credentials).items():
         monkeypatch.setenv(name, value)
     return sandbox

@@ -1,4 +1,4 @@
-"""The command as a whole: its help, its errors, what it says and how it ends; in this process where that is enough."""
+"""The command as a whole: its help, errors, output and exit codes, in this process where possible."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ CONFIRMED = ("confirmed", "remaining", "filling", "canceled")
 
 @pytest.fixture(autouse=True)
 def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A terminal without any key, so that nobody's own is ever used."""
+    """A terminal without any key, so that no real one is ever used."""
     for name in ("OKX_API_KEY", "OKX_API_SECRET", "OKX_PASSPHRASE", "OKX_EXCHANGE"):
         monkeypatch.delenv(name, raising=False)
 
 
 @contextmanager
 def served(cancel: Callable[[], Any]) -> Iterator[None]:
-    """Have another plugin serve the cancel."""
+    """Have another plugin perform the cancel."""
     plugin = SimpleNamespace(cancel_all_rfqs=okx_rfq_plugin.hookimpl(tryfirst=True)(cancel))
     manager = okx_rfq_plugin.get_plugin_manager()
     manager.register(plugin)
@@ -52,7 +52,7 @@ def served(cancel: Callable[[], Any]) -> Iterator[None]:
 
 @pytest.fixture(params=[False, True])
 def failing(request: pytest.FixtureRequest) -> Iterator[CancelFailure]:
-    """Another plugin serves the cancel, and it fails; in doubt, or for certain."""
+    """Another plugin performs the cancel and fails, in doubt or for certain."""
     failure = CancelFailure(code="50001", attempts=3, elapsed=1.5, may_be_canceled=request.param)
 
     def cancel_all_rfqs() -> None:
@@ -93,7 +93,7 @@ def test_cancel_all_json_is_one_object() -> None:
 
 
 def test_what_is_not_confirmed_is_not_listed() -> None:
-    """--no-confirm takes OKX's first word, and knows of no id."""
+    """--no-confirm accepts OKX's first answer, and knows no ids."""
     receipt = json.loads(run("cancel-all", "--env", "sandbox", "--no-confirm", "--json").stdout)
 
     assert {*IDENTITY, "status", "timestamp", "datetime", "attempts", "elapsed", "info", "canceled"} == set(receipt)
@@ -101,7 +101,7 @@ def test_what_is_not_confirmed_is_not_listed() -> None:
 
 
 def test_nothing_active_is_success_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where no RFQ was active, it says so and ends with 0."""
+    """If no RFQ was active, it says so and ends with 0."""
     monkeypatch.setattr("okx_rfq_plugin.cli.destinations._LEGS", ())
     result = run("cancel-all", "--env", "sandbox")
 
@@ -110,7 +110,7 @@ def test_nothing_active_is_success_in_words(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_failure_has_its_exit_code_and_words(failing: CancelFailure) -> None:
-    """3 where nothing was canceled for certain, 4 where it is in doubt."""
+    """3 if certainly nothing was canceled, 4 if it is in doubt."""
     result = run("cancel-all", "--env", "sandbox")
 
     assert (4 if failing.may_be_canceled else 3) == result.exit_code
@@ -120,7 +120,7 @@ def test_a_failure_has_its_exit_code_and_words(failing: CancelFailure) -> None:
 
 
 def test_a_failure_in_json_has_the_facts(failing: CancelFailure) -> None:
-    """The object carries the class, the words, and every fact of the failure."""
+    """The object contains the class, the words, and every fact of the failure."""
     result = run("cancel-all", "--env", "sandbox", "--json")
 
     assert {
@@ -141,7 +141,7 @@ def test_a_failure_in_json_has_the_facts(failing: CancelFailure) -> None:
 
 @pytest.mark.parametrize("raised", [KeyboardInterrupt, RuntimeError("the words"), ccxt.NotSupported("the words")])
 def test_an_error_without_facts_is_in_doubt(raised: Any) -> None:
-    """Where a cancel has begun and nobody knows how far it came, RFQs may be active: exit 4."""
+    """If a cancel has begun and its progress is unknown, RFQs may be active: exit 4."""
 
     def cancel_all_rfqs() -> None:
         raise raised
@@ -154,7 +154,7 @@ def test_an_error_without_facts_is_in_doubt(raised: Any) -> None:
 
 
 def test_confirm_reads_what_is_left() -> None:
-    """The receipt then has what OKX's list says, and so has the last line."""
+    """The receipt then contains what OKX's list says, and so does the last line."""
     shown = run("cancel-all", "--env", "sandbox", "--confirm")
     receipt = json.loads(run("cancel-all", "--env", "sandbox", "--confirm", "--json").stdout)
 
@@ -163,7 +163,7 @@ def test_confirm_reads_what_is_left() -> None:
 
 
 def test_rfqs_that_are_being_executed_are_named() -> None:
-    """Who confirms hears of those that no cancel reaches."""
+    """A confirmed cancel reports RFQs that no cancel reaches."""
 
     def cancel_all_rfqs() -> Any:
         facts = {"status": "canceled", "timestamp": 1, "datetime": "then", "attempts": 2, "elapsed": 0.5, "info": {}}
@@ -191,7 +191,7 @@ def test_what_goes_wrong_before_a_cancel_has_canceled_nothing(raised: Any, monke
 
 
 def test_what_is_done_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl+C while the outcome is shown does not change what the exit code says."""
+    """Ctrl+C while the outcome is being shown does not change the exit code."""
 
     def interrupted(*args: Any, **kwargs: Any) -> None:
         raise KeyboardInterrupt
@@ -203,7 +203,7 @@ def test_what_is_done_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 0 == run("cancel-all", "--env", "sandbox", "--json").exit_code
 
 
-# A sandbox that runs already
+# A running sandbox
 
 
 @pytest.fixture
@@ -215,7 +215,7 @@ def keys_of(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
 
 
 def test_a_sandbox_that_runs_is_used(keys_of: Sandbox) -> None:
-    """--url sends it there, with the key from the environment."""
+    """--url sends the cancel there, with the key from the environment."""
     keys_of.create_rfq()
     result = run("cancel-all", "--env", "sandbox", "--url", keys_of.url + "/")
 
@@ -278,7 +278,7 @@ def test_wrong_usage_is_explained(arguments: list[str], words: str) -> None:
 
 
 def test_one_missing_key_is_named_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message names the variable that is missing, and shows no value of the others."""
+    """The message names the missing variable, and shows no value of the others."""
     monkeypatch.setenv("OKX_API_KEY", "dummy-key-value")
     monkeypatch.setenv("OKX_PASSPHRASE", "dummy-passphrase-value")
     result = run("check", "--env", "demo")
@@ -289,7 +289,7 @@ def test_one_missing_key_is_named_alone(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("value", ["dummy\n", " dummy", "dum\tmy", "dum\x7f"])
 def test_a_key_that_cannot_be_one_is_not_sent(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys from files often end with a line break: it says which variable, and not what is in it."""
+    """Keys from files often end with a line break: the message names the variable, not its content."""
     for variable in ("OKX_API_KEY", "OKX_API_SECRET", "OKX_PASSPHRASE"):
         monkeypatch.setenv(variable, "dummy")
     monkeypatch.setenv("OKX_PASSPHRASE", value)
@@ -303,7 +303,7 @@ def test_a_key_that_cannot_be_one_is_not_sent(value: str, monkeypatch: pytest.Mo
 
 
 def test_the_host_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OKX_EXCHANGE is the default of --exchange, and is checked as that is."""
+    """OKX_EXCHANGE is the default of --exchange, and is checked in the same way."""
     monkeypatch.setenv("OKX_EXCHANGE", "okx.com")
     result = run("check", "--env", "sandbox")
 
@@ -316,7 +316,7 @@ def test_the_host_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_each_verb_has_an_example_that_parses(verb: str) -> None:
-    """`--help` shows an example, whose options are there."""
+    """`--help` shows an example with existing options."""
     shown = run(verb, "--help")
     example = " ".join(shown.output.split()).partition("Example: okx-rfq ")[2].partition(" Options:")[0]
     command = okx_rfq.get_command(okx_rfq.make_context("okx-rfq", [verb, "--help"]), verb)
@@ -327,7 +327,7 @@ def test_each_verb_has_an_example_that_parses(verb: str) -> None:
 
 
 def test_help_and_completion_load_nothing_heavy() -> None:
-    """Neither imports ccxt, aiohttp, requests or rich: a person waits for them at the keyboard."""
+    """Neither imports ccxt, aiohttp, requests or rich, because a person is waiting for them."""
     script = (
         "import sys\n"
         "from okx_rfq_plugin.cli import okx_rfq\n"
@@ -345,7 +345,7 @@ def test_help_and_completion_load_nothing_heavy() -> None:
     [("okx-rfq ca", "cancel-all"), ("okx-rfq check --env ", "live"), ("okx-rfq check --e", "--env")],
 )
 def test_the_shell_completes(words: str, offered: str) -> None:
-    """Verbs, options and environments are offered, as click does it."""
+    """The shell completes verbs, options and environments."""
     *before, _ = words.split(" ")
     shown = run_process(env={"_OKX_RFQ_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(len(before))})
 
@@ -363,8 +363,8 @@ def test_the_installed_command_tells_its_version() -> None:
 def test_a_missing_extra_is_named(
     missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without click or rich the command says what to install before it does anything, and ends with 2."""
-    monkeypatch.setitem(sys.modules, missing, None)  # how Python is told that there is none
+    """Without click or rich, the command says what to install before doing anything, and ends with 2."""
+    monkeypatch.setitem(sys.modules, missing, None)  # tells Python that the module does not exist
 
     with pytest.raises(SystemExit) as ended:
         main()
@@ -374,7 +374,7 @@ def test_a_missing_extra_is_named(
 
 
 def test_output_that_cannot_be_written_is_told_in_a_sentence() -> None:
-    """A full disk is no traceback, and changes no exit code of a cancel."""
+    """A full disk causes no traceback, and does not change a cancel's exit code."""
     told = []
     for verb in (["list"], ["check"], ["cancel-all"], ["cancel-all", "--json"]):
         with open("/dev/full", "w") as full:
@@ -393,7 +393,7 @@ def test_output_that_cannot_be_written_is_told_in_a_sentence() -> None:
 
 
 def test_closed_stdout_changes_nothing() -> None:
-    """Someone who has closed it before is not told, and has the exit code."""
+    """A reader that has closed the pipe gets no error, and the exit code is right."""
     command = f'"{sys.executable}" -m okx_rfq_plugin cancel-all --env sandbox --json >&-'
 
     ended = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
@@ -402,7 +402,7 @@ def test_closed_stdout_changes_nothing() -> None:
 
 
 def test_main_runs_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """What pip installs as `okx-rfq` is this function."""
+    """This function is what pip installs as `okx-rfq`."""
     monkeypatch.setattr(sys, "argv", ["okx-rfq", "--version"])
 
     with pytest.raises(SystemExit) as ended:

@@ -1,4 +1,4 @@
-"""Many accounts: the file that names their keys, and the cancels that run side by side."""
+"""Many accounts: the file that names their keys, and the parallel cancels."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ CANCEL = "rfq/cancel-all-rfqs"
 
 
 def variable(name: str) -> str:
-    """Return how an account's variables begin; a shell passes on no name with a hyphen in it."""
+    """Return the prefix of an account's variables; shells pass on no names with hyphens."""
     return name.upper().replace("-", "_")
 
 
 class Desks:
-    """A sandbox with some accounts that have an active RFQ each, and the file and variables that lead to them."""
+    """A sandbox with some accounts that have an active RFQ each, and the file and variables for them."""
 
     def __init__(self, sandbox: Sandbox, file: Path, count: int) -> None:
         self.sandbox, self.file = sandbox, file
@@ -64,7 +64,7 @@ class Desks:
         file.write_text("\n".join(tables))
 
     def active(self) -> list[str]:
-        """Name those who have an active RFQ."""
+        """Return the names of the accounts with an active RFQ."""
         return [name for name, user in self.users.items() if self.sandbox.rfqs("active", credentials=user)]
 
 
@@ -104,7 +104,7 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_account_has_an_environment_a_host_and_a_key(tmp_path: Path) -> None:
-    """A table says all of it, the key by the names of variables; its repr shows no secret."""
+    """A table contains everything, the key by the names of variables; its repr shows no secret."""
     (account,) = read_accounts(written(tmp_path))
 
     assert ("desk", "demo", "myokx", None) == (
@@ -118,7 +118,7 @@ def test_an_account_has_an_environment_a_host_and_a_key(tmp_path: Path) -> None:
 
 
 def test_the_host_is_okxs_own_by_default(tmp_path: Path) -> None:
-    """Who says no `exchange` means www.okx.com."""
+    """Without `exchange`, the host is www.okx.com."""
     (account,) = read_accounts(written(tmp_path, exchange=None))
 
     assert "okx" == account.destination.exchange
@@ -141,7 +141,7 @@ WRONG = {
 
 @pytest.mark.parametrize(("changes", "words"), WRONG.values(), ids=WRONG)
 def test_what_is_wrong_with_an_account_is_named(changes: dict[str, str | None], words: str, tmp_path: Path) -> None:
-    """Account, key, and what would be right; it has no key, so that nothing is sent for it."""
+    """The message has the account, the key, and what would be right. The account has no key, so nothing is sent."""
     (account,) = read_accounts(written(tmp_path, **changes))
 
     assert words in account.wrong
@@ -149,14 +149,14 @@ def test_what_is_wrong_with_an_account_is_named(changes: dict[str, str | None], 
 
 
 def test_all_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:
-    """Three mistakes are found in one go."""
+    """Three mistakes are found at once."""
     (account,) = read_accounts(written(tmp_path, env=None, exchange='"x"', api_key=None))
 
     assert 3 == account.wrong.count("[desk]")
 
 
 def test_a_key_in_the_file_is_not_quoted(tmp_path: Path) -> None:
-    """A key in the place of a variable's name is not shown."""
+    """A key in place of a variable's name is not shown."""
     (account,) = read_accounts(written(tmp_path, api_secret='"DUMMYDUMMYDUMMY"'))
 
     assert "api_secret: the environment variable that it names is not set" in account.wrong
@@ -168,7 +168,7 @@ def test_a_key_in_the_file_is_not_quoted(tmp_path: Path) -> None:
     [("", "holds no account"), ('env = "demo"\n', "an account is a table"), ("[desk]\nenv = demo\n", "cannot be read")],
 )
 def test_a_file_without_accounts_is_refused(text: str, words: str, tmp_path: Path) -> None:
-    """An empty file, keys outside of a table, and what is no TOML are mistakes; nothing is sent."""
+    """An empty file, keys outside of a table, and invalid TOML are mistakes; nothing is sent."""
     file = tmp_path / "accounts.toml"
     file.write_text(text)
 
@@ -177,7 +177,7 @@ def test_a_file_without_accounts_is_refused(text: str, words: str, tmp_path: Pat
 
 
 def test_a_key_from_a_file_needs_no_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`DESK_SECRET_FILE` is as good as `DESK_SECRET`."""
+    """`DESK_SECRET_FILE` works like `DESK_SECRET`."""
     monkeypatch.delenv("DESK_SECRET")
     (tmp_path / "secret").write_text("dummy-from-a-file\n")
     monkeypatch.setenv("DESK_SECRET_FILE", str(tmp_path / "secret"))
@@ -186,7 +186,7 @@ def test_a_key_from_a_file_needs_no_variable(tmp_path: Path, monkeypatch: pytest
     assert ("", "dummy-from-a-file") == (account.wrong, account.credentials["secret"])
 
 
-# Side by side
+# In parallel
 
 
 def test_an_incomplete_account_disarms_no_other(desks: Callable[[int], Desks]) -> None:
@@ -210,7 +210,7 @@ def test_an_incomplete_account_disarms_no_other(desks: Callable[[int], Desks]) -
     ],
 )
 def test_accounts_can_be_chosen(options: tuple[str, ...], left: list[str], desks: Callable[[int], Desks]) -> None:
-    """By name; the others are left alone."""
+    """Accounts are selected by name; the others are left alone."""
     made = desks(3)
     ended = okx_rfq("cancel-all", "--accounts", str(made.file), *options, env=made.env)
 
@@ -219,7 +219,7 @@ def test_accounts_can_be_chosen(options: tuple[str, ...], left: list[str], desks
 
 @pytest.mark.parametrize("options", [("--only", "desk-9"), ("--skip", "desk-9"), ("--skip", "desk-0")])
 def test_a_name_that_is_not_there_is_refused(options: tuple[str, ...], desks: Callable[[int], Desks]) -> None:
-    """A name that is misspelled, or a choice of none: nothing is sent."""
+    """A misspelled name, or an empty selection: nothing is sent."""
     made = desks(1)
     ended = okx_rfq("cancel-all", "--accounts", str(made.file), *options, env=made.env)
 
@@ -263,7 +263,7 @@ def test_closed_streams_change_nothing(closed: str, desks: Callable[[int], Desks
 
 
 def test_the_environments_proxy_carries_them_all(desks: Callable[[int], Desks], tmp_path: Path) -> None:
-    """ALL_PROXY is used as the other verbs use it: nothing goes past a proxy that refuses."""
+    """ALL_PROXY is used as by the other verbs: nothing bypasses a proxy that refuses."""
     made = desks(2)
     made.file.write_text(re.sub('"sandbox"\nurl = .*', '"demo"', made.file.read_text()))
     with socket.socket() as taken:
@@ -280,7 +280,7 @@ def test_the_environments_proxy_carries_them_all(desks: Callable[[int], Desks], 
 
 
 def test_a_proxy_that_cannot_carry_them_is_refused(desks: Callable[[int], Desks], tmp_path: Path) -> None:
-    """SOCKS is nothing for aiohttp: certainly not canceled, and what to do; nothing goes past it."""
+    """SOCKS is not supported by aiohttp: certainly not canceled, with advice; nothing bypasses the proxy."""
     made = desks(2)
     made.file.write_text(re.sub('"sandbox"\nurl = .*', '"demo"', made.file.read_text()))
     env = {**made.env, **in_okxs_place(tmp_path, made.sandbox), "ALL_PROXY": "socks5://127.0.0.1:9"}
@@ -291,7 +291,7 @@ def test_a_proxy_that_cannot_carry_them_is_refused(desks: Callable[[int], Desks]
 
 
 def test_each_account_has_a_line_and_the_worst_has_the_code(desks: Callable[[int], Desks]) -> None:
-    """One JSON object an account, with its name; the exit code is that of the worst of them."""
+    """One JSON object per account, with its name; the highest exit code counts."""
     made = desks(3)
     made.env["DESK_1_secret"] = "not-the-secret"
     ended = okx_rfq("cancel-all", "--accounts", str(made.file), "--json", env=made.env)
@@ -306,7 +306,7 @@ def test_each_account_has_a_line_and_the_worst_has_the_code(desks: Callable[[int
 
 
 def test_a_terminal_shows_a_bar_and_a_table(desks: Callable[[int], Desks]) -> None:
-    """A bar while they run, then a table with the worst last, and a sentence that names who is not done."""
+    """A bar while they run, then a table with the worst last, and a sentence that names the accounts not done."""
     made = desks(3)
     made.env["DESK_0_secret"] = "not-the-secret"
     made.sandbox.fault(CANCEL, PATIENCE)
@@ -324,9 +324,9 @@ def test_a_terminal_shows_a_bar_and_a_table(desks: Callable[[int], Desks]) -> No
 
 
 def test_a_dead_account_delays_no_other(desks: Callable[[int], Desks]) -> None:
-    """While one hangs all others are done; Ctrl+C then says of that one that its RFQs may be active."""
+    """While one hangs, all others are done; after Ctrl+C, its RFQs are reported as possibly active."""
     made = desks(30)
-    with socket.create_server(("127.0.0.1", 0)) as dead:  # connects, and never answers
+    with socket.create_server(("127.0.0.1", 0)) as dead:  # accepts connections, and never answers
         deaf = f"http://127.0.0.1:{dead.getsockname()[1]}"
         made.file.write_text(made.file.read_text().replace(made.sandbox.url, deaf, 1))
         with started("cancel-all", "--accounts", str(made.file), "--json", env=made.env) as process:
@@ -353,7 +353,7 @@ def test_accounts_without_their_turn_have_canceled_nothing(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Ctrl+C while the first sets out: who had not begun is told as certainly not canceled, and ccxt says nothing."""
+    """Ctrl+C while the first one starts: the others are reported as certainly not canceled, and ccxt prints nothing."""
     monkeypatch.setattr(many, "_BATCH", 1)
     monkeypatch.setattr(many, "_MOMENT", PATIENCE)
     made = desks(20)
@@ -378,7 +378,7 @@ def test_accounts_without_their_turn_have_canceled_nothing(
 
 
 def test_many_accounts_may_open_many_connections(desks: Callable[[int], Desks]) -> None:
-    """Where the shell allows fewer files than that, the command raises the limit, as far as it may."""
+    """If the shell allows fewer files, the command raises the limit as far as it may."""
     made = desks(60)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
@@ -395,7 +395,7 @@ def test_many_accounts_may_open_many_connections(desks: Callable[[int], Desks]) 
 def test_a_system_without_such_a_limit_is_served_too(
     desks: Callable[[int], Desks], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Windows has none to raise."""
+    """Windows has no limit to raise."""
     monkeypatch.setitem(sys.modules, "resource", None)
     made = desks(1)
     many.cancel_accounts(read_accounts_of(made), deadline=30, told=lambda account, facts: None)
@@ -404,7 +404,7 @@ def test_a_system_without_such_a_limit_is_served_too(
 
 
 def test_rfqs_of_many_are_counted_together(desks: Callable[[int], Desks], clock: Any) -> None:
-    """The question before a live cancel has their sum."""
+    """The question before a live cancel shows their total."""
     made = desks(3)
     made.sandbox.create_rfq(credentials=made.users["desk-1"])
 
@@ -412,7 +412,7 @@ def test_rfqs_of_many_are_counted_together(desks: Callable[[int], Desks], clock:
 
 
 def test_count_is_not_repeated(desks: Callable[[int], Desks]) -> None:
-    """Where an account cannot be read the question says so, within its second; nothing goes on behind it."""
+    """If an account cannot be read, the question says so within its second; nothing continues in the background."""
     made = desks(1)
     made.sandbox.fault("rfq/rfqs", "50011")
 
@@ -422,7 +422,7 @@ def test_count_is_not_repeated(desks: Callable[[int], Desks]) -> None:
 
 
 def test_live_accounts_are_asked_about_once(desks: Callable[[int], Desks], tmp_path: Path) -> None:
-    """One question for all of them; no answer but yes cancels anything, and each has its line."""
+    """One question for all of them; only "yes" cancels, and each account has its line."""
     made = desks(2)
     for name in made.users:
         user = made.users[name] = made.sandbox.create_user(demo=False)
@@ -458,7 +458,7 @@ def test_live_accounts_are_asked_about_once(desks: Callable[[int], Desks], tmp_p
     ],
 )
 def test_the_last_line_names_who_is_not_done(doubts: list[bool | None], words: str) -> None:
-    """By name, the certain and the doubtful apart."""
+    """By name, with certain and doubtful outcomes separate."""
     outcomes = {
         name: {"status": "canceled" if doubt is None else "failed", "may_be_canceled": doubt}
         for name, doubt in zip("ab", doubts, strict=True)
@@ -468,7 +468,7 @@ def test_the_last_line_names_who_is_not_done(doubts: list[bool | None], words: s
 
 
 def test_an_attempt_after_a_dropped_connection_has_its_own(desks: Callable[[int], Desks], clock: Any) -> None:
-    """A retried account is served too, and leaves nothing behind."""
+    """A retried account is served too, and leaves nothing open."""
     made = desks(3)
     made.sandbox.fault(CANCEL, DROP)
     told: dict[str, Any] = {}

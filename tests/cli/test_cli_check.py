@@ -1,4 +1,4 @@
-"""`check` and `sandbox`: what is read before anything goes wrong, and a place to try things in."""
+"""`check` and `sandbox`: what is read before anything goes wrong, and a place for experiments."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from okx_rfq_plugin.sandbox import Fault, Sandbox
 
 CHECKS = ["versions", "plugins", "host", "network", "clock", "key", "environment", "permission", "IP list"]
 CHECKS += ["account mode", "block trading", "maintenance"]
-OF_THE_KEY = ["environment", "permission", "IP list", "account mode", "block trading"]  # unknown without one
+OF_THE_KEY = ["environment", "permission", "IP list", "account mode", "block trading"]  # unknown without a test
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_it_reads_only(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_key_that_cannot_trade_is_told_what_to_ask_for(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It could not cancel: exit 1, and what to do."""
+    """A cancel could not work: exit 1, and advice."""
     code, wrong = checked(okx, monkeypatch, okx.create_user(permissions=["read_only"]))
 
     assert (1, ["permission"]) == (code, list(wrong))
@@ -80,7 +80,7 @@ def test_a_key_that_cannot_trade_is_told_what_to_ask_for(okx: Sandbox, monkeypat
 
 
 def test_spot_mode_has_no_block_trading(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An account in spot mode is told to change it."""
+    """An account in spot mode is advised to change it."""
     code, wrong = checked(okx, monkeypatch, okx.create_user(account_level="1"))
 
     assert (1, "spot mode") == (code, wrong["account mode"]["seen"])
@@ -88,7 +88,7 @@ def test_spot_mode_has_no_block_trading(okx: Sandbox, monkeypatch: pytest.Monkey
 
 
 def test_a_key_of_the_other_environment_is_told_where_it_belongs(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A live key in demo trading is recognized, by asking the other environment."""
+    """A live key in demo trading is recognized by asking the other environment."""
     code, wrong = checked(okx, monkeypatch, okx.create_user(demo=False))
 
     assert (1, ["key", *OF_THE_KEY]) == (code, list(wrong))
@@ -98,7 +98,7 @@ def test_a_key_of_the_other_environment_is_told_where_it_belongs(okx: Sandbox, m
 
 
 def test_a_key_that_nobody_knows_is_to_be_checked(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where neither environment takes it, the variables and the region are named; the key itself never is."""
+    """If neither environment accepts it, the message names the variables and the region, never the key."""
     unknown = {"apiKey": "dummy-unknown", "secret": "dummy-secret", "password": "dummy-passphrase"}
     okx.fault("account/config", Fault(body='{"code":"50111","msg":"Invalid OK-ACCESS-KEY dummy-unknown"}', status=401))
     _, wrong = checked(okx, monkeypatch, unknown)
@@ -108,7 +108,7 @@ def test_a_key_that_nobody_knows_is_to_be_checked(okx: Sandbox, monkeypatch: pyt
 
 
 def test_a_clock_that_is_off_is_named_and_the_key_is_looked_at_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """OKX's clock a minute ahead of this one: the clock alone is wrong."""
+    """OKX's clock is a minute ahead of this one: only the clock is wrong."""
     with Sandbox(clock=lambda: time.time() + 60) as okx:
         code, wrong = checked(okx, monkeypatch, okx.credentials)
 
@@ -118,7 +118,7 @@ def test_a_clock_that_is_off_is_named_and_the_key_is_looked_at_all_the_same(monk
 
 
 def test_a_host_that_refuses_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No reply at all: the system's own words, and what to look at."""
+    """No reply at all: the system's own words, and what to check."""
     with Sandbox() as okx:
         gone = SimpleNamespace(url=okx.url)
     code, wrong = checked(gone, monkeypatch, okx.credentials)
@@ -143,9 +143,9 @@ def test_a_host_that_refuses_is_said_in_words(monkeypatch: pytest.MonkeyPatch) -
 def test_a_key_that_okx_has_not_judged_is_not_to_blame(
     okx: Sandbox, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No answer about the key: nothing is known of it, and the other environment is not asked."""
+    """No answer about the key: nothing is known about it, and the other environment is not asked."""
     busy = fault.status == 429
-    okx.fault("account/config", *[fault] * (1 + busy))  # that is asked once more
+    okx.fault("account/config", *[fault] * (1 + busy))  # it is asked once more
     code, wrong = checked(okx, monkeypatch, okx.credentials)
 
     assert (1, ["key", *OF_THE_KEY]) == (code, list(wrong))
@@ -158,14 +158,14 @@ def test_a_key_that_okx_has_not_judged_is_not_to_blame(
 def test_a_question_that_is_one_too_many_is_asked_once_more(
     okx: Sandbox, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another command of this account may have asked a moment before, and nothing is wrong."""
+    """Another command of this account may have asked just before; nothing is wrong."""
     okx.fault(path, Fault(code="50011", status=429))
 
     assert (0, {}) == checked(okx, monkeypatch, okx.credentials)
 
 
 def test_a_time_that_is_none_is_said_in_words(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer without a time, as a broken proxy's cache gives it: no line is left without its reason."""
+    """An answer without a time, such as from a broken proxy's cache: every line still has its reason."""
     okx.fault("public/time", Fault(body='{"code":"0","msg":"","data":[{"ts":""}]}'))
     code, wrong = checked(okx, monkeypatch, okx.credentials)
 
@@ -173,7 +173,7 @@ def test_a_time_that_is_none_is_said_in_words(okx: Sandbox, monkeypatch: pytest.
 
 
 def test_a_plugin_that_was_left_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What could not be loaded is wrong, with the reason; what was is in the list."""
+    """Plugins that failed to load are reported with the reason; loaded ones are listed."""
     manager = okx_rfq_plugin.get_plugin_manager()
     monkeypatch.setitem(manager.failures, "desk-audit:audit", "ImportError: no module")
     plugin = SimpleNamespace()
@@ -187,7 +187,7 @@ def test_a_plugin_that_was_left_out_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_key_that_block_trading_is_closed_to_is_told(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """70015 fails every cancel: one of the RFQs' own endpoints is read, too."""
+    """70015 makes every cancel fail, so one of the RFQ endpoints is read too."""
     okx.fault("rfq/rfqs", "70015")
     code, wrong = checked(okx, monkeypatch, okx.credentials)
 
@@ -197,7 +197,7 @@ def test_a_key_that_block_trading_is_closed_to_is_told(okx: Sandbox, monkeypatch
 
 
 def test_block_trading_that_was_not_judged_is_unknown(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy's page is no refusal."""
+    """A proxy's page does not count as a refusal."""
     okx.fault("rfq/rfqs", 502)
     code, wrong = checked(okx, monkeypatch, okx.credentials)
 
@@ -205,7 +205,7 @@ def test_block_trading_that_was_not_judged_is_unknown(okx: Sandbox, monkeypatch:
 
 
 def test_a_key_that_may_withdraw_is_warned_about(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All is well, and not as safe as it could be: exit 0, and what to do."""
+    """Everything works, but is not as safe as it could be: exit 0, and advice."""
     for name, value in keys(okx.credentials).items():
         monkeypatch.setenv(name, value)
     row = {"uid": "1", "acctLv": "2", "perm": "read_only,withdraw,trade", "ip": "192.0.2.1"}
@@ -217,7 +217,7 @@ def test_a_key_that_may_withdraw_is_warned_about(okx: Sandbox, monkeypatch: pyte
 
 
 def test_the_proxy_and_the_bundle_are_shown(okx: Sandbox, tmp_path: Path) -> None:
-    """Where requests would go, without the password of the proxy."""
+    """Where requests would go, without the proxy's password."""
     (tmp_path / "ca.pem").write_text("")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -240,7 +240,7 @@ def test_the_proxy_and_the_bundle_are_shown(okx: Sandbox, tmp_path: Path) -> Non
 
 
 def test_many_accounts_are_checked_and_listed(okx: Sandbox, tmp_path: Path) -> None:
-    """Each by its name; one that is incomplete is wrong, and keeps no other from being looked at."""
+    """Each by its name; an incomplete one is wrong, and does not prevent checking the others."""
     okx.create_rfq()
     file = tmp_path / "accounts.toml"
     table = (
@@ -266,7 +266,7 @@ def test_many_accounts_are_checked_and_listed(okx: Sandbox, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("host", ["my.okx.com", "openapi.okx.com"])
 def test_a_key_of_another_region_is_told_which_host_knows_it(okx: Sandbox, host: str, tmp_path: Path) -> None:
-    """The host that was asked does not know it, another does."""
+    """The host that was asked does not know the key, but another does."""
     with Sandbox() as elsewhere:
         credentials = elsewhere.create_user(demo=False)
         place = in_okxs_place(tmp_path, okx, others={f"https://{host}": elsewhere})
@@ -281,7 +281,7 @@ def test_a_key_of_another_region_is_told_which_host_knows_it(okx: Sandbox, host:
 
 @pytest.mark.parametrize("host", [HOSTS[0], *(pytest.param(host, marks=pytest.mark.exhaustive) for host in HOSTS[1:])])
 def test_every_host_can_be_reached(okx: Sandbox, host: str, tmp_path: Path) -> None:
-    """By the option, by the variable, and by the file of accounts; for a cancel in demo trading."""
+    """By the option, the variable, or the accounts file, for a cancel in demo trading."""
     okx.create_rfq()
     env = {**in_okxs_place(tmp_path, okx, f"https://{host}"), **keys(okx.credentials)}
     file = tmp_path / "accounts.toml"
@@ -303,7 +303,7 @@ def test_every_host_can_be_reached(okx: Sandbox, host: str, tmp_path: Path) -> N
     ],
 )
 def test_a_host_that_is_none_of_okxs_is_refused(options: tuple[str, ...], words: str) -> None:
-    """A key goes nowhere but to OKX."""
+    """A key is sent only to OKX."""
     result = run("check", *options)
 
     assert 2 == result.exit_code
@@ -313,7 +313,7 @@ def test_a_host_that_is_none_of_okxs_is_refused(options: tuple[str, ...], words:
 def test_maintenance_that_goes_on_is_wrong_and_one_to_come_a_warning(
     okx: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of block trading, with the time of its end; what OKX announces of other services is left out."""
+    """Of block trading, with the time of its end; announcements for other services are left out."""
     okx.announce_maintenance(service_type="5", title="Other")
     okx.announce_maintenance(begins_in=3600, title="Next\x1b[31m week")
     okx.announce_maintenance(begins_in=-60, lasts=3600)
@@ -338,7 +338,7 @@ def test_maintenance_that_goes_on_is_wrong_and_one_to_come_a_warning(
 def test_an_error_that_maintenance_may_explain_says_until_when(
     form: str, fault: str, code: int, okx: Sandbox, tmp_path: Path
 ) -> None:
-    """A cancel, of one account or of many, and a list."""
+    """For a cancel of one account or many, and for a list."""
     okx.announce_maintenance(begins_in=-60, lasts=3600)
     okx.fault("rfq/cancel-all-rfqs", *[fault] * 20)
     okx.fault("rfq/rfqs", *[fault] * 20)
@@ -360,7 +360,7 @@ def test_an_error_that_maintenance_may_explain_says_until_when(
 
 
 def test_a_sandbox_serves_until_it_is_told_to_end() -> None:
-    """One JSON line with address and key; what it prints is what another command needs; SIGTERM ends it with 0."""
+    """One JSON line with address and key, as another command needs them; SIGTERM ends it with 0."""
     with started("sandbox", "--rfqs", "--fault", "rfq/cancel-all-rfqs=50001,502,drop,0.1s", env={}) as process:
         place = json.loads(process.stdout.readline())
         cancel = ("cancel-all", "--env", "sandbox", "--url", place["url"])
@@ -376,7 +376,7 @@ def test_a_sandbox_serves_until_it_is_told_to_end() -> None:
 
 
 def test_a_sandbox_on_a_terminal_says_how_to_use_it() -> None:
-    """The lines to copy into another terminal, below the JSON line; Ctrl+C ends it with 0."""
+    """Lines to copy into another terminal follow the JSON line; Ctrl+C ends it with 0."""
     with on_a_terminal("sandbox") as running:
         running.until("--env sandbox --url http")
         running.interrupt()

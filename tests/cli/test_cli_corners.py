@@ -1,4 +1,4 @@
-"""Corners of the command: a resolver that hangs, codes of a guard's own, accounts that are wrong, odd announcements."""
+"""Corner cases of the command: a hanging resolver, a guard's reserved codes, wrong accounts, odd announcements."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from okx_rfq_plugin.sandbox import DROP, Sandbox
 pytestmark = pytest.mark.usefixtures("bare")
 
 CANCEL = "rfq/cancel-all-rfqs"
-# A name server that does not answer holds the main thread inside the C library, where no signal gets it out.
+# A name server that does not answer keeps the main thread inside the C library, out of reach of signals.
 _RESOLVER_THAT_HANGS = """
 import ctypes, os, socket
 
@@ -54,12 +54,12 @@ def file(okx: Sandbox, tmp_path: Path) -> Path:
     return made
 
 
-# What hangs where no signal can reach it
+# Hangs that no signal interrupts
 
 
 @pytest.fixture
 def hanging(tmp_path: Path) -> dict[str, str]:
-    """Variables with which a process of the command has such a resolver."""
+    """Variables that give a process of the command such a resolver."""
     (tmp_path / "sitecustomize.py").write_text(_RESOLVER_THAT_HANGS)
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     dummies = {name: f"dummy-{name.lower()}" for name in ("OKX_API_KEY", "OKX_API_SECRET", "OKX_PASSPHRASE")}
@@ -67,7 +67,7 @@ def hanging(tmp_path: Path) -> dict[str, str]:
 
 
 def test_a_cancel_whose_main_thread_hangs_ends_all_the_same(hanging: dict[str, str], tmp_path: Path) -> None:
-    """Ctrl+C cannot get it out: another thread says what is true, as far as it is known, and ends it with 4."""
+    """Ctrl+C cannot interrupt it: another thread prints what is true, as far as known, and ends it with 4."""
     place = ("--env", "sandbox", "--url", "http://localhost:1")
     with started("cancel-all", *place, "--json", env=hanging) as process:
         assert eventually((tmp_path / "hangs").exists)
@@ -81,7 +81,7 @@ def test_a_cancel_whose_main_thread_hangs_ends_all_the_same(hanging: dict[str, s
 
 
 def test_time_limit_of_a_cancel_whose_main_thread_hangs_is_named(hanging: dict[str, str]) -> None:
-    """Nobody has interrupted it."""
+    """It was not interrupted."""
     place = ("--env", "sandbox", "--url", "http://localhost:1")
     ended = okx_rfq("cancel-all", *place, "--timeout", "0.5", env=hanging)
 
@@ -95,7 +95,7 @@ def test_time_limit_of_a_cancel_whose_main_thread_hangs_is_named(hanging: dict[s
 
 @pytest.mark.parametrize("code", [203, pytest.param(204, marks=pytest.mark.matrix)])
 def test_a_commands_own_203_and_204_are_1(code: int, okx: Sandbox) -> None:
-    """They are codes of the guard's, which would say that RFQs may be active."""
+    """They are reserved for the guard, where they mean that RFQs may be active."""
     env = keys(okx.credentials)
     ended = okx_rfq("guard", *there(okx), "--no-twin", "--", "/bin/sh", "-c", f"exit {code}", env=env)
 
@@ -104,7 +104,7 @@ def test_a_commands_own_203_and_204_are_1(code: int, okx: Sandbox) -> None:
 
 
 def test_a_guard_of_a_file_of_accounts(okx: Sandbox, file: Path) -> None:
-    """All of them are canceled for; its twin reads the same file."""
+    """All of them are canceled for; the twin reads the same file."""
     okx.create_rfq()
     result = invoke("guard", "--accounts", str(file), "--no-twin", "--", "true")
 
@@ -127,7 +127,7 @@ TWIN = (sys.executable, "-c", "from okx_rfq_plugin.cli.twin import main; main()"
 
 
 def test_a_twin_whose_guard_has_gone_before_it_said_a_word_ends() -> None:
-    """There is nothing to end, and nothing to cancel."""
+    """There is nothing to end or to cancel."""
     ended = subprocess.run(
         TWIN, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
@@ -136,7 +136,7 @@ def test_a_twin_whose_guard_has_gone_before_it_said_a_word_ends() -> None:
 
 
 def test_a_twin_that_is_told_that_all_is_done_ends(tmp_path: Path) -> None:
-    """It was ready, for the accounts of a file, and reads none of them before it has to."""
+    """It was ready for the accounts of a file, and reads none of them until it must."""
     config = {"guard": os.getpid(), "mark": "none", "others": [], "accounts": str(tmp_path / "none.toml")}
     words = json.dumps(config) + "\ndone\n"
     ended = subprocess.run(TWIN, input=words, capture_output=True, text=True, timeout=PATIENCE, check=False)
@@ -148,7 +148,7 @@ def test_a_twin_that_is_told_that_all_is_done_ends(tmp_path: Path) -> None:
 
 
 def test_a_host_that_is_none_of_okxs_is_named(tmp_path: Path) -> None:
-    """So is one beside a sandbox, which has an address of its own."""
+    """So is one with a sandbox that has its own address."""
     (tmp_path / "accounts.toml").write_text(table("desk", "", env="demo", host="okx.example"))
     (desk,) = read_accounts(tmp_path / "accounts.toml")
 
@@ -156,7 +156,7 @@ def test_a_host_that_is_none_of_okxs_is_named(tmp_path: Path) -> None:
 
 
 def test_ids_of_an_account_that_is_incomplete_are_not_sent(tmp_path: Path) -> None:
-    """2, and what is missing."""
+    """Exit code 2, and what is missing."""
     (tmp_path / "accounts.toml").write_text(table("desk", "http://127.0.0.1:1", api_key="NOT_SET"))
     result = invoke("cancel", "--accounts", str(tmp_path / "accounts.toml"), "1")
 
@@ -164,11 +164,11 @@ def test_ids_of_an_account_that_is_incomplete_are_not_sent(tmp_path: Path) -> No
     assert "Nothing was sent: [desk] api_key: " in plain(result.stderr)
 
 
-# Words
+# Output
 
 
 def test_until_clear_is_quiet_where_it_is_told_to_be(okx: Sandbox, clock: VirtualClock) -> None:
-    """It begins again without a word, and the outcome is said all the same."""
+    """It starts again silently, and still reports the outcome."""
     okx.create_rfq()
     okx.fault(CANCEL, "50001")
     result = invoke("cancel-all", *there(okx), "--until-clear", "--quiet", "--deadline", "0")
@@ -189,7 +189,7 @@ def test_verbose_shows_the_packages_log(okx: Sandbox) -> None:
 def test_ctrl_c_in_the_pause_of_a_watch_ends_it(
     okx: Sandbox, monkeypatch: pytest.MonkeyPatch, clock: VirtualClock
 ) -> None:
-    """Also where what runs in the pause swallows the exception: the reason is looked at."""
+    """Even if the code running in the pause swallows the exception: the reason is checked."""
     wait = clock.sleep
 
     def sleep(seconds: float, waker: Any = None) -> None:
@@ -212,21 +212,21 @@ ROW = {"serviceType": BLOCK_TRADING, "state": "ongoing", "env": "1", "title": "U
 
 @pytest.mark.parametrize("end", [None, "", "soon", "9" * 30], ids=["none", "empty", "words", "beyond all years"])
 def test_an_end_that_is_no_time_is_not_named(end: str | None) -> None:
-    """The announcement is told all the same."""
+    """The announcement is still shown."""
     (notice,) = notices([{**ROW, "end": end}], "live")
 
     assert 'until a time that it does not name ("Upgrade").' in notice.words
 
 
 def test_what_is_announced_for_another_environment_is_left_out() -> None:
-    """Demo trading has maintenance of its own."""
+    """Demo trading has separate maintenance."""
     assert [] == notices([{**ROW, "end": "1800000000000"}], "demo")
 
 
 def test_a_cancel_in_doubt_of_many_accounts_is_repeated_until_it_is_told_to_end(
     okx: Sandbox, file: Path, clock: VirtualClock
 ) -> None:
-    """--until-clear with replies that are lost: in the end the book is empty."""
+    """--until-clear with lost replies: in the end the book is empty."""
     okx.create_rfq()
     okx.fault(CANCEL, DROP)
     result = invoke("cancel-all", "--accounts", str(file), "--until-clear", "--deadline", "0")

@@ -1,4 +1,4 @@
-"""A cancel that goes on to the end: signals at every stage, a time limit, closed streams; what it can be asked for."""
+"""A cancel that runs to its end: signals at every stage, a time limit, closed streams; and its options."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def when_requested(okx: Sandbox, process: subprocess.Popen[str]) -> None:
 
 
 def test_a_terminal_that_closes_ends_nothing(okx: Sandbox) -> None:
-    """SIGHUP in the middle of a cancel, as from an SSH line that drops: it goes on, and is done."""
+    """SIGHUP in the middle of a cancel, as from a lost SSH connection: it continues, and finishes."""
     okx.fault(CANCEL, "50001", "50001")
     with on_a_terminal(*command(okx), env=keys(okx.credentials)) as running:
         running.until("Next attempt in")
@@ -54,7 +54,7 @@ def test_a_terminal_that_closes_ends_nothing(okx: Sandbox) -> None:
     assert "none is active any more" in plain(running.seen)
 
 
-# One of those that end a cancel, one that is a mistake, and the alarm's; the others are heard by the same lines.
+# One signal that ends a cancel, one that is a mistake, and the alarm's; the same code handles the others.
 HEARD = (signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM)
 
 
@@ -67,7 +67,7 @@ HEARD = (signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM)
     ],
 )
 def test_ctrl_c_again_and_any_signal_after_it_change_nothing(number: signal.Signals, okx: Sandbox) -> None:
-    """The first one ends the cancel, with its code and one line; the next ones are not heard."""
+    """The first one ends the cancel, with its code and one line; later ones are ignored."""
     okx.fault(CANCEL, *[PATIENCE] * 9)
     with started(*command(okx, "--json"), env=keys(okx.credentials)) as process:
         when_requested(okx, process)
@@ -90,7 +90,7 @@ def test_ctrl_c_again_and_any_signal_after_it_change_nothing(number: signal.Sign
     ],
 )
 def test_a_signal_after_the_outcome_changes_neither_code_nor_words(number: signal.Signals, okx: Sandbox) -> None:
-    """Canceled is canceled: interrupted while it reads which RFQs they were, it ends with 0 and says so."""
+    """Interrupted while it reads which RFQs were canceled, it ends with 0 and reports the cancel."""
     okx.fault("account/config", PATIENCE)
     with started(*command(okx, "--json"), env=keys(okx.credentials)) as process:
         while not any(request.path.endswith("account/config") for request in okx.requests):
@@ -104,7 +104,7 @@ def test_a_signal_after_the_outcome_changes_neither_code_nor_words(number: signa
     assert [] == okx.rfqs("active")
 
 
-# A main thread that is slow to unwind, on a machine that is busy, and a watcher that is slow to say so.
+# A main thread that is slow to unwind on a busy machine, and a watcher that is slow to report it.
 _BOTH = """
 import os, signal, threading
 from okx_rfq_plugin.cli import interrupts
@@ -132,7 +132,7 @@ with interrupts.Interrupts(None, force) as heard:
 
 
 def test_one_thread_has_the_last_word() -> None:
-    """Where the main thread ends while the watcher says how it ended: no words are added, and the code is its own."""
+    """If the main thread ends while the watcher reports the outcome, it adds nothing, and the code is the watcher's."""
     ended = subprocess.run(
         [sys.executable, "-c", _BOTH], env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=False
     )
@@ -141,7 +141,7 @@ def test_one_thread_has_the_last_word() -> None:
 
 
 def test_the_time_limit_ends_whatever_hangs(okx: Sandbox) -> None:
-    """--timeout is when it has ended: in doubt, since a request was on its way."""
+    """--timeout limits the whole command: in doubt, since a request was on its way."""
     okx.fault(CANCEL, *[PATIENCE] * 9)
     ended = okx_rfq(*command(okx, "--timeout", "0.5", "--json"), env=keys(okx.credentials))
     line = json.loads(ended.stdout)
@@ -151,7 +151,7 @@ def test_the_time_limit_ends_whatever_hangs(okx: Sandbox) -> None:
 
 
 def test_the_time_limit_ends_a_cancel_by_id(okx: Sandbox, tmp_path: Path) -> None:
-    """In doubt, and the log has what happened; what hangs beyond the limit is ended from outside."""
+    """In doubt, and the log has what happened; what hangs beyond the limit is killed."""
     (mine,) = okx.rfqs("active")
     okx.fault("rfq/cancel-batch-rfqs", *[PATIENCE] * 9)
     cancel = ("cancel", "--env", "sandbox", "--url", okx.url, "--timeout", "0.5", "--json", "-q")
@@ -163,7 +163,7 @@ def test_the_time_limit_ends_a_cancel_by_id(okx: Sandbox, tmp_path: Path) -> Non
     assert "RFQs MAY STILL BE ACTIVE" in (tmp_path / "log").read_text()
 
 
-# A name that is being resolved holds the main thread for as long as it likes, past any signal.
+# A host name lookup may block the main thread for any time, whatever the signal.
 _HANGS = """
 import os, runpy, signal, socket, sys, threading
 
@@ -209,7 +209,7 @@ def test_what_hears_no_signal_is_ended_all_the_same(verb: tuple[str, ...]) -> No
     ],
 )
 def test_closed_streams_change_nothing(closed: str, options: tuple[str, ...], okx: Sandbox) -> None:
-    """Whatever was closed beforehand, it is canceled, and the code says so."""
+    """Whichever stream was closed beforehand, it is canceled, and the code says so."""
     line = shlex.join([*COMMAND, *command(okx, "--no-confirm", *options)])
     ended = subprocess.run(
         ["/bin/sh", "-c", f"exec {line} {closed}"],
@@ -223,7 +223,7 @@ def test_closed_streams_change_nothing(closed: str, options: tuple[str, ...], ok
 
 
 def test_a_log_that_cannot_be_written_stops_nothing(okx: Sandbox) -> None:
-    """A full disk, and a folder that is not there: canceled, and no traceback."""
+    """A full disk, and a missing folder: canceled, and no traceback."""
     codes = []
     for path in ("/dev/full", "/no/such/folder/log"):
         ended = okx_rfq(*command(okx, "--no-confirm", "--log-file", path), env=keys(okx.credentials))
@@ -235,7 +235,7 @@ def test_a_log_that_cannot_be_written_stops_nothing(okx: Sandbox) -> None:
 
 
 def test_a_log_file_has_what_happened_and_no_secret(okx: Sandbox, tmp_path: Path) -> None:
-    """Appended, with the time, whatever is shown on the terminal."""
+    """Appended, with the time, whatever the terminal shows."""
     okx.fault(CANCEL, "50001")
     log = tmp_path / "log"
     ended = okx_rfq(*command(okx, "-q", "--log-file", str(log)), env=keys(okx.credentials))
@@ -260,7 +260,7 @@ def test_a_bundle_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_key_that_no_header_can_carry_is_named() -> None:
-    """Certainly not canceled, and which variable; not its value."""
+    """Certainly not canceled; the message has the variable but not its value."""
     dummies = dict.fromkeys(("OKX_API_SECRET", "OKX_PASSPHRASE"), "dummy")
     ended = okx_rfq("cancel-all", "--env", "demo", env={**dummies, "OKX_API_KEY": "dum\N{SNOWMAN}my"})
 
@@ -273,7 +273,7 @@ def test_a_key_that_no_header_can_carry_is_named() -> None:
 def test_memory_that_runs_out_is_said(
     left: bool, code: int, okx: Sandbox, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Before the request has left certainly nothing, in the middle of it nobody knows."""
+    """Before the request has left, certainly nothing; in the middle of it, the outcome is unknown."""
     for name, value in keys(okx.credentials).items():
         monkeypatch.setenv(name, value)
 
@@ -293,7 +293,7 @@ def test_memory_that_runs_out_is_said(
 @pytest.mark.skipif(sys.platform != "linux", reason="ulimit -v")
 @pytest.mark.parametrize("megabytes", range(72, 148, 4))
 def test_a_process_short_of_memory_ends_with_a_documented_code(megabytes: int, okx: Sandbox) -> None:
-    """Wherever it runs out: the book is empty exactly where the code is 0, and there is no traceback."""
+    """Wherever memory runs out: the book is empty exactly if the code is 0, and there is no traceback."""
     line = shlex.join([*COMMAND, *command(okx, "--no-confirm")])
     ended = subprocess.run(
         ["/bin/sh", "-c", f"ulimit -v {megabytes * 1024}; exec {line}"],
@@ -309,11 +309,11 @@ def test_a_process_short_of_memory_ends_with_a_documented_code(megabytes: int, o
     assert "Traceback" not in ended.stderr
 
 
-# What a cancel can be asked for
+# Options of a cancel
 
 
 def test_keys_come_from_files_and_from_systemd(okx: Sandbox, tmp_path: Path) -> None:
-    """With a line break at the end or not, and by systemd's names in lower case."""
+    """With or without a final line break, and with systemd's lower-case names."""
     for name, value in keys(okx.credentials).items():
         (tmp_path / name).write_text(value + "\n")
         (tmp_path / name.lower()).write_text(value)
@@ -331,7 +331,7 @@ def test_keys_come_from_files_and_from_systemd(okx: Sandbox, tmp_path: Path) -> 
     [(None, "cannot be read: No such file or directory"), (b"x" * 5000, "too long"), (b"\xff", "is not text")],
 )
 def test_a_file_that_holds_no_key_is_named(content: bytes | None, words: str, okx: Sandbox, tmp_path: Path) -> None:
-    """Usage: which variable, which file and why; never what is in it."""
+    """Wrong usage: the message has the variable, the file and the reason, never the content."""
     file = tmp_path / "secret"
     if content is not None:
         file.write_bytes(content)
@@ -354,7 +354,7 @@ def test_a_dry_run_cancels_nothing(okx: Sandbox) -> None:
 
 
 def test_quotes_go_too(okx: Sandbox) -> None:
-    """After the RFQs; both have their facts, and the worse of them the code."""
+    """After the RFQs; both have their facts, and the worse outcome determines the code."""
     okx.fault("rfq/cancel-all-quotes", "50120")
     options = ("--no-confirm", "--quotes", "--quotes-after", "30", "--json")
     line = json.loads((ended := okx_rfq(*command(okx, *options), env=keys(okx.credentials))).stdout)
@@ -364,7 +364,7 @@ def test_quotes_go_too(okx: Sandbox) -> None:
 
 
 def test_until_clear_begins_again(okx: Sandbox) -> None:
-    """A deadline that has passed is not the end of it."""
+    """It starts again after the deadline."""
     okx.fault(CANCEL, *["50001"] * 2)
     ended = okx_rfq(*command(okx, "--deadline", "0", "--until-clear"), env=keys(okx.credentials))
 
@@ -373,14 +373,14 @@ def test_until_clear_begins_again(okx: Sandbox) -> None:
 
 
 def test_until_clear_repeats_no_refusal(okx: Sandbox) -> None:
-    """What no repetition mends ends it."""
+    """An error that retries cannot fix ends it."""
     env: dict[str, Any] = {**keys(okx.credentials), "OKX_API_SECRET": "not-the-secret"}
 
     assert 3 == okx_rfq(*command(okx, "--until-clear"), env=env).returncode
 
 
 def test_named_rfqs_are_canceled_and_no_others(okx: Sandbox) -> None:
-    """`cancel ID` ends the one, and reads whether it has."""
+    """`cancel ID` cancels that one, and reads whether it worked."""
     other = okx.create_rfq()
     env = keys(okx.credentials)
     cancel = ("cancel", "--env", "sandbox", "--url", okx.url)
@@ -391,7 +391,7 @@ def test_named_rfqs_are_canceled_and_no_others(okx: Sandbox) -> None:
 
 
 def test_a_named_rfq_that_is_still_active_is_said(okx: Sandbox) -> None:
-    """3, by OKX's own list; and 4 where that cannot be read."""
+    """3 according to OKX's own list, or 4 if that cannot be read."""
     (mine,) = okx.rfqs("active")
     cancel = ("cancel", "--env", "sandbox", "--url", okx.url, "--deadline", "0", "--json", mine["rfqId"])
     okx.fault("rfq/cancel-batch-rfqs", "50001", "50001")
@@ -404,7 +404,7 @@ def test_a_named_rfq_that_is_still_active_is_said(okx: Sandbox) -> None:
 
 
 def test_named_rfqs_of_an_account_of_a_file(okx: Sandbox, tmp_path: Path) -> None:
-    """Of one account, which is to be named where the file has more."""
+    """Of one account, which must be named if the file has more."""
     names = 'api_key = "OKX_API_KEY"\napi_secret = "OKX_API_SECRET"\npassphrase = "OKX_PASSPHRASE"\n'
     file = tmp_path / "accounts.toml"
     file.write_text("".join(f'[{name}]\nenv = "sandbox"\nurl = "{okx.url}"\n{names}' for name in ("a", "b")))

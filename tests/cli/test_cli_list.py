@@ -1,4 +1,4 @@
-"""`list`, and the question before a live cancel: what is read of the RFQs, and what is said where that fails."""
+"""`list`, and the question before a live cancel: what is read about RFQs, and what is printed if that fails."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ OPTION = {"instId": "BTC-USD-261225-100000-C", "side": "buy", "sz": "25"}
 
 @pytest.fixture
 def okx(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """A sandbox that runs, with its user's key in the environment."""
+    """A running sandbox, with its user's key in the environment."""
     for name, value in keys(sandbox.credentials).items():
         monkeypatch.setenv(name, value)
     return sandbox
@@ -42,7 +42,7 @@ def place(okx: Sandbox) -> str:
 
 
 def test_mine_are_listed_with_age_and_time_left(okx: Sandbox) -> None:
-    """Oldest first, each with its legs; those that I received as a maker are not mine."""
+    """Oldest first, each with its legs; RFQs received as a maker are not included."""
     other = okx.create_user(trader_code="OTHER")
     okx.create_rfq(credentials=other, counterparties=["SANDBOX1"])
     mine = okx.create_rfq(legs=[OPTION])
@@ -59,7 +59,7 @@ WHOSE = ("account", "environment", "host", "uid", "key")
 
 
 def test_json_is_one_rfq_a_line_beyond_a_page(okx: Sandbox) -> None:
-    """101 RFQs are 101 objects, with ccxt's keys, two in seconds, and whose they are."""
+    """101 RFQs are 101 objects, with ccxt's keys, times in seconds, and whose they are."""
     for _ in range(101):
         okx.create_rfq(legs=[OPTION])
     code, shown, _ = listed(okx, "--json")
@@ -86,12 +86,12 @@ def test_json_is_one_rfq_a_line_beyond_a_page(okx: Sandbox) -> None:
 
 
 def test_none_is_said_in_words(okx: Sandbox) -> None:
-    """An empty book is no table."""
+    """An empty book shows no table."""
     assert (0, f"0 active RFQs ({place(okx)}).\n", "") == listed(okx)
 
 
 def test_what_is_being_executed_is_named(okx: Sandbox) -> None:
-    """It is listed, and is not counted as active."""
+    """It is listed, but not counted as active."""
     okx.set_state(okx.create_rfq()["rfqId"], "pending_fill")
     _, shown, _ = listed(okx)
 
@@ -99,7 +99,7 @@ def test_what_is_being_executed_is_named(okx: Sandbox) -> None:
 
 
 def test_a_list_without_times_is_shown_all_the_same(okx: Sandbox) -> None:
-    """Where OKX gives no time none is made up."""
+    """If OKX gives no time, none is made up."""
     row = {**okx.create_rfq(), "cTime": "", "validUntil": ""}
     for _ in range(2):
         okx.fault("rfq/rfqs", json.dumps({"code": "0", "msg": "", "data": [row]}))
@@ -119,11 +119,11 @@ def test_a_list_that_cannot_be_read_is_no_empty_one(okx: Sandbox, monkeypatch: p
 
 
 def test_ages_are_by_okxs_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that is an hour late shows no time left that is an hour too long, and says so."""
+    """A machine whose clock is an hour slow does not show an hour too much time left, and says so."""
     with Sandbox(clock=lambda: time.time() + 3600) as late:
         shown = []
         for options in (("--json",), ()):
-            user = late.create_user()  # OKX's limit is each user's own
+            user = late.create_user()  # OKX's limit is per user
             late.create_rfq(legs=[OPTION], credentials=user)
             for name, value in keys(user).items():
                 monkeypatch.setenv(name, value)
@@ -137,11 +137,11 @@ def test_ages_are_by_okxs_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_ages_of_many_accounts_are_by_okxs_clock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What is wrong with the clock is said once for all of them."""
+    """A wrong clock is reported once for all of them."""
     names = 'api_key = "OKX_API_KEY"\napi_secret = "OKX_API_SECRET"\npassphrase = "OKX_PASSPHRASE"\n'
     file = tmp_path / "accounts.toml"
     said = []
-    for options in (("--json",), ()):  # each with a sandbox of its own: OKX's limits are counted by address, too
+    for options in (("--json",), ()):  # each with a separate sandbox, because OKX's limits are also counted by address
         with Sandbox(clock=lambda: time.time() + 3600) as late:
             place = f'env = "sandbox"\nurl = "{late.url}"\n{names}'
             file.write_text(f"[a]\n{place}[b]\n{place.replace('OKX_', 'OTHER_')}")
@@ -161,7 +161,7 @@ def test_the_ages_of_many_accounts_are_by_okxs_clock(monkeypatch: pytest.MonkeyP
 
 
 def test_a_ctrl_c_that_is_swallowed_ends_a_watch_all_the_same(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A finalizer of a library swallows the exception; the watch ends after this look."""
+    """A library's finalizer swallows the exception; the watch ends after this look."""
     send = requests.Session.request
     sent: list[Any] = []
 
@@ -183,7 +183,7 @@ def test_a_watch_looks_again_until_ctrl_c() -> None:
         env = keys(okx.credentials)
         with started("list", "--env", "sandbox", "--url", okx.url, "--watch", "--json", env=env) as process:
             looks: Callable[[], int] = lambda: sum(each.path.endswith("rfq/rfqs") for each in okx.requests)  # noqa: E731
-            while looks() < 4:  # two of them a look
+            while looks() < 4:  # two of them per look
                 assert process.poll() is None
                 threading.Event().wait(0.01)
             process.send_signal(signal.SIGINT)
@@ -201,7 +201,7 @@ def answered(monkeypatch: pytest.MonkeyPatch, answer: str) -> None:
 
 @pytest.mark.parametrize("answer", ["y\n", "YES\n", " yes \n"])
 def test_yes_is_yes(answer: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """It goes on, and has said how many are active, on stderr."""
+    """It continues, and has printed how many are active, on stderr."""
     answered(monkeypatch, answer)
     ask("ALL RFQs of somebody", lambda: 3)
 
@@ -210,7 +210,7 @@ def test_yes_is_yes(answer: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", "yeah\n", ""])
 def test_anything_else_is_no(answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Return, the end of the input, and whatever is no clear yes."""
+    """Return, the end of the input, and anything that is not a clear yes."""
     answered(monkeypatch, answer)
 
     with pytest.raises(DeclinedError):
@@ -220,7 +220,7 @@ def test_anything_else_is_no(answer: str, monkeypatch: pytest.MonkeyPatch) -> No
 def test_who_cannot_count_asks_all_the_same(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An error, and silence for longer than the patience, are said."""
+    """An error, and silence beyond the patience, are mentioned."""
     monkeypatch.setattr("okx_rfq_plugin.cli.question._PATIENCE", 0.01)
     for_ever = threading.Event()
     for count in (lambda: 1 // 0, lambda: int(for_ever.wait())):

@@ -29,7 +29,7 @@ def okx() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def live(okx: Sandbox, tmp_path: Path) -> dict[str, str]:
-    """The environment of somebody with a live key, and an active RFQ."""
+    """An environment with a live key, and an active RFQ."""
     credentials = okx.create_user(demo=False)
     okx.create_rfq(credentials=credentials)
     return {**in_okxs_place(tmp_path, okx), **keys(credentials)}
@@ -47,7 +47,7 @@ def cancels(okx: Sandbox) -> int:
 
 
 def test_a_live_cancel_is_sent_with_yes(okx: Sandbox, live: dict[str, str]) -> None:
-    """With --yes nobody is asked, and it goes without the header of demo trading."""
+    """With --yes there is no question, and requests lack the header of demo trading."""
     ended = okx_rfq("cancel-all", "--env", "live", "--yes", "--json", env=live)
 
     assert (0, "") == (ended.returncode, ended.stderr)
@@ -57,7 +57,7 @@ def test_a_live_cancel_is_sent_with_yes(okx: Sandbox, live: dict[str, str]) -> N
 
 
 def test_a_demo_cancel_is_not_asked_about(okx: Sandbox, tmp_path: Path) -> None:
-    """In demo trading nothing is at stake: no question, no --yes; and the host may come from OKX_EXCHANGE."""
+    """Demo trading needs no question and no --yes; the host may come from OKX_EXCHANGE."""
     okx.create_rfq()
     place = in_okxs_place(tmp_path, okx, "https://eea.okx.com")
     ended = okx_rfq("cancel-all", "--env", "demo", env={**place, **keys(okx.credentials), "OKX_EXCHANGE": "myokx"})
@@ -79,7 +79,7 @@ def test_a_key_of_the_wrong_environment_cancels_nothing(okx: Sandbox, live: dict
 
 
 def test_no_secret_is_ever_shown(okx: Sandbox, live: dict[str, str]) -> None:
-    """Neither key nor secret nor passphrase stands in anything that is printed, of success or failure."""
+    """Neither key, secret nor passphrase appears in any output, after success or failure."""
     echo = " ".join(live.values())
     okx.fault(CANCEL, Fault(body=json.dumps({"code": "50001", "msg": echo})), Fault(body=f"<p>{echo}</p>"))
     ended = okx_rfq("cancel-all", "--env", "live", "--yes", env=live)
@@ -90,7 +90,7 @@ def test_no_secret_is_ever_shown(okx: Sandbox, live: dict[str, str]) -> None:
 
 
 def test_a_demo_key_in_live_trading_is_told_where_it_belongs(okx: Sandbox, tmp_path: Path) -> None:
-    """`check` says which environment to name instead."""
+    """`check` names the right environment."""
     ended = okx_rfq("check", "--env", "live", env={**in_okxs_place(tmp_path, okx), **keys(okx.credentials)})
 
     assert 1 == ended.returncode
@@ -102,7 +102,7 @@ def test_a_demo_key_in_live_trading_is_told_where_it_belongs(okx: Sandbox, tmp_p
 
 
 def test_yes_cancels(okx: Sandbox, live: dict[str, str]) -> None:
-    """On a terminal it asks whose RFQs are to be canceled, and nothing is sent before the answer."""
+    """On a terminal it asks whose RFQs to cancel, and sends nothing before the answer."""
     with on_a_terminal("cancel-all", "--env", "live", env=live) as running:
         question = plain(running.until("[y/N]"))
         before = cancels(okx)
@@ -116,7 +116,7 @@ def test_yes_cancels(okx: Sandbox, live: dict[str, str]) -> None:
 
 
 def test_what_was_typed_before_the_question_is_no_answer(okx: Sandbox, live: dict[str, str]) -> None:
-    """Somebody who hits keys while it loads has agreed to nothing."""
+    """Keys typed while it loads do not count as agreement."""
     with on_a_terminal("cancel-all", "--env", "live", env=live) as running:
         running.type("y\n")
         running.until("[y/N]")
@@ -152,7 +152,7 @@ def test_ctrl_c_at_the_question_cancels_nothing(okx: Sandbox, live: dict[str, st
 
 
 def test_attempts_are_shown_as_they_happen(okx: Sandbox) -> None:
-    """On a terminal each attempt that did not end it is shown, with OKX's words and the wait."""
+    """On a terminal, each unsuccessful attempt is shown, with OKX's words and the wait."""
     okx.fault(CANCEL, "50001")
     okx.create_rfq()
     with on_a_terminal("cancel-all", "--env", "sandbox", "--url", okx.url, env=keys(okx.credentials)) as running:
@@ -175,7 +175,7 @@ def test_attempts_are_shown_as_they_happen(okx: Sandbox) -> None:
 def test_ctrl_c_says_what_is_true(
     number: signal.Signals, faults: tuple[Any, ...], code: int, words: str, okx: Sandbox
 ) -> None:
-    """Interrupted in the wait for another attempt: 4 where one may have worked, else 3, and the last line says so."""
+    """Interrupted while waiting for another attempt: 4 if one may have worked, else 3, and the last line says so."""
     okx.fault(CANCEL, *faults)
     okx.create_rfq()
     with on_a_terminal("cancel-all", "--env", "sandbox", "--url", okx.url, env=keys(okx.credentials)) as running:
@@ -190,7 +190,7 @@ def test_ctrl_c_says_what_is_true(
 
 
 def test_an_interrupted_cancel_leaves_one_json_line(okx: Sandbox) -> None:
-    """--json says what is true after Ctrl+C in the middle of a request too."""
+    """--json also says what is true after Ctrl+C in the middle of a request."""
     arrived = threading.Event()
     okx.fault(CANCEL, *[Fault(late=PATIENCE)] * 4)
 
@@ -213,7 +213,7 @@ def test_an_interrupted_cancel_leaves_one_json_line(okx: Sandbox) -> None:
 
 
 def test_a_reader_who_has_gone_changes_nothing(okx: Sandbox) -> None:
-    """With nobody at the other end of the pipe the exit code is that of the cancel."""
+    """If the pipe has no reader, the exit code is that of the cancel."""
     okx.create_rfq()
     with started("cancel-all", "--env", "sandbox", "--url", okx.url, "--json", env=keys(okx.credentials)) as process:
         process.stdout.close()
@@ -225,7 +225,7 @@ def test_a_reader_who_has_gone_changes_nothing(okx: Sandbox) -> None:
 
 
 def test_a_stderr_that_nobody_reads_holds_up_no_cancel(okx: Sandbox) -> None:
-    """With a full pipe at stderr a cancel that has to try again is done all the same, and says so."""
+    """If stderr is a full pipe, a cancel that has to retry still finishes, and says so."""
     okx.fault(CANCEL, "50001")
     okx.create_rfq()
     near, far = os.pipe()
@@ -252,7 +252,7 @@ def test_a_stderr_that_nobody_reads_holds_up_no_cancel(okx: Sandbox) -> None:
 
 @pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}], ids=["NO_COLOR", "dumb"])
 def test_no_colours_where_none_are_wanted(variables: dict[str, str]) -> None:
-    """NO_COLOR and a dumb terminal get none, neither in tables nor in the last line."""
+    """NO_COLOR and a dumb terminal get no color, neither in tables nor in the last line."""
     with on_a_terminal("cancel-all", "--env", "sandbox", env=variables) as running:
         code = running.end()
 
@@ -262,7 +262,7 @@ def test_no_colours_where_none_are_wanted(variables: dict[str, str]) -> None:
 
 
 def test_colours_where_they_are() -> None:
-    """Elsewhere the last line is green."""
+    """Otherwise the last line is green."""
     with on_a_terminal("cancel-all", "--env", "sandbox") as running:
         running.end()
 
@@ -270,7 +270,7 @@ def test_colours_where_they_are() -> None:
 
 
 def test_a_narrow_terminal_without_unicode_is_served() -> None:
-    """Forty columns of ASCII lose nothing that matters."""
+    """Forty columns of ASCII lose nothing important."""
     ended = okx_rfq("cancel-all", "--env", "sandbox", env={"PYTHONIOENCODING": "ascii", "COLUMNS": "40"})
 
     assert (0, "") == (ended.returncode, ended.stderr)

@@ -1,4 +1,4 @@
-"""The pages about the command: the verbs as they are, examples that work, a picture of a real run."""
+"""The pages about the command: its current verbs, examples that work, a picture of a real run."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ GUARD = (DOCS / "guard.md").read_text(encoding="utf-8")
 
 
 def test_the_page_has_the_verbs_as_they_are() -> None:
-    """Options, defaults and examples are those of the command; `python -m support.manual` writes them."""
+    """Options, defaults and examples match the command; `python -m support.manual` generates them."""
     assert page(TEXT) == TEXT
 
 
 def test_the_man_pages_have_the_verbs_as_they_are() -> None:
-    """One of the whole and one of each verb, and no other."""
+    """One for the whole command and one for each verb, and no others."""
     assert {file.name: file.read_text(encoding="utf-8") for file in MAN.iterdir()} == manuals()
 
 
@@ -45,14 +45,14 @@ def test_the_file_of_accounts_on_the_page_is_one(tmp_path: Path, monkeypatch: py
 
 
 def test_the_page_names_every_key_of_the_json() -> None:
-    """Nothing that a machine reads has to be guessed."""
+    """All keys of the JSON are documented."""
     receipt = json.loads(okx_rfq("cancel-all", "--env", "sandbox", "--json").stdout)
 
     assert [] == [key for key in receipt if f"`{key}`" not in TEXT]
 
 
 def test_the_table_of_guards_codes_is_complete() -> None:
-    """Each code that a guard can end with stands in a row of its own or in a range."""
+    """Each code that a guard can end with has a row or is in a range."""
     rows = re.findall(r"^\| (\S.*?) \| ", GUARD, flags=re.MULTILINE)
 
     assert ["exit code", "the command's, 0 to 202 and 205 to 255", "1", "128 + N", "137", "203", "204"] == rows

@@ -1,4 +1,4 @@
-"""What seldom happens to the command: odd files, quotes in words, refusals, and what goes wrong at any line."""
+"""Rare cases of the command: odd files, quotes, refusals, and errors at any line."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def account(name: str, url: str, key: str = "OKX") -> str:
     )
 
 
-# The file of accounts
+# The accounts file
 
 
 def test_what_is_no_table_is_no_account(tmp_path: Path) -> None:
-    """It says so by its name, and the others are there."""
+    """The error has its name, and the others work."""
     file = tmp_path / "accounts.toml"
     file.write_text('desk = 1\n[other]\nenv = "demo"\napi_key = "A"\napi_secret = "B"\npassphrase = "C"\n')
 
@@ -57,7 +57,7 @@ def test_what_is_no_table_is_no_account(tmp_path: Path) -> None:
 def test_a_key_in_a_file_that_cannot_be_read_is_said(
     content: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The account is wrong, in words, and no other is."""
+    """The account has an error, in words, and no other does."""
     file, kept = tmp_path / "accounts.toml", tmp_path / "key"
     file.write_text(account("desk", "http://127.0.0.1:1"))
     if content is not None:
@@ -76,7 +76,7 @@ def test_a_key_in_a_file_that_cannot_be_read_is_said(
 
 
 def test_a_live_cancel_by_id_needs_a_terminal() -> None:
-    """Without one nothing is sent, and it says what to add."""
+    """Without one, nothing is sent, and the message says what to add."""
     result = invoke("cancel", "--env", "live", "123")
 
     assert 2 == result.exit_code
@@ -84,12 +84,12 @@ def test_a_live_cancel_by_id_needs_a_terminal() -> None:
 
 
 def test_a_cancel_by_id_without_keys_is_wrong_usage() -> None:
-    """It is no failure of a cancel."""
+    """It does not count as a failure of a cancel."""
     assert 2 == invoke("cancel", "--env", "live", "--yes", "123").exit_code
 
 
 def test_what_is_still_active_is_named(okx: Sandbox) -> None:
-    """Where OKX refuses the batch, the ids and its reason are said, and the code is 3."""
+    """If OKX refuses the batch, the ids and its reason are printed, and the code is 3."""
     rfq_id = okx.create_rfq()["rfqId"]
     okx.fault("rfq/cancel-batch-rfqs", "50120")
 
@@ -154,14 +154,14 @@ def test_a_list_that_cannot_be_read_leaves_it_open(okx: Sandbox) -> None:
 
 
 class Terminal(io.StringIO):
-    """Somebody at a terminal, who types."""
+    """A person at a terminal, who types."""
 
     def isatty(self) -> bool:
-        """It is one."""
+        """It is a terminal."""
         return True
 
     def fileno(self) -> int:
-        """It has no descriptor, as a terminal that went away."""
+        """It has no descriptor, like a terminal that went away."""
         raise OSError("none")
 
 
@@ -212,7 +212,7 @@ def file(okx: Sandbox, tmp_path: Path) -> Path:
 
 
 def test_many_accounts_end_their_quotes_too(okx: Sandbox, file: Path) -> None:
-    """Both calls have their facts; one that OKX refuses makes the code, and disarms no other."""
+    """Both calls have their facts; one that OKX refuses determines the code, and does not stop the others."""
     okx.fault("rfq/cancel-all-quotes", *["50110"] * 3)
 
     result = invoke("cancel-all", "--accounts", str(file), "--quotes", "--quotes-after", "60", "--json")
@@ -224,7 +224,7 @@ def test_many_accounts_end_their_quotes_too(okx: Sandbox, file: Path) -> None:
 
 
 def test_many_are_repeated_until_clear(okx: Sandbox, file: Path, clock: Any) -> None:
-    """--until-clear begins again with those that failed, after a window."""
+    """--until-clear starts again with those that failed, after a window."""
     okx.create_rfq()
     okx.fault("rfq/cancel-all-rfqs", "50001")
 
@@ -238,7 +238,7 @@ def test_many_are_repeated_until_clear(okx: Sandbox, file: Path, clock: Any) -> 
 
 
 def test_a_proxy_without_a_scheme_is_one_of_http(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As requests takes it."""
+    """Like requests."""
     monkeypatch.setenv("https_proxy", "127.0.0.1:3128")
 
     assert "http://127.0.0.1:3128" == route_to("https://www.okx.com").proxy
@@ -254,7 +254,7 @@ def test_a_bundle_that_is_none_is_said(tmp_path: Path) -> None:
 
 
 def test_a_check_ends_where_nothing_can_be_sent(okx: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bundle that is not there is a finding, and nothing is asked."""
+    """A missing bundle is a finding, and nothing is asked."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere.pem")
 
     result = invoke("check", "--env", "demo")
@@ -269,7 +269,7 @@ def test_a_check_ends_where_nothing_can_be_sent(okx: Sandbox, monkeypatch: pytes
 
 @pytest.fixture
 def cancel_that(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, BaseException], None]:
-    """Has an exchange object of the command raise when it is made, and the command called with a verb."""
+    """Makes the creation of an exchange object raise, and calls the command with a verb."""
 
     def made(verb: str, error: BaseException) -> None:
         def broken(*args: Any, **kwargs: Any) -> Any:
@@ -287,7 +287,7 @@ def cancel_that(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, BaseException
 
 @pytest.fixture
 def handlers() -> Any:
-    """Signals and streams are afterwards as they were."""
+    """Signals and streams are restored afterwards."""
     numbers = [number for number in signal.Signals if number not in (signal.SIGKILL, signal.SIGSTOP)]
     before = {number: signal.getsignal(number) for number in numbers}
     hooks = sys.unraisablehook
@@ -317,7 +317,7 @@ def test_whatever_is_raised_ends_in_a_sentence(
     cancel_that: Callable[[str, BaseException], None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """And in a documented code; no traceback is shown."""
+    """With a documented code, and no traceback."""
     cancel_that(verb, error)
 
     with pytest.raises(SystemExit) as ended:
@@ -336,7 +336,7 @@ def test_a_traceback_is_logged_where_it_is_asked_for(
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """With --verbose, and to the log alone."""
+    """With --verbose, and otherwise only in the log."""
     cancel_that("list", RuntimeError("broken"))
     monkeypatch.setattr(sys, "argv", [*sys.argv, "--verbose"])
     monkeypatch.setattr("okx_rfq_plugin.cli.okx_rfq.main", _raising(RuntimeError("broken")))
@@ -363,11 +363,11 @@ def test_an_operator_is_told_nothing_of_calls_and_params() -> None:
 
 
 def test_out_of_memory_is_said() -> None:
-    """As the reason of a failure."""
+    """As the reason for a failure."""
     assert "out of memory" in sentence(facts_of(MemoryError(), called=True))
 
 
-# What else is printed
+# Other output
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -390,5 +390,5 @@ def test_the_fleet_needs_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_process_is_named_by_number_and_name() -> None:
-    """As it is told to an operator."""
+    """In words for an operator."""
     assert "7 (sleep)" == str(Process(7, started=100, parent=1, group=7, session=7, name="sleep"))

@@ -1,4 +1,4 @@
-"""Rough ends of the command, in real processes: no memory, an interrupt before the verb, wrong usage, a watchdog."""
+"""Difficult conditions in real processes: no memory, an interrupt before the verb, wrong usage, a watchdog."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from support.waiting import eventually
 from okx_rfq_plugin.sandbox import DROP, Sandbox
 
 CANCEL = "rfq/cancel-all-rfqs"
-# Python runs this first of all: what happens in the moment in which a module is imported, as by chance it may.
+# Python runs this first: an event while a module is being imported, as may happen by chance.
 _STRIKES = """
 import os, signal, sys
 
@@ -37,7 +37,7 @@ INTERRUPT, NO_MEMORY = "signal.raise_signal(signal.SIGINT)", "raise MemoryError"
 
 
 def striking(folder: Path, module: str, strike: str) -> dict[str, str]:
-    """Return variables with which something strikes a process of the command as it imports a module."""
+    """Return variables that make an event hit a process of the command while it imports a module."""
     (folder / "sitecustomize.py").write_text(_STRIKES.format(module=module, strike=strike))
     return {"PYTHONPATH": os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])}
 
@@ -89,7 +89,7 @@ def test_a_guard_that_is_struck_before_it_begins_has_started_nothing(
 
 
 def test_a_list_that_is_struck_before_it_begins_says_why(okx: Sandbox, tmp_path: Path) -> None:
-    """1, in one line, which says nothing of a cancel."""
+    """1, in one line, which says nothing about a cancel."""
     env = {**keys(okx.credentials), **striking(tmp_path, "okx_rfq_plugin.cli", NO_MEMORY)}
     ended = okx_rfq("list", *there(okx), env=env)
 
@@ -100,7 +100,7 @@ def test_a_list_that_is_struck_before_it_begins_says_why(okx: Sandbox, tmp_path:
 
 
 def test_a_cancel_in_doubt_says_so_in_words(okx: Sandbox) -> None:
-    """A reply that is lost: 4, what may be active, and until when at the latest."""
+    """A lost reply: 4, what may be active, and until when at the latest."""
     okx.fault(CANCEL, *[DROP] * 3)
     ended = okx_rfq("cancel-all", *there(okx), "--no-confirm", "--deadline", "0", env=keys(okx.credentials))
 
@@ -123,7 +123,7 @@ def test_a_cancel_in_doubt_says_so_in_words(okx: Sandbox) -> None:
     ids=["unknown option", "unknown environment", "no environment"],
 )
 def test_a_guard_that_is_called_wrongly_starts_nothing(options: tuple[str, ...], words: str, tmp_path: Path) -> None:
-    """203, so that a supervisor takes no 2 of click's for one of the strategy's; what is wrong is said."""
+    """203, so that a supervisor does not mistake click's 2 for the strategy's; the message says what is wrong."""
     ended = okx_rfq("guard", *options, "--", "touch", str(tmp_path / "started"))
 
     assert 203 == ended.returncode
@@ -136,7 +136,7 @@ def test_a_guard_that_is_called_wrongly_starts_nothing(options: tuple[str, ...],
 
 
 def limited(megabytes: int, *arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run the command with so much address space."""
+    """Run the command with a limited address space."""
     line = shlex.join([*COMMAND, *arguments])
     return subprocess.run(
         ["/bin/sh", "-c", f"ulimit -v {megabytes * 1024}; exec {line}"],
@@ -171,7 +171,7 @@ def test_a_cancel_short_of_memory_ends_with_a_documented_code(okx: Sandbox) -> N
 @only_linux
 @pytest.mark.parametrize("megabytes", sizes(96))
 def test_a_guard_short_of_memory_ends_with_a_documented_code(megabytes: int, okx: Sandbox, tmp_path: Path) -> None:
-    """Not started is 203; whatever was started, 0 says that the book is empty, and nothing shows a traceback."""
+    """Not started is 203; otherwise 0 means that the book is empty, and there is never a traceback."""
     started = tmp_path / "started"
     ended = limited(
         megabytes, "guard", *there(okx), "--deadline", "3", "--", "touch", str(started), env=keys(okx.credentials)
@@ -187,7 +187,7 @@ def test_a_guard_short_of_memory_ends_with_a_documented_code(megabytes: int, okx
 
 
 def test_a_guard_keeps_systemds_watchdog_content(okx: Sandbox, tmp_path: Path) -> None:
-    """READY when armed, signs of life while the command runs, more time for the cancels, and none for the command."""
+    """READY when armed, pings while the command runs, more time for the cancels, and none for the command."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(PATIENCE)
@@ -228,7 +228,7 @@ def test_a_guard_keeps_systemds_watchdog_content(okx: Sandbox, tmp_path: Path) -
 
 
 def test_a_watchdog_of_another_process_is_none(okx: Sandbox, tmp_path: Path) -> None:
-    """WATCHDOG_PID names who is watched: a guard under a wrapper gives no signs of life in its place."""
+    """WATCHDOG_PID names the watched process: a guard under a wrapper does not ping in its place."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         watched = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "1000", "WATCHDOG_PID": "1"}
@@ -243,7 +243,7 @@ def test_a_watchdog_of_another_process_is_none(okx: Sandbox, tmp_path: Path) -> 
 
 
 def test_a_guard_that_is_interrupted_before_it_is_armed_starts_nothing(okx: Sandbox, tmp_path: Path) -> None:
-    """SIGTERM while it looks whether a cancel would get through: 203, and the command has not run."""
+    """SIGTERM while it checks whether a cancel would get through: 203, and the command has not run."""
     okx.fault("account/config", PATIENCE)
     with subprocess.Popen(
         [*COMMAND, "guard", *there(okx), "--", "touch", str(tmp_path / "started")],

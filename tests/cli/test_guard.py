@@ -42,7 +42,7 @@ GUARDING = "kill -TERM $PPID; "  # in a shell script: SIGTERM to the guard
 def guard(
     sandbox: Sandbox, clock: Any, *command: str, grace: float = 0.0, deadline: float = 0.0, child_clock: Clock = SYSTEM
 ) -> Guard:
-    """Make a guard without a twin, which runs here, in the tests' own process."""
+    """Return a guard without a twin, which runs in the tests' process."""
     exchange = okx_rfq_plugin.install(sandbox.exchange(ccxt.okx))
     canceler = OneCanceler(Destination("sandbox", url=sandbox.url), exchange)
     child = Child(list(command), grace=grace, say=say, clock=child_clock)
@@ -51,7 +51,7 @@ def guard(
 
 @pytest.fixture
 def run(sandbox: Sandbox, clock: VirtualClock) -> Callable[..., int]:
-    """Guard a shell script, here in the tests' own process; but for the grace, time is skipped."""
+    """Guard a shell script in the tests' process; time is skipped, except for the grace."""
 
     def run(*command: str, grace: float = 60.0, deadline: float = 0.0) -> int:
         shell = ["sh", "-c", *command] if len(command) == 1 else list(command)
@@ -64,7 +64,7 @@ def run(sandbox: Sandbox, clock: VirtualClock) -> Callable[..., int]:
 
 
 def when_stopped(then: str) -> str:
-    """Begin a script with this to have something done when it is stopped, from outside its group."""
+    """Begin a script with this to run something from outside its group when it is stopped."""
     helper = f"while ! grep -q 'State:.T' /proc/$COMMAND/status; do sleep .01; done; {then}"
     return f"export GUARD=$PPID COMMAND=$$; setsid sh -c {shlex.quote(helper)} & "
 
@@ -81,7 +81,7 @@ def cancels(sandbox: Sandbox) -> int:
     [("exit 0", 0), ("exit 5", 5), ("kill -9 $$", 137), ("kill -SEGV $$", 139), (GUARDING + "sleep 60", 143)],
 )
 def test_whatever_the_end_is_all_is_canceled(run: Any, sandbox: Sandbox, script: str, code: int) -> None:
-    """Each end is followed by cancels until OKX has said twice that nothing is active; the code is the command's."""
+    """After each end, cancels follow until OKX has said twice that nothing is active; the code is the command's."""
     sandbox.create_rfq()
 
     assert code == run(script)
@@ -92,7 +92,7 @@ def test_whatever_the_end_is_all_is_canceled(run: Any, sandbox: Sandbox, script:
 def test_the_second_cancel_waits_for_the_wire(
     run: Any, sandbox: Sandbox, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An RFQ that comes to life within two seconds after the first cancel does not survive."""
+    """An RFQ that becomes active within two seconds after the first cancel does not survive."""
     skip = clock.sleep
 
     def sleep(seconds: float, waker: Any = None) -> None:
@@ -137,7 +137,7 @@ def test_a_program_that_cannot_be_run_was_not_started(
 def test_the_code_says_whether_all_is_canceled(
     run: Any, sandbox: Sandbox, capfd: pytest.CaptureFixture[str], faults: Any, code: int, truth: str
 ) -> None:
-    """Two cancels that find nothing decide; 203 only where all were refused. The last sentence says what is true."""
+    """Two cancels that find nothing decide; 203 only if all were refused. The last sentence says what is true."""
     sandbox.create_rfq()
     sandbox.fault(CANCEL_ALL, *faults, *[Fault()] * 3)
 
@@ -149,7 +149,7 @@ def test_the_code_says_whether_all_is_canceled(
 
 
 def test_attempts_are_told(sandbox: Sandbox, clock: VirtualClock, capfd: pytest.CaptureFixture[str]) -> None:
-    """A cancel that has to be repeated says so, once for each attempt."""
+    """A retried cancel says so, once for each attempt."""
     sandbox.fault(CANCEL_ALL, "50001")
 
     assert 0 == guard(sandbox, clock, "true", deadline=30.0).run()
@@ -161,7 +161,7 @@ def test_attempts_are_told(sandbox: Sandbox, clock: VirtualClock, capfd: pytest.
 
 @pytest.mark.parametrize("name", ["INT", "TERM", "HUP", "QUIT"])
 def test_a_signal_is_passed_on_once(run: Any, capfd: pytest.CaptureFixture[str], name: str) -> None:
-    """The command gets each signal once, and each in its turn; what it ends with is its own matter."""
+    """The command gets each signal once, in order, and determines its own exit code."""
     script = f"""
         count=0
         trap 'count=$((count + 1))' {name}
@@ -177,7 +177,7 @@ def test_a_signal_is_passed_on_once(run: Any, capfd: pytest.CaptureFixture[str],
 
 
 def test_a_signal_goes_to_the_whole_group(run: Any, tmp_path: Path) -> None:
-    """What the command has started gets the signal too, and the rest of the grace after the command has ended."""
+    """What the command has started also gets the signal, and the rest of the grace after the command has ended."""
     done = tmp_path / "done"
     slow = f"trap 'sleep .3; : > {done}; exit' TERM; : > {tmp_path}/ready; while :; do sleep .01; done"
     script = f"""
@@ -195,7 +195,7 @@ def test_a_signal_goes_to_the_whole_group(run: Any, tmp_path: Path) -> None:
 def test_after_the_grace_the_group_is_killed(
     run: Any, sandbox: Sandbox, capfd: pytest.CaptureFixture[str], grace: float
 ) -> None:
-    """A command that does not listen is killed, with what it has started, and all is canceled."""
+    """A command that ignores signals is killed with its children, and everything is canceled."""
     sandbox.create_rfq()
     script = f"trap '' TERM; sleep 60 & echo $!; {GUARDING} while :; do sleep .01; done"
 
@@ -207,9 +207,9 @@ def test_after_the_grace_the_group_is_killed(
 
 
 def test_what_outlives_its_grace_is_killed(run: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """The command ends as it was told, what it has started does not: that is killed, and the code is the command's.
+    """If the command ends as told but its children do not, they are killed, and the code is the command's.
 
-    A SIGCHLD that comes in between is about no child that is left.
+    A SIGCHLD in between is about no remaining child.
     """
     again = "while kill -0 $COMMAND 2> /dev/null; do sleep .01; done; kill -CHLD $GUARD"
     deaf = f"trap '' TERM; echo $$; : > {tmp_path}/ready; {again}; while :; do sleep .01; done"
@@ -228,15 +228,15 @@ def test_what_outlives_its_grace_is_killed(run: Any, tmp_path: Path, capfd: pyte
 
 
 def test_what_a_command_leaves_running_is_killed(run: Any, capfd: pytest.CaptureFixture[str]) -> None:
-    """When the command has ended by itself nobody is left in its group who could create RFQs."""
+    """After the command has ended, its group contains no process that could create RFQs."""
     assert 5 == run("sleep 60 & echo $!; exit 5")
     left = int(capfd.readouterr().out)
     assert is_gone(left)
 
 
 def test_the_dead_whom_process_1_inherits_are_not_waited_for(run: Any, tmp_path: Path) -> None:
-    """In a container the guard may be process 1: what died there without its parent does not use up the grace."""
-    subreaper = 36  # PR_SET_CHILD_SUBREAPER of Linux makes any process inherit as process 1 does
+    """In a container the guard may be process 1: orphans that die there do not use up the grace."""
+    subreaper = 36  # with Linux' PR_SET_CHILD_SUBREAPER any process adopts orphans, as process 1 does
     prctl = ctypes.CDLL(None).prctl
     started = time.monotonic()
     prctl(subreaper, 1, 0, 0, 0)
@@ -248,7 +248,7 @@ def test_the_dead_whom_process_1_inherits_are_not_waited_for(run: Any, tmp_path:
 
 
 def test_a_command_that_is_stopped_is_waited_for(run: Any, capfd: pytest.CaptureFixture[str]) -> None:
-    """Without a terminal a stop is told; a signal lets the command go on, so that it hears it."""
+    """Without a terminal, a stop is reported; a signal resumes the command, so that it notices it."""
     script = when_stopped("kill -TERM $GUARD") + "kill -STOP $$; sleep 60"
 
     assert 143 == run(script)
@@ -256,12 +256,12 @@ def test_a_command_that_is_stopped_is_waited_for(run: Any, capfd: pytest.Capture
 
 
 def test_a_signal_to_go_on_is_passed_on(run: Any) -> None:
-    """SIGCONT to the guard, as from a shell's fg or bg, lets the command go on."""
+    """SIGCONT to the guard, as from a shell's fg or bg, resumes the command."""
     assert 4 == run(when_stopped("kill -CONT $GUARD") + "kill -STOP $$; exit 4")
 
 
 def test_a_signal_of_somebody_elses_stays_here(run: Any) -> None:
-    """What a plugin handles in the guard's process is not passed on."""
+    """Signals that a plugin handles in the guard's process are not forwarded."""
     before = signal.signal(signal.SIGALRM, lambda signum, frame: None)
     script = "trap 'exit 9' ALRM; trap 'exit 4' USR1; kill -ALRM $PPID; kill -USR1 $PPID; while :; do sleep .01; done"
     try:
@@ -280,12 +280,12 @@ def test_what_was_ignored_stays_ignored(run: Any) -> None:
 
 
 def test_the_command_ignores_nothing_that_python_ignores(run: Any) -> None:
-    """SIGPIPE and SIGTTOU, which a Python or the guard ignores, do to the command what they do to any."""
+    """SIGPIPE and SIGTTOU, which Python or the guard ignores, have their usual effect on the command."""
     assert 128 + signal.SIGPIPE == run("kill -PIPE $$; exit 0")
 
 
 class Interrupted(VirtualClock):
-    """A clock on which signals come in the middle of the first wait."""
+    """A clock on which signals arrive in the middle of the first wait."""
 
     def __init__(self, *signums: int) -> None:
         super().__init__()
@@ -298,7 +298,7 @@ class Interrupted(VirtualClock):
 
 
 def test_signals_do_not_stop_the_cancel(sandbox: Sandbox, clock: VirtualClock, capfd: Any) -> None:
-    """Whatever comes while it cancels is answered, and the cancel goes on."""
+    """Any signal during the cancel is answered, and the cancel continues."""
     signums = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGCONT]
 
     assert 5 == guard(sandbox, Interrupted(*signums), "sh", "-c", "exit 5").run()
@@ -307,14 +307,14 @@ def test_signals_do_not_stop_the_cancel(sandbox: Sandbox, clock: VirtualClock, c
 
 
 def test_sigquit_gives_up(sandbox: Sandbox, clock: VirtualClock, capfd: Any) -> None:
-    """Ctrl+backslash ends the cancel, and the code says that nobody knows."""
+    """Ctrl+backslash ends the cancel, and the code says that the outcome is unknown."""
     assert 204 == guard(sandbox, Interrupted(signal.SIGQUIT), "true").run()
     assert 1 == cancels(sandbox)
     assert "RFQs MAY STILL BE ACTIVE" in capfd.readouterr().err.splitlines()[-1]
 
 
 def test_a_defect_of_the_guards_own_cancels_too(sandbox: Sandbox, clock: VirtualClock) -> None:
-    """Whatever goes wrong in the guard while the command runs, the command is killed, and all is canceled."""
+    """If anything fails in the guard while the command runs, the command is killed, and everything is canceled."""
     sandbox.create_rfq()
 
     class Broken(Clock):
@@ -329,11 +329,11 @@ def test_a_defect_of_the_guards_own_cancels_too(sandbox: Sandbox, clock: Virtual
     assert [] == sandbox.rfqs("active")
 
 
-# What is said
+# Output
 
 
 def test_a_reader_who_does_not_read_holds_up_nothing(run: Any, sandbox: Sandbox, monkeypatch: Any) -> None:
-    """With stderr full, closed or not there at all, the cancel runs and the code is right."""
+    """If stderr is full, closed or missing, the cancel runs and the code is right."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     while True:
@@ -364,7 +364,7 @@ def verb(*arguments: str) -> Any:
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str]], None]:
-    """Put credentials where the command looks for them."""
+    """Put credentials where the command reads them."""
 
     def put(credentials: dict[str, str]) -> None:
         for name, variable in KEYS.items():
@@ -385,7 +385,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, str]], N
     ],
 )
 def test_usage(arguments: tuple[str, ...], words: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is missing or is no number of seconds is named, with exit code 2, and nothing is started."""
+    """Missing or invalid seconds are named, with exit code 2, and nothing is started."""
     for variable in KEYS.values():
         monkeypatch.delenv(variable, raising=False)
 
@@ -407,7 +407,7 @@ def test_where_there_are_no_process_groups(monkeypatch: pytest.MonkeyPatch) -> N
 def test_without_permission_nothing_is_started(
     sandbox: Sandbox, environment: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A key that may not cancel is found out before the command starts: 203, since nothing is canceled either."""
+    """A key that may not cancel is detected before the command starts: 203, since nothing is canceled either."""
     environment(sandbox.create_user(permissions=["read_only"]))
 
     assert 203 == verb("--env", "sandbox", "--url", sandbox.url, "--", "echo", "started")
@@ -419,7 +419,7 @@ def test_without_permission_nothing_is_started(
 
 
 def test_with_a_wrong_key_nothing_is_started(environment: Any, capfd: pytest.CaptureFixture[str]) -> None:
-    """The same where OKX does not take the key, or cannot be reached; no secret is shown."""
+    """The same if OKX rejects the key, or cannot be reached; no secret is shown."""
     environment({name: f"dummy-{name}" for name in KEYS})
     with Sandbox() as sandbox:
         url = sandbox.url
@@ -495,7 +495,7 @@ with contextlib.suppress(OSError):
 while True:
     signal.pause()
 """
-# What a shell does with a job: it has the terminal, and gives it back when the job has stopped or ended.
+# A shell's job control: a job has the terminal, and gives it back when it stops or ends.
 SHELL = """
 import fcntl, os, signal, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -511,7 +511,7 @@ while True:
     os.tcsetpgrp(0, job)
     os.killpg(job, signal.SIGCONT)
 """
-# What a terminal does that is opened for one command: nothing stands between them.
+# A terminal opened for one command, without a shell.
 NO_SHELL = """
 import fcntl, os, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
@@ -520,7 +520,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 
 class Terminal:
-    """A terminal, with somebody who types and reads."""
+    """A terminal, with a person who types and reads."""
 
     def __init__(self, script: str, *arguments: str) -> None:
         self._master, slave = pty.openpty()
@@ -533,7 +533,7 @@ class Terminal:
         os.write(self._master, keys)
 
     def expect(self, words: str) -> str:
-        """Wait until something is shown; return what is shown after it until the end of the line."""
+        """Wait until something is shown; return the rest of the line."""
         until = time.monotonic() + 60
         while words not in self.seen or "\n" not in self.seen.partition(words)[2]:
             assert select.select([self._master], [], [], max(0, until - time.monotonic()))[0], self.seen
@@ -574,7 +574,7 @@ def test_a_job_of_a_shell(sandbox: Sandbox, environment: Any) -> None:
 
 @pytest.mark.parametrize("ends", ["by a key", "with its terminal"])
 def test_a_terminal_of_its_own(sandbox: Sandbox, environment: Any, ends: str) -> None:
-    """Where there is no shell to go back to Ctrl+Z has no effect, and the end of the terminal ends all."""
+    """Without a shell to return to, Ctrl+Z has no effect, and closing the terminal ends everything."""
     sandbox.create_rfq()
     environment(sandbox.credentials)
     terminal = Terminal(NO_SHELL, *guarded(sandbox, sys.executable, "-c", COMMAND))

@@ -1,4 +1,4 @@
-"""Two hundred endings of guards, in real processes, with the sandbox's book as the judge."""
+"""Two hundred endings of guards, in real processes, judged by the sandbox's book."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from okx_rfq_plugin.sandbox import Sandbox
 pytestmark = pytest.mark.skipif(not processes.is_supported(), reason="elsewhere only the process group is seen")
 
 
-# What has once gone wrong: a twin that came too late to say so, and what was said after the last word.
+# Regressions: a twin that reported too late, and output after the final message.
 _TELLING = {("starting", "TERM"), ("canceling", "QUIT"), ("canceling again", "kill twin guard")}
 
 
@@ -32,13 +32,13 @@ def _marked() -> Iterator[Any]:
 
 @pytest.mark.parametrize("ending", list(_marked()))
 def test_the_book_is_empty_or_it_is_said(ending: Ending, tmp_path: Path) -> None:
-    """Whatever strikes whenever: no process is left, and no RFQ, or words and code say that one may be."""
+    """Whatever happens when: no process and no RFQ is left, or output and code say that one may be."""
     ended = run(ending, tmp_path)
 
     assert ended.is_true, ended
 
 
-# Counts the twins of the guard that started it, their understudies too.
+# Counts the twins of the guard that started it, including standbys.
 COUNT = """
 import os
 from okx_rfq_plugin.cli.processes import TWIN, below, table
@@ -47,7 +47,7 @@ print(sum(each.name == TWIN for each in below((os.getppid(),), table())))
 
 
 def test_there_is_a_command_only_where_there_is_a_twin() -> None:
-    """One that is killed before the command was started is replaced before it is started, standby included."""
+    """A twin killed before the command starts is replaced before the start, including its standby."""
     with (
         Sandbox() as okx,
         started(

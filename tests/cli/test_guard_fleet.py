@@ -1,4 +1,4 @@
-"""`okx-rfq guard --fleet` around a strategy that has never heard of this package: ccxt alone, and not a line more."""
+"""`okx-rfq guard --fleet` around a strategy that uses only ccxt and knows nothing about this package."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def installed(tmp_path: Path) -> Mapping[str, str]:
 def test_a_strategy_of_ccxt_alone_is_in_the_fleet(
     variables: dict[str, str], said: str, halted: EmbeddedServer, installed: Mapping[str, str]
 ) -> None:
-    """A halted fleet refuses what it would create; the variable that is set already is left as it is."""
+    """A halted fleet refuses its creates; a variable that is already set is left unchanged."""
     with Sandbox() as okx:
         place = ("--env", "sandbox", "--url", okx.url, "--look-every", "0", "--fleet", halted.url)
         command = (sys.executable, "-c", STRATEGY, okx.url)

@@ -30,7 +30,7 @@ def okx() -> Iterator[Sandbox]:
 
 
 class Guarded:
-    """A guard in a process of its own, whose strategy has created its first RFQ."""
+    """A guard in a separate process, whose strategy has created its first RFQ."""
 
     def __init__(self, okx: Sandbox, folder: Path, wrapper: str, *options: str, deaf: bool = False) -> None:
         self.okx, self.folder = okx, folder
@@ -61,7 +61,7 @@ class Guarded:
         return self.process.wait(PATIENCE)
 
     def judge(self) -> None:
-        """The twin, or what took its place, has ended it all; the strategy is gone, and the book is empty."""
+        """The twin, or its replacement, has ended everything; the strategy is gone, and the book is empty."""
         assert eventually(lambda: self.status()["state"] == "ended"), self.said()
         assert is_gone(self.strategy), self.said()
         assert [] == self.okx.rfqs("active"), self.said()
@@ -72,14 +72,14 @@ class Guarded:
 pytestmark = pytest.mark.skipif(not processes.is_supported(), reason="elsewhere only the process group is seen")
 
 
-# By a group, by a session, by an orphan; the rest is in one of these cases for the guard.
-_SIX = list(WRAPPERS)[:6]  # the others have their endings in test_guard_endings
+# By a group, by a session, by an orphan; the guard's cases cover the rest.
+_SIX = list(WRAPPERS)[:6]  # the others are in test_guard_endings
 _TELLING = ("in a shell", "in a session of its own", "as a daemon")
 _FIRST = "as a daemon"
 
 
 def _moved(name: str) -> Any:
-    """Return where a wrapper is tried besides by the exhaustive tests."""
+    """Return the further wrappers that the exhaustive tests try."""
     if name == _FIRST:
         return ()
     return pytest.mark.matrix if name in _TELLING else pytest.mark.exhaustive
@@ -87,7 +87,7 @@ def _moved(name: str) -> Any:
 
 @pytest.mark.parametrize("wrapper", [pytest.param(name, marks=_moved(name)) for name in _SIX])
 def test_whatever_the_command_has_started_is_ended(wrapper: str, okx: Sandbox, tmp_path: Path) -> None:
-    """After SIGTERM nothing that could create RFQs is left, wherever it has gone."""
+    """After SIGTERM, no process that could create RFQs is left, wherever it has gone."""
     guarded = Guarded(okx, tmp_path, wrapper, "--grace", "1", deaf=wrapper == "as a daemon")
     guarded.process.terminate()
     code = guarded.end()
@@ -113,7 +113,7 @@ def test_a_guard_that_is_killed_has_a_twin(wrapper: str, okx: Sandbox, tmp_path:
 
 @pytest.mark.parametrize("order", ["guard, twin", pytest.param("twin, guard", marks=pytest.mark.exhaustive)])
 def test_guard_and_twin_killed_at_once_have_a_standby(order: str, okx: Sandbox, tmp_path: Path) -> None:
-    """Whichever of the two goes first."""
+    """Whichever of the two is killed first."""
     guarded = Guarded(okx, tmp_path, "in a session of its own")
     pids = {"guard": guarded.process.pid, "twin": guarded.twin}
     assert eventually(lambda: processes.below((guarded.twin,), processes.table()))
@@ -125,7 +125,7 @@ def test_guard_and_twin_killed_at_once_have_a_standby(order: str, okx: Sandbox, 
 
 
 def test_a_twin_that_is_killed_is_replaced(okx: Sandbox, tmp_path: Path) -> None:
-    """The guard says so, and its command goes on; in the end the code is the command's."""
+    """The guard says so, and its command continues; in the end the code is the command's."""
     guarded = Guarded(okx, tmp_path, "alone")
     os.kill(guarded.twin, signal.SIGKILL)
 
@@ -137,7 +137,7 @@ def test_a_twin_that_is_killed_is_replaced(okx: Sandbox, tmp_path: Path) -> None
 
 
 def test_a_supervisor_without_patience_finds_the_rfqs_gone(okx: Sandbox, tmp_path: Path) -> None:
-    """The first signal cancels beside the grace: what was active then is canceled while the command still runs."""
+    """At the first signal, what is active is canceled during the grace, while the command still runs."""
     guarded = Guarded(okx, tmp_path, "alone", "--grace", "600", deaf=True)
     guarded.process.terminate()
 
@@ -176,7 +176,7 @@ def test_a_process_1_reaps_and_ends_all(okx: Sandbox, tmp_path: Path) -> None:
 
 
 def test_what_still_creates_is_said(okx: Sandbox, tmp_path: Path) -> None:
-    """Another program of the account creates on: 204, and not the command's code."""
+    """Another program of the account keeps creating: 204, and not the command's code."""
     (tmp_path / "strategy.py").write_text(STRATEGY)
     other = subprocess.Popen(
         [sys.executable, str(tmp_path / "strategy.py"), okx.url],
@@ -215,7 +215,7 @@ def test_what_still_creates_is_said(okx: Sandbox, tmp_path: Path) -> None:
     ],
 )
 def test_a_command_that_cannot_be_run_is_known_before(command: tuple[str, ...], words: str, okx: Sandbox) -> None:
-    """203, nothing was started, and nothing was sent: what is active stays so."""
+    """203, nothing was started, and nothing was sent: active RFQs stay active."""
     okx.create_rfq()
     ended = subprocess.run(
         [*COMMAND, "guard", "--env", "sandbox", "--url", okx.url, "--", *command],
@@ -233,7 +233,7 @@ def test_a_command_that_cannot_be_run_is_known_before(command: tuple[str, ...], 
 
 
 def test_a_key_that_is_revoked_disarms(okx: Sandbox, tmp_path: Path) -> None:
-    """While the command runs the guard looks again and again: it says when a cancel would fail, and when no longer."""
+    """While the command runs, the guard checks repeatedly, and reports when a cancel would fail, and when not."""
     guarded = Guarded(okx, tmp_path, "alone", "--look-every", "1.1")
     okx.fault("account/config", *["50120"] * 2)
 
@@ -248,7 +248,7 @@ def test_a_key_that_is_revoked_disarms(okx: Sandbox, tmp_path: Path) -> None:
 
 
 def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """READY once, when armed; STATUS at every change; WATCHDOG as a sign of life, at half of its time."""
+    """READY once, when armed; STATUS at every change; WATCHDOG at half of its interval."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
@@ -269,7 +269,7 @@ def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_system_without_systemd_is_told_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither a socket nor a file that cannot be written stops anything; of the file it is said, once."""
+    """A socket or file that cannot be written stops nothing; the file is reported once."""
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "none"))
     for path, reason in ((tmp_path / "no" / "folder", "No such file or directory"), (tmp_path, "Is a directory")):
         reports = Reports(str(path))

@@ -1,4 +1,4 @@
-"""What seldom happens to a guard: accounts of a file, codes that are its own, survivors, a key that has gone."""
+"""Rare cases of a guard: accounts of a file, its reserved codes, survivors, a missing key."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def written(folder: Path, *urls: str, env: str = "sandbox") -> Path:
 
 
 def test_many_accounts_are_canceled_for_as_one(okx: Sandbox, tmp_path: Path) -> None:
-    """A receipt for all of them, and what was found is told."""
+    """One receipt for all of them, and findings are reported."""
     okx.create_rfq()
     canceler = ManyCanceler(read_accounts(written(tmp_path, okx.url)))
 
@@ -54,7 +54,7 @@ def test_many_accounts_are_canceled_for_as_one(okx: Sandbox, tmp_path: Path) -> 
 
 
 def test_one_account_that_fails_is_the_outcome_of_all(okx: Sandbox, tmp_path: Path) -> None:
-    """What no repetition mends has a code, so that the guard gives up in the end; a look names the account."""
+    """An error that retries cannot fix has a code, so that the guard gives up in the end; a check names the account."""
     accounts = read_accounts(written(tmp_path, okx.url, "no address"))
     canceler = ManyCanceler(accounts)
 
@@ -80,7 +80,7 @@ def test_a_cancel_that_cannot_even_begin_is_a_failure_of_all(
 
 
 def test_a_canceler_is_made_for_either(okx: Sandbox, tmp_path: Path) -> None:
-    """For accounts of a file, or for one destination."""
+    """For the accounts of a file, or for one destination."""
     accounts = read_accounts(written(tmp_path, okx.url))
     with canceler_for(None, accounts, deadline=5.0) as (of_many, place):
         assert isinstance(of_many, ManyCanceler)
@@ -92,7 +92,7 @@ def test_a_canceler_is_made_for_either(okx: Sandbox, tmp_path: Path) -> None:
 def test_an_account_that_no_request_can_reach_is_told(
     okx: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Aiohttp cannot use the proxy that the environment names: nothing is sent for it."""
+    """The proxy in the environment is not supported by aiohttp: nothing is sent for it."""
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
     accounts = read_accounts(written(tmp_path, "", env="demo"))
 
@@ -145,14 +145,14 @@ print("over")
 
 
 def test_no_signal_changes_the_code_of_a_guard_that_is_over() -> None:
-    """On its last instructions, where it would be taken for one that came before anything was started."""
+    """During its last instructions, when it could be mistaken for one before the start."""
     ended = subprocess.run([sys.executable, "-c", _LATE], capture_output=True, text=True, timeout=60.0, check=False)
 
     assert (0, "over\n", "") == (ended.returncode, ended.stdout, ended.stderr)
 
 
 def test_what_could_not_be_ended_leaves_it_open(okx: Sandbox, clock: VirtualClock) -> None:
-    """The book was empty twice, and a process that is left may create more."""
+    """The book was empty twice, but a process that could not be killed may create more."""
     said: list[str] = []
     exchange = okx.exchange(ccxt.okx)
     ending = Ending(OneCanceler(Destination("sandbox", "okx", okx.url), exchange), said.append, 10.0, clock)
@@ -164,13 +164,13 @@ def test_what_could_not_be_ended_leaves_it_open(okx: Sandbox, clock: VirtualCloc
 
 
 def test_nothing_is_said_after_the_last_word(okx: Sandbox, clock: VirtualClock) -> None:
-    """The cancel beside the grace comes back when all was given up: its success would be read as the outcome."""
+    """A cancel during the grace returns after everything was given up: its success would be read as the outcome."""
     said: list[str] = []
     over = threading.Event()
 
     class Late(OneCanceler):
         def cancel(self, deadline: float) -> dict[str, Any]:
-            """Cancel when all is over."""
+            """Cancel when everything is over."""
             over.wait()
             return super().cancel(deadline)
 
@@ -186,14 +186,14 @@ def test_nothing_is_said_after_the_last_word(okx: Sandbox, clock: VirtualClock) 
 
 
 def test_survivors_are_suspected_of_what_comes_to_life(okx: Sandbox, clock: VirtualClock) -> None:
-    """They are named, where RFQs appear between two cancels."""
+    """They are named if RFQs appear between two cancels."""
     said: list[str] = []
     exchange = okx.exchange(ccxt.okx)
     waits = iter(range(3))
 
     class Busy(VirtualClock):
         def sleep(self, seconds: float, waker: Any = None) -> None:
-            """Wait; somebody creates meanwhile."""
+            """Wait; RFQs are created meanwhile."""
             super().sleep(seconds, waker)
             if next(waits, None) is not None:
                 okx.create_rfq()
@@ -208,7 +208,7 @@ def test_survivors_are_suspected_of_what_comes_to_life(okx: Sandbox, clock: Virt
 
 @pytest.mark.parametrize("accounts", [None, "/nowhere.toml"])
 def test_a_twin_that_cannot_cancel_says_so(accounts: str | None) -> None:
-    """No key, or no file: certainly nothing was canceled by it."""
+    """No key, or no file: certainly it canceled nothing."""
     said: list[str] = []
     config = {"accounts": accounts, "only": [], "destination": ["demo", "okx", None], "deadline": 1.0}
 
@@ -227,10 +227,10 @@ _CONFIG = {"guard": os.getpid(), "mark": "none", "others": [], "accounts": None,
     ids=["in time", "with words that it cannot use"],
 )
 def test_a_twin_whose_guard_has_left_ends(config: dict[str, Any], said: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """Before it was ready, and without a traceback, whatever goes wrong in it."""
+    """Before it is ready, and without a traceback, whatever goes wrong in it."""
     started = twin.Twin(config)
     started.start()
-    os.kill(started.pid, signal.SIGINT)  # which its Python would hear before any line of it could ignore it
+    os.kill(started.pid, signal.SIGINT)  # its Python would receive it before it could ignore it
     started._close()
 
     assert (started.pid, 0) == os.waitpid(started.pid, 0)
@@ -238,7 +238,7 @@ def test_a_twin_whose_guard_has_left_ends(config: dict[str, Any], said: str, cap
 
 
 def test_the_file_of_a_credential_may_be_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Systemd's folder holds some, in capitals or not."""
+    """The folder from systemd contains some, in upper or lower case."""
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     (tmp_path / "okx_api_key").write_text("dummy\n")
 
@@ -249,7 +249,7 @@ def test_the_file_of_a_credential_may_be_missing(tmp_path: Path, monkeypatch: py
 
 
 def test_a_list_is_shown_without_okxs_clock(okx: Sandbox) -> None:
-    """Where OKX does not say its time, this machine's is taken."""
+    """If OKX does not say its time, this machine's is used."""
     okx.create_rfq()
     okx.fault("public/time", *[502] * 9)
 
@@ -278,5 +278,5 @@ def test_a_watch_in_words_shows_the_time_of_each_look(
 
 
 def test_accounts_are_compared_by_what_they_say() -> None:
-    """An account that is incomplete shows no secret."""
+    """An incomplete account shows no secret."""
     assert "secret" not in repr(Account("desk", Destination("demo", "okx", None), {"secret": "hidden"}, "wrong"))

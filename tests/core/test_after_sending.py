@@ -1,4 +1,4 @@
-"""What is raised after a request has left is never taken for "nothing was sent", and the user's settings go with it."""
+"""An error raised after a request has left never counts as "nothing was sent", and the user's settings are used."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from yarl import URL
 
 OK = reply(200, SUCCESS)
 LENGTH = len(SUCCESS)
-# A reply that makes requests, urllib3, aiohttp or ccxt raise something, and often what they raise before sending, too.
+# Replies that make requests, urllib3, aiohttp or ccxt raise errors, often the same as before sending.
 HEADS = {
     "two lengths": f"Content-Length: 5\r\nContent-Length: {LENGTH}",
     "lengths in a list": f"Content-Length: 5, {LENGTH}",
@@ -50,7 +50,7 @@ def standin(clock: VirtualClock) -> Iterator[Standin]:
 
 @pytest.fixture
 def aim(standin: Standin, clock: VirtualClock) -> Iterator[Callable[..., Any]]:
-    """Makes exchanges that talk to the stand-in, and closes the sessions that a sync one has had."""
+    """Creates exchanges that talk to the stand-in, and closes the sessions of sync ones."""
     sessions: list[Any] = []
 
     def make(twin: Twin, **policy: float) -> Any:
@@ -77,7 +77,7 @@ def told(twin: Twin, exchange: Any) -> tuple[bool, int]:
 def test_reply_that_cannot_be_read_is_a_doubt_and_asked_again(
     head: str, twin: Twin, aim: Any, standin: Standin
 ) -> None:
-    """OKX may have canceled: the words say so, and it is tried again, as after any reply that says nothing."""
+    """OKX may have canceled: the words say so, and it is retried, as after any reply without a clear answer."""
     wire = f"HTTP/1.1 200 OK\r\n{HEADS[head]}\r\n\r\n{SUCCESS}".encode("latin-1")
     standin.script(raw(wire), path=CANCEL_ALL)
 
@@ -85,14 +85,14 @@ def test_reply_that_cannot_be_read_is_a_doubt_and_asked_again(
 
     arrived = len(standin.seen(CANCEL_ALL))
     assert attempts == arrived
-    assert doubt or arrived == 1  # some of these are read all the same, and are receipts
+    assert doubt or arrived == 1  # some of these can be read anyway, and are receipts
 
 
 @pytest.mark.parametrize("location", LOCATIONS)
 def test_redirect_to_no_address_is_a_doubt_and_asked_again(
     location: str, twin: Twin, aim: Any, standin: Standin
 ) -> None:
-    """Requests works out where a redirect leads even if nobody follows it."""
+    """The target of a redirect is resolved by requests, even if it is not followed."""
     standin.script(reply(302, SUCCESS, headers={"Location": location}), path=CANCEL_ALL)
 
     error: Any = failure_of(twin, aim(twin, deadline=1.0))
@@ -102,7 +102,7 @@ def test_redirect_to_no_address_is_a_doubt_and_asked_again(
 
 
 def test_lost_request_is_in_doubt_whatever_was_handled_when_it_was_sent(twin: Twin, aim: Any, standin: Standin) -> None:
-    """An earlier refused connection is chained to the next error, and says nothing about it."""
+    """An earlier refused connection is chained to the next error, and proves nothing about it."""
     standin.script(silence(), path=CANCEL_ALL)
     exchange = aim(twin, deadline=0.0)
     nobody = f"http://127.0.0.1:{closed_port()}/"
@@ -128,9 +128,9 @@ def test_lost_request_is_in_doubt_whatever_was_handled_when_it_was_sent(twin: Tw
 
 
 def test_refused_connection_is_tried_again_whatever_was_handled_before(twin: Twin, aim: Any, standin: Standin) -> None:
-    """An error of the user's own code, chained to it, is not one of settings that no repetition mends.
+    """A chained error from the user's code is not a settings error that retries cannot fix.
 
-    It may be that of another client that the user's code has sent by, and leaves a doubt.
+    It may come from another client that the user's code has sent with, so it leaves a doubt.
     """
     exchange = aim(twin, deadline=1.0)
     nobody = f"http://127.0.0.1:{closed_port()}/"
@@ -156,7 +156,7 @@ def test_refused_connection_is_tried_again_whatever_was_handled_before(twin: Twi
 
 
 def test_refused_connection_is_no_doubt_whatever_its_caller_handles(twin: Twin, aim: Any) -> None:
-    """A kill switch is called where something has gone wrong."""
+    """A kill switch is used when something has gone wrong."""
     exchange = aim(twin, deadline=0.0)
     exchange.urls["api"]["rest"] = f"http://127.0.0.1:{closed_port()}"
     ccxts = exchange.fetch
@@ -182,7 +182,7 @@ def test_refused_connection_is_no_doubt_whatever_its_caller_handles(twin: Twin, 
 
 
 def test_interrupt_while_the_reply_is_awaited_is_a_doubt(aim: Any, standin: Standin) -> None:
-    """OKX has the request: the functions that read a reply are not among those that run before one is sent."""
+    """OKX has the request: functions that read a reply are not among those that run before sending."""
     standin.script(OK.while_on_the_wire(lambda: signal.raise_signal(signal.SIGINT)), path=CANCEL_ALL)
 
     with pytest.raises(KeyboardInterrupt) as raised:
@@ -215,7 +215,7 @@ def test_canceled_task_that_awaits_its_reply_is_a_doubt(aim: Any, standin: Stand
 
 
 class SendsTwice(requests.Session):
-    """A user's session that tries again by itself, elsewhere."""
+    """A user's session that retries on its own, to another host."""
 
     elsewhere = ""
 
@@ -228,7 +228,7 @@ class SendsTwice(requests.Session):
 
 
 def test_session_that_sends_again_by_itself_leaves_a_doubt(aim: Any, standin: Standin) -> None:
-    """Its last error says nothing about what it has sent before."""
+    """Its last error says nothing about what it sent before."""
     standin.script(silence(), path=CANCEL_ALL)
     exchange = aim(Twin(ccxt, True), deadline=0.0)
     exchange.session.close()
@@ -250,7 +250,7 @@ def test_session_that_sends_again_by_itself_leaves_a_doubt(aim: Any, standin: St
     ids=["twice again", "again", "once"],
 )
 def test_adapter_that_sends_again_leaves_a_doubt(retry: Any, doubt: bool, aim: Any) -> None:
-    """urllib3's Retry raises what came of the last time; without it a refused connection is no doubt."""
+    """urllib3's Retry raises the last result; without it, a refused connection is no doubt."""
     exchange = aim(Twin(ccxt, True), deadline=0.0)
     exchange.session.close()
     exchange.session = requests.Session()
@@ -263,7 +263,7 @@ def test_adapter_that_sends_again_leaves_a_doubt(retry: Any, doubt: bool, aim: A
 
 
 class Remembers(requests.Session):
-    """A session with a cache of its own, which says of a reply where it comes from, as requests-cache does."""
+    """A session with a cache that marks where a reply comes from, like requests-cache."""
 
     remembered: Any = None
 
@@ -291,7 +291,7 @@ def test_reply_out_of_a_cache_is_none(aim: Any, standin: Standin, clock: Virtual
     assert 1 == len(standin.seen(CANCEL_ALL))
 
 
-# What the user has set on the session that ccxt made
+# The user's settings on ccxt's session
 
 
 def _pool_settings(session: Any) -> None:
@@ -308,7 +308,7 @@ def _poolmanager(session: Any) -> None:
 
 @pytest.mark.parametrize("put", [_pool_settings, _init_poolmanager, _poolmanager])
 def test_source_address_in_an_adapters_pool_is_kept(put: Callable[[Any], None], aim: Any, standin: Standin) -> None:
-    """A key with a list of addresses is refused from any other."""
+    """From any other address, a key with an IP list is refused."""
     exchange = aim(Twin(ccxt, True))
     put(exchange.session)
     standin.script(silence(), OK, path=CANCEL_ALL)
@@ -319,8 +319,8 @@ def test_source_address_in_an_adapters_pool_is_kept(put: Callable[[Any], None], 
     assert {"127.0.0.77"} == set(seen)
 
 
-class peers:  # in lower case, as contextlib names its own
-    """Notes by which local address connections are made while it is entered."""
+class peers:  # lower case, like the context managers in contextlib
+    """Records the local addresses of connections made inside it."""
 
     def __enter__(self) -> list[str]:
         seen: list[str] = []
@@ -340,7 +340,7 @@ class peers:  # in lower case, as contextlib names its own
 
 
 def test_what_is_put_on_ccxts_own_client_session_is_kept(aim: Any, standin: Standin) -> None:
-    """Cookies, traces and headers of the session go with every attempt."""
+    """The session's cookies, traces and headers go with every attempt."""
     exchange = aim(Twin(ccxt.async_support, False))
     standin.script(silence(), OK, path=CANCEL_ALL)
     traced: list[str] = []
@@ -370,7 +370,7 @@ def test_what_is_put_on_ccxts_own_client_session_is_kept(aim: Any, standin: Stan
     assert ["POST"] * 2 == traced
 
 
-# Keys that cannot be signed by
+# Keys that cannot sign
 
 
 @pytest.mark.parametrize("name", ["apiKey", "secret", "password"])
@@ -380,7 +380,7 @@ def test_what_is_put_on_ccxts_own_client_session_is_kept(aim: Any, standin: Stan
 def test_key_that_is_no_text_is_refused_and_not_shown(
     name: str, value: Any, twin: Twin, aim: Any, standin: Standin
 ) -> None:
-    """A secret out of an environment that is no UTF-8 would be quoted whole by the error of its encoding."""
+    """The encoding error for a secret from a non-UTF-8 environment would quote it in full."""
     exchange = aim(twin)
     setattr(exchange, name, value)
 

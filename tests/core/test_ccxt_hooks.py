@@ -1,7 +1,7 @@
-"""What the request of an attempt relies on in the installed ccxt: each member of its table is used, on every branch.
+"""The ccxt members that an attempt's request relies on: each is used, on every branch.
 
-ccxt's own `fetch` runs here, sync and async, with nothing of the package on the exchange, and each member that it asks
-for is noted. Where ccxt stops using one, or sends by a session that it gets in another way, a test fails.
+ccxt's own `fetch` runs here, sync and async, without the package on the exchange, and the members it uses are
+recorded. If ccxt stops using one, or gets its session in another way, a test fails.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ CALL, PATH = "private_post_rfq_cancel_all_rfqs", "rfq/cancel-all-rfqs"
 PROXY = "http://127.0.0.1:9"
 BODY = json.dumps({"code": "0", "msg": "", "data": [{"ts": "1700000000000"}]})
 
-# The members of the table in request.py, and in which of ccxt's faces each is used.
+# The members in the table of request.py, and which variants of ccxt use each.
 BOTH = ("fetch2", "throttle", "sign", "check_proxy_url_settings", "session", "timeout", "parse_json", "handle_errors")
 MEMBERS = {"sync": {*BOTH, "logger", "log"}, "async": {*BOTH, "logger", "log", "get_socks_proxy_session"}}
 
 
 class Response:
-    """What requests and aiohttp return, as far as ccxt reads it."""
+    """What ccxt reads from the responses of requests and aiohttp."""
 
     status_code = status = 200
     reason = "OK"
@@ -54,7 +54,7 @@ class Response:
 
 
 class Session:
-    """Stands in for an HTTP session, and notes what was sent by it."""
+    """An HTTP session that records what is sent with it."""
 
     def __init__(self, name: str, sent: list[tuple[str, dict[str, Any]]], *, synchronous: bool) -> None:
         self._name = name
@@ -76,7 +76,7 @@ class Session:
 
 
 class Watched:
-    """A ccxt okx object without the package on it, that notes which members are asked for, in order."""
+    """A ccxt okx object without the package that records which members are used, in order."""
 
     def __init__(self, twin: Twin, **settings: Any) -> None:
         self.sent: list[tuple[str, dict[str, Any]]] = []
@@ -109,13 +109,13 @@ class Watched:
 
 @pytest.fixture(autouse=True)
 def _socks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The oldest ccxt looks for aiohttp_socks before it asks for the session, which is the tests' own here."""
+    """The oldest ccxt looks for aiohttp_socks before it asks for the session, which is replaced here."""
     module = sys.modules["ccxt.async_support.base.exchange"]  # `ccxt.async_support.base` is a list of names
     monkeypatch.setattr(module, "SocksProxyConnector", object, raising=False)
 
 
 def settings_of(twin: Twin) -> dict[str, dict[str, Any]]:
-    """Return the branches of ccxt's `fetch`, by name, and the settings that lead there."""
+    """Return the branches of ccxt's `fetch`, by name, and the settings that select them."""
     branches: dict[str, dict[str, Any]] = {
         "direct": {},
         "proxyUrl": {"proxyUrl": PROXY + "/"},
@@ -130,7 +130,7 @@ def settings_of(twin: Twin) -> dict[str, dict[str, Any]]:
 
 
 def branches() -> list[Any]:
-    """Return every branch of either face as a parameter."""
+    """Return every branch of both variants as parameters."""
     faces = [Twin(ccxt, True), Twin(ccxt.async_support, False)]
     return [
         pytest.param(twin, name, settings, id=f"{'sync' if twin.synchronous else 'async'}-{name}")
@@ -140,7 +140,7 @@ def branches() -> list[Any]:
 
 
 def test_the_table_names_every_member_of_the_delegate() -> None:
-    """What the request makes differ is what its docstring lists, and what is tested here."""
+    """The members that the request changes are those listed in its docstring and tested here."""
     table = delegate.__doc__ or ""
     members = {*delegate.METHODS, *delegate.VALUES}
 
@@ -152,7 +152,7 @@ def test_the_table_names_every_member_of_the_delegate() -> None:
 
 @pytest.mark.parametrize("verbose", [False, True])
 def test_ccxt_uses_every_member(verbose: bool, twin: Twin) -> None:
-    """Each is asked for on the way of one request; `log` where ccxt is verbose, the SOCKS session with such a proxy."""
+    """Each is used during a request; `log` if ccxt is verbose, the SOCKS session with such a proxy."""
     watched = Watched(twin, **({} if twin.synchronous else {"socksProxy": "socks5://127.0.0.1:9"}))
     watched.exchange.verbose = verbose
     watched.exchange.print = lambda *args: None
@@ -165,7 +165,7 @@ def test_ccxt_uses_every_member(verbose: bool, twin: Twin) -> None:
 
 
 def test_ccxt_asks_for_them_in_the_order_of_the_table(twin: Twin) -> None:
-    """`fetch2` first, then the throttle, the signature, the proxy settings, and the session last, before it sends."""
+    """`fetch2` first, then the throttle, the signature, the proxy settings, and the session last, before sending."""
     watched = Watched(twin)
     watched.call()
     order = ("fetch2", "throttle", "sign", "check_proxy_url_settings", "handle_errors")
@@ -178,7 +178,7 @@ def test_ccxt_asks_for_them_in_the_order_of_the_table(twin: Twin) -> None:
 
 
 def test_ccxt_passes_what_is_read_of_its_arguments(twin: Twin) -> None:
-    """The headers of the request go to both ends, by which a reply is known as that of this request."""
+    """Both ends get the request's headers, which identify its reply."""
     watched = Watched(twin)
     seen: dict[str, tuple[Any, ...]] = {}
 
@@ -204,7 +204,7 @@ def test_ccxt_passes_what_is_read_of_its_arguments(twin: Twin) -> None:
 
 @pytest.mark.parametrize(("twin", "name", "settings"), branches())
 def test_every_branch_sends_by_a_session_that_can_be_handed_out(twin: Twin, name: str, settings: Any) -> None:
-    """Ccxt itself sends by `session`, or by what `get_socks_proxy_session` returns, and by nothing else."""
+    """By itself, ccxt sends with `session`, or with the result of `get_socks_proxy_session`, and with nothing else."""
     watched = Watched(twin)
     vars(watched.exchange).update(settings)
 
@@ -219,7 +219,7 @@ def test_every_branch_sends_by_a_session_that_can_be_handed_out(twin: Twin, name
 
 @pytest.mark.parametrize(("twin", "name", "settings"), branches())
 def test_every_branch_is_handed_out_by_the_delegate(twin: Twin, name: str, settings: Any) -> None:
-    """With the package on the exchange, each branch sends once, by the session handed out, and follows no redirect."""
+    """With the package installed, each branch sends once, with the session provided, and follows no redirect."""
     sent: list[tuple[str, dict[str, Any]]] = []
     exchange: Any = twin.module.okx({"apiKey": "dummy-key", "secret": "dummy-secret", "password": "dummy"})
     exchange.session = Session("session", sent, synchronous=twin.synchronous)

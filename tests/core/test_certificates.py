@@ -1,4 +1,4 @@
-"""Whom a sync attempt trusts: as requests does, with the certificates read once."""
+"""Certificates trusted by a sync attempt: the same as with requests, read once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def standin(clock: VirtualClock) -> Iterator[Standin]:
 
 @pytest.fixture
 def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A certificate, of which the file of trusted certificates is made."""
+    """A certificate, from which the file of trusted certificates is made."""
     file = make_certificate("localhost", tmp_path / "trusted.pem")
     monkeypatch.setattr(requests.utils, "DEFAULT_CA_BUNDLE_PATH", str(file))
     certificates.trusted.cache_clear()
@@ -39,15 +39,15 @@ def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def stranger(tmp_path: Path) -> Path:
-    """A certificate that nobody has been told to trust."""
+    """An untrusted certificate."""
     return make_certificate("localhost", tmp_path / "stranger.pem")
 
 
 @pytest.fixture
 def cancel(standin: Standin, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Cancels by a server with a certificate, and returns the status or the error.
+    """Cancels at a server with a certificate, and returns the status or the error.
 
-    `verify` is what ccxt has for it: False, or a file by the environment, which has to be trusted for that.
+    `verify` is ccxt's setting: False, or a file from the environment, which requires trusting the environment.
     """
 
     def cancels(shown: Path, *, proxy: bool = False, verify: Path | bool = True) -> Any:
@@ -79,7 +79,7 @@ def cancel(standin: Standin, clock: VirtualClock, monkeypatch: pytest.MonkeyPatc
 def test_certificates_are_read_once_and_from_nowhere_else(
     proxy: bool, trusted: Path, cancel: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It takes longer than a whole cancel: not again for each connection."""
+    """Reading takes longer than a whole cancel, so it is not repeated for each connection."""
     assert "canceled" == cancel(trusted, proxy=proxy)
     unreadable = tmp_path / "unreadable.pem"
     unreadable.write_text("no certificate")
@@ -95,7 +95,7 @@ def test_certificates_are_read_once_and_from_nowhere_else(
 def test_stranger_is_trusted_by_whom_the_user_tells_alone(
     proxy: bool, stranger: Path, trusted: Path, cancel: Any
 ) -> None:
-    """What one exchange is told holds for it, and for no other."""
+    """A setting applies to its exchange, and to no other."""
     assert "is not trusted" in cancel(stranger, proxy=proxy)
     assert "canceled" == cancel(stranger, proxy=proxy, verify=False)
     assert "is not trusted" in cancel(stranger, proxy=proxy)

@@ -1,4 +1,4 @@
-"""None is left: confirmed by OKX, canceled by name where it must be, and named where some are."""
+"""No RFQ is left: confirmed by OKX, canceled by id if necessary; those that remain are named."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from okx_rfq_plugin.sandbox import Fault, Sandbox
 from okx_rfq_plugin.testing.clocks import VirtualClock as SkippingClock
 
 CANCEL_ALL, BATCH, LIST = "rfq/cancel-all-rfqs", "rfq/cancel-batch-rfqs", "rfq/rfqs"
-DONE = Fault(body='{"code": "0", "msg": "", "data": [{"ts": "1697026383085"}]}')  # said, and not done
+DONE = Fault(body='{"code": "0", "msg": "", "data": [{"ts": "1697026383085"}]}')  # claimed, but not done
 
 
 def asked(sandbox: Sandbox, path: str) -> int:
@@ -36,7 +36,7 @@ def opened(sandbox: Sandbox) -> list[str]:
 
 @pytest.fixture
 def maker(sandbox: Sandbox) -> dict[str, str]:
-    """Credentials of an account that has received an RFQ of `exchange`'s account, and created none."""
+    """Credentials of an account that has received an RFQ from `exchange`'s account, and created none."""
     maker = sandbox.create_user(trader_code="MAKER")
     sandbox.create_rfq(counterparties=("MAKER",))
     return maker
@@ -48,7 +48,7 @@ def maker(sandbox: Sandbox) -> dict[str, str]:
 def test_confirmed_is_what_okx_itself_says(
     twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any, clock: VirtualClock
 ) -> None:
-    """It cancels until OKX says that none is active, and names what is being executed."""
+    """It cancels until OKX says that none is active, and lists those being executed."""
     sandbox.set_state(opened[0], "pending_fill")
 
     receipt = twin.cancel(exchange, confirm=True)
@@ -62,7 +62,7 @@ def test_confirmed_is_what_okx_itself_says(
 
 
 def test_unconfirmed_receipt_is_as_ever(twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any) -> None:
-    """Who does not ask for more gets no more."""
+    """Without confirm, the receipt has no further keys."""
     receipt = twin.cancel(exchange)
 
     assert set(Receipt.__required_keys__) == set(receipt)
@@ -70,7 +70,7 @@ def test_unconfirmed_receipt_is_as_ever(twin: Twin, sandbox: Sandbox, opened: li
 
 
 def test_nothing_active_is_confirmed_at_once(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
-    """OKX's own word comes with the first reply."""
+    """OKX confirms with its first reply."""
     receipt = twin.cancel(exchange, confirm=True)
 
     assert ("nothing_active", 1, True, [], []) == (
@@ -85,7 +85,7 @@ def test_nothing_active_is_confirmed_at_once(twin: Twin, sandbox: Sandbox, excha
 def test_what_is_listed_after_all_is_canceled_again(
     twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any, clock: VirtualClock
 ) -> None:
-    """OKX's word and OKX's list must agree, else it goes on, and at once: OKX's limit has room for a second."""
+    """OKX's answer and list must agree; otherwise it continues at once, since OKX's limit allows a second request."""
     sandbox.fault(CANCEL_ALL, "70207")
     canceled_at: list[float] = []
 
@@ -106,7 +106,7 @@ def test_what_is_listed_after_all_is_canceled_again(
 def test_time_of_the_cancellation_is_that_of_okx_s_first_row(
     twin: Twin, sandbox: Sandbox, exchange: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As ccxt reads such replies; and one line of the log, at level info, says how it ended."""
+    """As ccxt parses such replies; and one log line at level info reports the outcome."""
     sandbox.fault(CANCEL_ALL, Fault(body='{"code": "0", "msg": "", "data": [{"ts": "1697026383085"}, {"ts": "1"}]}'))
     caplog.set_level("INFO", "okx_rfq_plugin")
 
@@ -117,7 +117,7 @@ def test_time_of_the_cancellation_is_that_of_okx_s_first_row(
 def test_time_of_the_cancellation_is_that_of_the_last_cancel(
     twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any, clock: VirtualClock
 ) -> None:
-    """The first was said, and not done."""
+    """The first was claimed, but not done."""
     sandbox.fault(CANCEL_ALL, DONE)
 
     receipt = twin.cancel(exchange, confirm=True)
@@ -126,7 +126,7 @@ def test_time_of_the_cancellation_is_that_of_the_last_cancel(
 
 
 def test_list_that_cannot_be_read_leaves_the_filling_unknown(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
-    """That none is active stands all the same."""
+    """It remains true that none is active."""
     sandbox.fault(LIST, 502, 502)
 
     receipt = twin.cancel(exchange, confirm=True)
@@ -145,7 +145,7 @@ def test_received_rfqs_are_not_mine(twin: Twin, sandbox: Sandbox, maker: dict[st
 def test_what_is_left_at_the_deadline_is_named(
     twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any, clock: VirtualClock
 ) -> None:
-    """Where OKX says "canceled" again and again and lists them still, that is no success."""
+    """If OKX says "canceled" repeatedly and still lists them, that is not a success."""
     sandbox.set_state(opened[1], "pending_fill")
     sandbox.fault(CANCEL_ALL, *[DONE] * 60)
 
@@ -170,7 +170,7 @@ def test_what_is_left_at_the_deadline_is_named(
 def test_many_that_are_left_are_named_in_part(
     count: int, words: str, twin: Twin, sandbox: Sandbox, exchange: Any
 ) -> None:
-    """The words stay readable, the facts are complete."""
+    """The message stays readable, and the facts are complete."""
     ids = [sandbox.create_rfq()["rfqId"] for _ in range(count)]
     sandbox.fault(CANCEL_ALL, *[DONE] * 60)
 
@@ -185,7 +185,7 @@ def test_many_that_are_left_are_named_in_part(
 def test_one_attempt_and_an_empty_list_are_enough(
     twin: Twin, sandbox: Sandbox, opened: list[str], clock: VirtualClock
 ) -> None:
-    """With no time for another attempt OKX's list is its word."""
+    """Without time for another attempt, OKX's list decides."""
     exchange = made(twin, sandbox, clock, deadline=0)
 
     receipt = twin.cancel(exchange, confirm=True)
@@ -196,7 +196,7 @@ def test_one_attempt_and_an_empty_list_are_enough(
 def test_without_okx_s_word_and_without_a_list_nothing_is_confirmed(
     twin: Twin, sandbox: Sandbox, opened: list[str], clock: VirtualClock
 ) -> None:
-    """That they are canceled is less than what was asked for."""
+    """That they are canceled is less than was requested."""
     exchange = made(twin, sandbox, clock, deadline=0)
     sandbox.fault(LIST, 502)
 
@@ -213,7 +213,7 @@ def test_without_okx_s_word_and_without_a_list_nothing_is_confirmed(
 def test_deadline_finer_than_the_clock_is_reached(
     twin: Twin, sandbox: Sandbox, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a clock that skips waits in whole microseconds the last bit of a third of a second passes too."""
+    """On a clock that skips waits in whole microseconds, the last bit of a third of a second also passes."""
     monkeypatch.setattr(get_plugin_manager().get_plugin("okx"), "clock", SkippingClock())
     sandbox.create_rfq()
     sandbox.fault(CANCEL_ALL, DONE, DONE)
@@ -224,7 +224,7 @@ def test_deadline_finer_than_the_clock_is_reached(
 
 
 def test_rejection_is_not_followed_by_a_look(twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any) -> None:
-    """A key that may not cancel is told so, after one request."""
+    """A key that may not cancel is rejected after one request."""
     sandbox.fault(CANCEL_ALL, "50120")
 
     error = failure_of(twin, exchange, confirm=True)
@@ -236,7 +236,7 @@ def test_rejection_is_not_followed_by_a_look(twin: Twin, sandbox: Sandbox, opene
 def test_unknown_to_the_end_names_what_is_listed(
     twin: Twin, sandbox: Sandbox, opened: list[str], clock: VirtualClock
 ) -> None:
-    """Where only the cancel is broken, the list tells what it came to."""
+    """If only the cancel is broken, the list shows its outcome."""
     exchange = made(twin, sandbox, clock, deadline=1.0)
     sandbox.fault(CANCEL_ALL, *[504] * 20)
 
@@ -257,7 +257,7 @@ def test_list_of_the_wrong_shape_is_not_read(twin: Twin, sandbox: Sandbox, opene
 
 
 def test_page_of_others_rfqs_says_nothing_of_mine(twin: Twin, sandbox: Sandbox, clock: VirtualClock) -> None:
-    """Where the time ends after a full page of received RFQs, nobody knows whether mine are gone."""
+    """If time runs out after a full page of received RFQs, whether the account's own are gone is unknown."""
     me = sandbox.create_user(trader_code="ME")
     mine = sandbox.create_rfq(credentials=me)["rfqId"]
     for _ in range(100):
@@ -273,7 +273,7 @@ def test_page_of_others_rfqs_says_nothing_of_mine(twin: Twin, sandbox: Sandbox, 
 
 
 def test_part_of_the_list_does_not_say_what_is_filling(twin: Twin, sandbox: Sandbox, clock: VirtualClock) -> None:
-    """What was not read is not empty."""
+    """What was not read does not count as empty."""
     me = sandbox.create_user(trader_code="ME")
     sandbox.set_state(sandbox.create_rfq(credentials=me)["rfqId"], "pending_fill")
     for _ in range(100):
@@ -288,7 +288,7 @@ def test_part_of_the_list_does_not_say_what_is_filling(twin: Twin, sandbox: Sand
 def test_stopped_after_okx_has_canceled_is_no_nothing(
     stop: type[BaseException], twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any
 ) -> None:
-    """Whatever comes between a cancel and its confirmation, nobody is told that nothing was canceled."""
+    """Whatever happens between a cancel and its confirmation, it never reports that nothing was canceled."""
 
     def stopped(*args: Any) -> Any:
         raise stop
@@ -304,7 +304,7 @@ def test_stopped_after_okx_has_canceled_is_no_nothing(
 def test_retry_after_a_cancel_does_not_say_that_nothing_was_canceled(
     twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither where the confirmation is refused for the moment, nor where the list is."""
+    """Not if the confirmation is refused for the moment, nor if the list is."""
     sandbox.fault(CANCEL_ALL, Fault(), "50011")
     sandbox.fault(LIST, 502)
 
@@ -319,7 +319,7 @@ def test_retry_after_a_cancel_does_not_say_that_nothing_was_canceled(
 def test_list_alone_confirms_nothing(
     fault: Any, twin: Twin, sandbox: Sandbox, exchange: Any, clock: VirtualClock
 ) -> None:
-    """Where OKX has not answered the cancel, an empty list is told, and is no success."""
+    """If OKX has not answered the cancel, an empty list is reported, but is no success."""
     sandbox.fault(CANCEL_ALL, fault)
 
     error = failure_of(twin, made(twin, sandbox, clock, deadline=0), confirm=True)
@@ -331,7 +331,7 @@ def test_list_alone_confirms_nothing(
 def test_list_is_forgotten_once_more_is_canceled(
     twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any
 ) -> None:
-    """What was listed before the last cancel is not named as left after it."""
+    """RFQs listed before the last cancel are not named as left after it."""
     sandbox.fault(CANCEL_ALL, "70207", Fault(), "50120")
 
     error = failure_of(twin, exchange, confirm=True)
@@ -344,7 +344,7 @@ def test_list_is_forgotten_once_more_is_canceled(
     assert "ARE STILL ACTIVE" not in str(error)
 
 
-# By name
+# By id
 
 
 @pytest.mark.parametrize("refusals", [("70203",), ("70208",) * 3])
@@ -365,7 +365,7 @@ def test_what_cannot_be_canceled_at_once_is_canceled_by_name(
 
 
 def test_okx_may_be_able_to_the_third_time(twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any) -> None:
-    """What was not possible at the moment is asked for again before anything is named."""
+    """What was temporarily refused is retried before anything is canceled by id."""
     sandbox.fault(CANCEL_ALL, "70208", "70208")
 
     receipt = twin.cancel(exchange)
@@ -394,7 +394,7 @@ def test_hundreds_are_canceled_a_hundred_at_a_time(
 
 
 def test_none_listed_is_nothing_active(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
-    """Where OKX will not cancel all and lists none, none is active."""
+    """If OKX will not cancel all and lists none, none is active."""
     sandbox.fault(CANCEL_ALL, "70203")
 
     receipt = twin.cancel(exchange)
@@ -403,7 +403,7 @@ def test_none_listed_is_nothing_active(twin: Twin, sandbox: Sandbox, exchange: A
 
 
 def test_others_rfqs_are_not_named(twin: Twin, sandbox: Sandbox, maker: dict[str, str], clock: VirtualClock) -> None:
-    """An RFQ that was received as a maker is in the list, and nobody's to cancel here."""
+    """An RFQ received as a maker is in the list, but must not be canceled here."""
     sandbox.fault(CANCEL_ALL, "70203")
 
     receipt = twin.cancel(made(twin, sandbox, clock, maker))
@@ -416,7 +416,7 @@ def test_others_rfqs_are_not_named(twin: Twin, sandbox: Sandbox, maker: dict[str
 def test_rows_that_are_gone_or_being_filled_are_no_failure(
     twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any
 ) -> None:
-    """What a row says of its RFQ is checked against the list; here it was too early to say so."""
+    """What a row says about its RFQ is checked against the list; here it was premature."""
     rows = '[{"sCode": "0"}, {"sCode": "70000"}, {"sCode": "70200", "sMsg": "pending_fill"}]'
     sandbox.fault(CANCEL_ALL, "70203")
     sandbox.fault(BATCH, Fault(body=f'{{"code": "2", "msg": "", "data": {rows}}}'))
@@ -431,7 +431,7 @@ def test_rows_that_are_gone_or_being_filled_are_no_failure(
 def test_row_that_is_refused_for_the_moment_is_tried_again(
     twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any
 ) -> None:
-    """A code in a row means what it means anywhere."""
+    """A code in a row has its usual meaning."""
     sandbox.fault(CANCEL_ALL, "70203")
     sandbox.fault(BATCH, Fault(body='{"code": "1", "msg": "", "data": [{"sCode": "50011"}, {"sCode": "70000"}]}'))
 
@@ -443,7 +443,7 @@ def test_row_that_is_refused_for_the_moment_is_tried_again(
 def test_batch_that_went_well_in_part_is_no_nothing(
     twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any
 ) -> None:
-    """One row was canceled, another refused: it may be canceled, and only what is left is named."""
+    """One row was canceled, another refused: it may be canceled, and only the remaining ones are named."""
     rows = '[{"sCode": "0"}, {"sCode": "50120"}]'
     sandbox.set_state(opened[0], "pending_fill")
     sandbox.fault(CANCEL_ALL, "70203")
@@ -456,7 +456,7 @@ def test_batch_that_went_well_in_part_is_no_nothing(
 
 
 def test_all_gone_is_nothing_active(twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any) -> None:
-    """Where no row says that it was canceled, nothing was."""
+    """If no row says that it was canceled, nothing was."""
     for rfq in opened[1:]:
         sandbox.set_state(rfq, "expired")
     sandbox.fault(CANCEL_ALL, "70203")
@@ -512,7 +512,7 @@ def test_too_many_and_no_list_is_the_rejection_that_it_was(
 def test_list_that_is_needed_is_asked_for_until_it_comes(
     twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any
 ) -> None:
-    """Without it nothing can be canceled by name."""
+    """Without it, nothing can be canceled by id."""
     sandbox.fault(CANCEL_ALL, "70203")
     sandbox.fault(LIST, 502, "50011", 504, 503)
 
@@ -525,7 +525,7 @@ def test_list_that_is_needed_is_asked_for_until_it_comes(
 def test_not_possible_and_not_listed_is_tried_to_the_deadline(
     twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any
 ) -> None:
-    """It goes on by turns, less and less often, and ends in time."""
+    """It continues in turns, at growing intervals, and ends in time."""
     sandbox.fault(CANCEL_ALL, *["70208"] * 60)
     sandbox.fault(LIST, *[502] * 60)
 
@@ -541,7 +541,7 @@ def test_not_possible_and_not_listed_is_tried_to_the_deadline(
 
 
 def test_not_possible_and_then_possible_again(twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any) -> None:
-    """Where the list is out of reach too, the next cancel of all may do."""
+    """If the list is out of reach too, the next cancel-all may work."""
     sandbox.fault(CANCEL_ALL, *["70208"] * 3)
     sandbox.fault(LIST, 502, 502)
 
@@ -554,7 +554,7 @@ def test_not_possible_and_then_possible_again(twin: Twin, sandbox: Sandbox, open
 def test_policy_says_how_long_to_wait_while_neither_is_possible(
     twin: Twin, sandbox: Sandbox, clock: VirtualClock
 ) -> None:
-    """Before every cancel but the first, the list between them or not."""
+    """Before every cancel except the first, with or without the list in between."""
     sandbox.fault(CANCEL_ALL, *["70208"] * 4)
     sandbox.fault(LIST, *["50120"] * 4)
     exchange = made(twin, sandbox, clock, backoff=10.0, backoff_max=10.0, jitter=0.0, deadline=100.0)
@@ -567,7 +567,7 @@ def test_policy_says_how_long_to_wait_while_neither_is_possible(
 def test_policy_says_how_long_to_wait_where_none_can_be_named(
     twin: Twin, sandbox: Sandbox, clock: VirtualClock
 ) -> None:
-    """They are listed, and nobody can tell whose they are."""
+    """They are listed, but their owner is unknown."""
     sandbox.create_rfq()
     sandbox.fault(CANCEL_ALL, *["70208"] * 4)
     sandbox.fault("rfq/counterparties", *["50120"] * 4)
@@ -590,7 +590,7 @@ def test_hundred_are_one_batch(count: int, pages: int, twin: Twin, sandbox: Sand
 
 
 def test_no_batch_follows_one_that_was_rejected(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
-    """The next would be, too; and what is left has to be named."""
+    """The next would be too, and the remaining RFQs must be named."""
     for _ in range(101):
         sandbox.create_rfq()
     sandbox.fault(CANCEL_ALL, "70203")
@@ -602,7 +602,7 @@ def test_no_batch_follows_one_that_was_rejected(twin: Twin, sandbox: Sandbox, ex
 
 
 def test_batches_end_at_the_deadline(twin: Twin, sandbox: Sandbox, clock: VirtualClock) -> None:
-    """What was not reached is named; what was canceled makes it a maybe."""
+    """What was not reached is named; what was canceled leaves a doubt."""
     exchange = made(twin, sandbox, clock, deadline=5.0)
     for _ in range(450):
         sandbox.create_rfq()
@@ -616,7 +616,7 @@ def test_batches_end_at_the_deadline(twin: Twin, sandbox: Sandbox, clock: Virtua
 
 
 def test_confirmed_by_name(twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any) -> None:
-    """Where OKX can only be asked by name, its list is what confirms it."""
+    """If OKX can only cancel by id, its list confirms the result."""
     sandbox.fault(CANCEL_ALL, "70203")
 
     receipt = twin.cancel(exchange, confirm=True)
@@ -628,7 +628,7 @@ def test_confirmed_by_name(twin: Twin, sandbox: Sandbox, opened: list[str], exch
 
 
 class Watcher:
-    """An observer that keeps what it hears."""
+    """An observer that records its notifications."""
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, Any]] = []
@@ -657,7 +657,7 @@ def watcher() -> Iterator[Watcher]:
 def test_observers_see_what_is_filling_and_what_remains(
     twin: Twin, sandbox: Sandbox, opened: list[str], watcher: Watcher, clock: VirtualClock
 ) -> None:
-    """They get what the caller gets; that it goes on to confirm is no retry."""
+    """They get what the caller gets; continuing to confirm is not a retry."""
     sandbox.set_state(opened[0], "pending_fill")
     for faults in ((), [DONE] * 60):
         if faults:
@@ -675,7 +675,7 @@ def test_observers_see_what_is_filling_and_what_remains(
 def test_observers_hear_of_a_batch_that_is_repeated(
     twin: Twin, sandbox: Sandbox, opened: list[str], exchange: Any, watcher: Watcher
 ) -> None:
-    """By name or all at once: a cancel has failed for the moment, and the next attempt is announced."""
+    """By id or all at once: a cancel has failed for the moment, and the next attempt is announced."""
     sandbox.fault(CANCEL_ALL, "70203")
     sandbox.fault(BATCH, "50011")
 
@@ -687,7 +687,7 @@ def test_observers_hear_of_a_batch_that_is_repeated(
 
 
 def test_a_plugin_that_cancels_instead_is_told_to_confirm(twin: Twin, exchange: Any) -> None:
-    """The hook has it as the caller gave it."""
+    """The hook gets it as the caller passed it."""
     asked_for = []
 
     class Dry:

@@ -24,7 +24,7 @@ from okx_rfq_plugin._core import connection
 from okx_rfq_plugin.sandbox import Sandbox
 
 OK = reply(200, SUCCESS)
-TINY = 0.05  # seconds of real time: a loaded machine connects within it
+TINY = 0.05  # seconds of real time, enough for a loaded machine to connect
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def standin(clock: VirtualClock) -> Iterator[Standin]:
 
 
 class Watching:
-    """Notes which session and which timeout ccxt reads when it sends."""
+    """Records which session and timeout ccxt reads when it sends."""
 
     def watch(self) -> None:
         self.sessions: list[Any] = []
@@ -48,11 +48,11 @@ class Watching:
 
 
 class SyncWatching(Watching, ccxt.okx):
-    """It on ccxt.okx."""
+    """`Watching` for ccxt.okx."""
 
 
 class AsyncWatching(Watching, ccxt.async_support.okx):
-    """Same as SyncWatching, for ccxt.async_support."""
+    """Async version of `SyncWatching`."""
 
 
 def watched(twin: Twin, standin: Standin, clock: VirtualClock, **policy: float) -> Any:
@@ -67,7 +67,7 @@ def watched(twin: Twin, standin: Standin, clock: VirtualClock, **policy: float) 
 def test_hung_connection_costs_the_attempts_timeout_which_doubles(
     twin: Twin, standin: Standin, clock: VirtualClock
 ) -> None:
-    """It grows to the exchange's own and no further; that one stays as it is for everybody else."""
+    """It grows up to the exchange's own timeout, which stays unchanged for other requests."""
     standin.script(hang(), hang(), hang(), OK)
     exchange = watched(twin, standin, clock, attempt_timeout=TINY)
     exchange.timeout = 125
@@ -80,8 +80,8 @@ def test_hung_connection_costs_the_attempts_timeout_which_doubles(
 
 
 def is_closed(session: Any) -> bool:
-    """Return whether nothing is left open; requests does not say so itself, and lets go of its connections."""
-    if session is None:  # ccxt before 4.5.71 looks before it has opened one
+    """Return whether nothing is left open. requests does not say so itself, and drops its connections."""
+    if session is None:  # ccxt before 4.5.71, before it has opened one
         return True
     if isinstance(session, aiohttp.ClientSession):
         return session.closed
@@ -89,7 +89,7 @@ def is_closed(session: Any) -> bool:
 
 
 def test_each_attempt_has_a_session_of_its_own(twin: Twin, standin: Standin, clock: VirtualClock) -> None:
-    """Whatever became of the one before; it is closed with the attempt, and the exchange keeps its own as it was."""
+    """Whatever happened to the last one; it is closed with the attempt, and the exchange keeps its own unchanged."""
     standin.script(silence(), reply(503, "busy"), OK)
     exchange = watched(twin, standin, clock)
     kept = []
@@ -119,7 +119,7 @@ def test_each_attempt_has_a_session_of_its_own(twin: Twin, standin: Standin, clo
 def test_session_of_an_attempt_is_closed_where_it_fails(
     steps: Any, twin: Twin, standin: Standin, clock: VirtualClock
 ) -> None:
-    """No session is left behind by any end of an attempt, and none is opened for the exchange."""
+    """No end of an attempt leaves a session open, and none is opened for the exchange."""
     standin.script(*steps)
     exchange = watched(twin, standin, clock, deadline=3.0, attempt_timeout=TINY)
     before = exchange.session
@@ -133,7 +133,7 @@ def test_session_of_an_attempt_is_closed_where_it_fails(
 
 
 def test_exchange_without_a_session_is_given_none(standin: Standin, clock: VirtualClock) -> None:
-    """The attempt has its own all the same."""
+    """The attempt still has its own."""
     standin.script(silence(), OK)
     exchange = aimed(Twin(ccxt, True), standin, clock)
     exchange.session.close()
@@ -144,7 +144,7 @@ def test_exchange_without_a_session_is_given_none(standin: Standin, clock: Virtu
 
 
 def test_session_of_an_attempt_is_as_the_exchanges_is(standin: Standin, clock: VirtualClock) -> None:
-    """What a user has set on ccxt's session holds for it too; cookies do not, as ccxt has it."""
+    """The user's settings on ccxt's session apply to it too, except cookies, as in ccxt."""
     standin.script(OK)
     exchange = watched(Twin(ccxt, True), standin, clock)
     exchange.session.headers["X-Desk"] = "7"
@@ -160,11 +160,11 @@ def test_session_of_an_attempt_is_as_the_exchanges_is(standin: Standin, clock: V
 
 
 class Adapter(requests.adapters.HTTPAdapter):
-    """An adapter of the user's."""
+    """A user's adapter."""
 
 
 class Connector(aiohttp.TCPConnector):
-    """A connector of the user's."""
+    """A user's connector."""
 
 
 def mount(exchange: Any) -> None:
@@ -191,7 +191,7 @@ def bring_a_session(exchange: Any) -> None:
 def test_sync_session_of_the_users_making_is_used(
     make: Callable[[Any], None], standin: Standin, clock: VirtualClock
 ) -> None:
-    """It may know the only way out: every attempt goes by it, and it is neither replaced nor closed."""
+    """It may be the only working route: every attempt uses it, and it is neither replaced nor closed."""
     standin.script(silence(), silence(), OK)
     exchange = watched(Twin(ccxt, True), standin, clock)
     make(exchange)
@@ -222,7 +222,7 @@ async def ccxts_with_another_connector(exchange: Any) -> Any:
 
 
 async def another_class(exchange: Any) -> Any:
-    class Session(aiohttp.ClientSession):  # of the user's
+    class Session(aiohttp.ClientSession):  # the user's
         def __init_subclass__(cls) -> None: ...
 
     exchange.session = Session.__new__(Session)
@@ -235,7 +235,7 @@ async def another_class(exchange: Any) -> Any:
 def test_async_session_of_the_users_making_is_used(
     make: Callable[[Any], Any], standin: Standin, clock: VirtualClock
 ) -> None:
-    """It may know the only way out: every attempt goes by it, and it is neither replaced nor closed."""
+    """It may be the only working route: every attempt uses it, and it is neither replaced nor closed."""
     standin.script(silence(), silence(), OK)
     exchange = watched(Twin(ccxt.async_support, False), standin, clock)
 
@@ -256,7 +256,7 @@ def test_async_session_of_the_users_making_is_used(
 
 
 def test_open_of_the_users_own_makes_the_session(standin: Standin, clock: VirtualClock) -> None:
-    """A subclass with an `open` of its own has its way, and its session stays open."""
+    """A subclass with its own `open` is respected, and its session stays open."""
     standin.script(OK)
     opened: list[Any] = []
     asked: list[Any] = []
@@ -293,9 +293,9 @@ def test_open_of_the_users_own_makes_the_session(standin: Standin, clock: Virtua
 def test_pool_without_a_free_place_holds_no_cancel_but_of_the_users_own(
     full: str, standin: Standin, clock: VirtualClock
 ) -> None:
-    """One hung request fills ccxt's pool: the cancel has another; in a pool of the user's it waits, and is not sent."""
+    """One hung request fills ccxt's pool: the cancel has another. In a user's pool it waits, and is not sent."""
     standin.script(OK, path=CANCEL_ALL)
-    # TINY passes in real time where no connection is free; where one is, the reply has as long as it takes.
+    # TINY passes in real time if no connection is free; otherwise the reply may take as long as it needs.
     timeout = TINY if full == "the user's" else 10.0
     exchange = watched(Twin(ccxt.async_support, False), standin, clock, deadline=0, attempt_timeout=timeout)
     exchange.enableRateLimit = False
@@ -335,7 +335,7 @@ def test_pool_without_a_free_place_holds_no_cancel_but_of_the_users_own(
 
 
 def test_session_of_another_loop_holds_no_cancel(standin: Standin, clock: VirtualClock) -> None:
-    """What was opened on a loop that is closed by now is not used."""
+    """A session opened on a loop that is closed by now is not used."""
     standin.script(OK)
     exchange = watched(Twin(ccxt.async_support, False), standin, clock)
 
@@ -358,7 +358,7 @@ def test_session_of_another_loop_holds_no_cancel(standin: Standin, clock: Virtua
 
 
 def test_redirect_is_not_followed_by_a_session_of_the_users(standin: Standin, clock: VirtualClock) -> None:
-    """It would take key, passphrase and signature to another host."""
+    """It would carry key, passphrase and signature to another host."""
     standin.script(redirect("/elsewhere", 307), OK)
     exchange = watched(Twin(ccxt, True), standin, clock, deadline=0)
     bring_a_session(exchange)
@@ -371,7 +371,7 @@ def test_redirect_is_not_followed_by_a_session_of_the_users(standin: Standin, cl
 
 
 def test_timeout_of_others_is_their_own_while_a_cancel_runs(standin: Standin, clock: VirtualClock) -> None:
-    """Who reads it from another thread in the middle of an attempt sees what was set, and can set it."""
+    """Another thread that reads it in the middle of an attempt sees the value that was set, and can set it."""
     seen = []
 
     def look() -> None:
@@ -389,14 +389,14 @@ def test_timeout_of_others_is_their_own_while_a_cancel_runs(standin: Standin, cl
 def test_an_interrupt_while_a_connection_is_closed_is_not_swallowed(
     method: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """urllib3 would close it in a finalizer, out of which no exception comes."""
+    """urllib3 would close it in a finalizer, which lets no exception through."""
     exchange = okx_rfq_plugin.install(sandbox.exchange(ccxt.okx))
     close = urllib3.connection.HTTPConnection.close
     closed: list[Any] = []
 
     def interrupted(connection: Any) -> None:
         close(connection)
-        if sandbox.url.endswith(f":{connection.port}"):  # not one that another test has left to the collector
+        if sandbox.url.endswith(f":{connection.port}"):  # not one that another test left to the garbage collector
             closed.append(connection)
             if len(closed) == 1:
                 signal.raise_signal(signal.SIGINT)
@@ -408,7 +408,7 @@ def test_an_interrupt_while_a_connection_is_closed_is_not_swallowed(
 
 
 def test_connections_of_a_closed_session_are_closed_and_have_no_finalizer(sandbox: Sandbox) -> None:
-    """Nothing is left to be done when they are freed, in which an interrupt would be lost."""
+    """Freeing them does nothing in which an interrupt could be lost."""
     exchange = sandbox.exchange(ccxt.okx)
     session = connection.new_session(exchange, exchange.session)
     session.get(sandbox.url + "/api/v5/public/time", timeout=5)
@@ -429,7 +429,7 @@ def test_connections_of_a_closed_session_are_closed_and_have_no_finalizer(sandbo
     ids=["closed", "open", "never opened"],
 )
 def test_old_ccxt_does_not_say_that_it_was_closed(opened: bool, session: Any, closed: bool) -> None:
-    """Before 4.5.71 it lets go of its session, and keeps its loop and its list of trust."""
+    """Before 4.5.71 it drops its session, and keeps its loop and its CA list."""
     for loop, trust in [(True, True)] if opened else [(False, False), (True, False), (False, True)]:
         exchange = SimpleNamespace(
             synchronous=False, session=session, asyncio_loop=loop or None, ssl_context=trust or None
@@ -438,7 +438,7 @@ def test_old_ccxt_does_not_say_that_it_was_closed(opened: bool, session: Any, cl
 
 
 def test_session_with_code_of_the_users_may_send_more_than_once() -> None:
-    """What it raises in the end is of the last time alone."""
+    """Its final error is only about the last try."""
 
     async def story() -> list[bool]:
         sessions: list[Any] = [aiohttp.ClientSession() for _ in range(3)]

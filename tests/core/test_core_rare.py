@@ -1,4 +1,4 @@
-"""What seldom happens to a cancel: no certificates, loggers that raise, endless replies, keys that cannot be sent."""
+"""Rare cases of a cancel: no certificates, loggers that raise, endless replies, keys that cannot be sent."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def standin(clock: VirtualClock) -> Iterator[Standin]:
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(1)])
 def test_an_interrupt_before_the_first_attempt_has_its_facts(error: BaseException, twin: Any) -> None:
-    """Nothing was sent, and the exception says so, though the call had not begun."""
+    """Nothing was sent, and the exception says so, although the call had not begun."""
 
     class Mine(twin.module.okx):
         armed = False
@@ -91,7 +91,7 @@ def test_key_of_all_that_a_header_of_requests_can_carry_is_sent(standin: Standin
 
 @pytest.fixture
 def read_anew() -> Iterator[None]:
-    """The certificates are read again, and afterwards once more."""
+    """The certificates are read again, and then not any more."""
     certificates.trusted.cache_clear()
     yield
     certificates.trusted.cache_clear()
@@ -109,7 +109,7 @@ def test_certificates_that_cannot_be_read_are_requests_own_business(
 
 
 def test_the_users_own_trust_is_kept(standin: Standin, clock: VirtualClock) -> None:
-    """Where the session verifies nothing, the attempt's does not either."""
+    """If the session verifies nothing, the attempt's does not either."""
     exchange = aimed(Twin(ccxt, True), standin, clock)
     exchange.session.verify = False
 
@@ -117,7 +117,7 @@ def test_the_users_own_trust_is_kept(standin: Standin, clock: VirtualClock) -> N
 
 
 def test_a_sync_exchange_without_a_session_is_ccxts_own(standin: Standin, clock: VirtualClock) -> None:
-    """What ccxt does without one is its own affair: the exchange is left as it is."""
+    """Without one, ccxt behaves as usual: the exchange is left unchanged."""
     exchange = aimed(Twin(ccxt, True), standin, clock)
 
     assert is_ccxts_own(exchange, None)
@@ -138,7 +138,7 @@ def test_older_ccxt_shows_by_its_session_that_it_was_closed(opened: bool, sessio
 
 
 def test_a_body_nested_without_end_is_no_json(twin: Twin, standin: Standin, clock: VirtualClock) -> None:
-    """It ends no cancel by RecursionError, and is no success."""
+    """It does not end a cancel with RecursionError, and is no success."""
     standin.script(reply(200, "[" * 200_000 + "]" * 200_000), path=CANCEL_ALL)
     exchange = aimed(twin, standin, clock, deadline=0)
 
@@ -156,7 +156,7 @@ class Raising(logging.Handler):
 
 
 def test_what_ccxt_logs_stops_no_cancel(twin: Twin, standin: Standin, clock: VirtualClock) -> None:
-    """Neither a handler of its logger nor its verbose output may fail a request."""
+    """Neither a handler of its logger nor its verbose output may make a request fail."""
     exchange = aimed(twin, standin, clock)
     handler, before = Raising(), exchange.logger.level
     exchange.logger.addHandler(handler)
@@ -180,7 +180,7 @@ def test_what_ccxt_logs_stops_no_cancel(twin: Twin, standin: Standin, clock: Vir
 
 
 def test_an_offset_that_did_not_help_is_put_back(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
-    """The one from before is in force again."""
+    """The previous one is in force again."""
     exchange.options["timeDifference"] = 7
     sandbox.fault("rfq/cancel-all-rfqs", *["50102"] * 9)
     install(exchange, policy=RetryPolicy(deadline=60))
@@ -206,7 +206,7 @@ def test_where_there_was_no_offset_there_is_none_again() -> None:
 
 
 def test_a_countdown_of_another_venue_is_not_served() -> None:
-    """No exception: another plugin may serve it."""
+    """No exception: another plugin may support it."""
     okx: Any = okx_rfq_plugin.get_plugin_manager().get_plugin("okx")
 
     assert None is okx.cancel_all_quotes_after(ccxt.kraken(), 60, {})
@@ -216,7 +216,7 @@ def test_a_countdown_of_another_venue_is_not_served() -> None:
 
 
 def test_a_class_shows_ccxts_own_flags() -> None:
-    """`has` of a class is what ccxt has there; that of its objects names the plugin's methods too."""
+    """A class's `has` contains ccxt's own entries; that of its objects also the plugin's methods."""
 
     class Mine(ccxt.okx):
         pass
@@ -234,7 +234,7 @@ def test_a_class_shows_ccxts_own_flags() -> None:
 def test_where_no_thread_can_be_started_the_cancel_is_not_disturbed(
     standin: Standin, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The observer is not told, and the log says so; the next one is."""
+    """The observer is not notified, and the log says so; the next one is."""
     exchange = aimed(Twin(ccxt, True), standin, clock)
     told: list[Any] = []
     plugin = SimpleNamespace(rfqs_canceled=okx_rfq_plugin.hookimpl(lambda receipt: told.append(receipt)))

@@ -1,4 +1,4 @@
-"""Creates: what was asked for before a cancel does not outlive it, and plugins may refuse what is asked for."""
+"""Creates: those requested before a cancel are refused after it, and plugins may refuse any."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def created(sandbox: Sandbox) -> int:
 
 
 def waiting_create(sandbox: Sandbox, exchange: Any, canceling: Any) -> Any:
-    """Have a sync create wait in the queue, cancel by another object, and return what the create came to."""
+    """Make a sync create wait in the queue, cancel with another object, and return the create's outcome."""
     exchange.throttle = queue = Queue()
     thread, outcome = in_a_thread(lambda: exchange.private_post_rfq_create_rfq(ASKED))
     assert queue.entered.wait(10)
@@ -40,7 +40,7 @@ def waiting_create(sandbox: Sandbox, exchange: Any, canceling: Any) -> Any:
 
 @pytest.mark.parametrize("face", [ccxt.okx, ccxt.async_support.okx, ccxt.pro.okx], ids=lambda cls: cls.__module__)
 def test_create_that_waits_in_a_queue_is_refused(face: Any, sandbox: Sandbox) -> None:
-    """It was asked for before the switch, by this account: whatever object cancels, it is gone."""
+    """It was requested before the cancel, by this account: whatever object cancels, it is refused."""
     exchange = install(sandbox.exchange())
 
     error = waiting_create(sandbox, exchange, install(sandbox.exchange(face)))
@@ -50,7 +50,7 @@ def test_create_that_waits_in_a_queue_is_refused(face: Any, sandbox: Sandbox) ->
 
 
 def test_create_is_refused_by_a_cancel_of_its_own_object(sandbox: Sandbox) -> None:
-    """The strategy's one object has both."""
+    """The strategy uses one object for both."""
     exchange = install(sandbox.exchange())
 
     error = waiting_create(sandbox, exchange, exchange)
@@ -60,7 +60,7 @@ def test_create_is_refused_by_a_cancel_of_its_own_object(sandbox: Sandbox) -> No
 
 
 def test_create_of_another_account_goes_through(sandbox: Sandbox) -> None:
-    """Nobody touches what is not of this account."""
+    """Creates of other accounts are not touched."""
     exchange = install(sandbox.exchange(credentials=sandbox.create_user()))
 
     outcome = waiting_create(sandbox, exchange, install(sandbox.exchange()))
@@ -70,7 +70,7 @@ def test_create_of_another_account_goes_through(sandbox: Sandbox) -> None:
 
 
 def test_async_creates_that_wait_are_refused_and_later_ones_go_through(sandbox: Sandbox) -> None:
-    """Of ten creates in ccxt's own queue none reaches the wire after the cancel; the one that is asked later does."""
+    """Of ten creates in ccxt's own queue, none reaches the wire after the cancel; a later one does."""
 
     async def story() -> Any:
         exchange = install(sandbox.exchange(ccxt.async_support.okx))
@@ -100,7 +100,7 @@ def test_async_creates_that_wait_are_refused_and_later_ones_go_through(sandbox: 
 
 
 def test_create_after_a_cancel_goes_through(twin: Twin, exchange: Any, sandbox: Sandbox) -> None:
-    """Later ones are the strategy's own business, and other calls are no creates."""
+    """Later ones are up to the strategy, and other calls are not creates."""
     answers = []
 
     def create() -> Any:
@@ -117,7 +117,7 @@ def test_create_after_a_cancel_goes_through(twin: Twin, exchange: Any, sandbox: 
 
 
 class Guard:
-    """Notes what it is asked about, and refuses it if it has an error to raise."""
+    """Records what it is asked about, and refuses it if it has an error to raise."""
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.asked: list[tuple[Any, str, Any]] = []
@@ -134,7 +134,7 @@ class Guard:
 
 @pytest.fixture
 def guarded() -> Iterator[Callable[..., Guard]]:
-    """Registers guards, and takes them off again."""
+    """Registers guards, and removes them again."""
     manager, guards = get_plugin_manager(), []
 
     def register(error: BaseException | None = None) -> Guard:
@@ -152,7 +152,7 @@ def guarded() -> Iterator[Callable[..., Guard]]:
 def test_plugin_is_asked_before_a_create_is_signed(
     call: str, path: str, guarded: Any, twin: Twin, exchange: Any, sandbox: Sandbox
 ) -> None:
-    """With the live exchange, OKX's path and what the user gave, on the caller's own thread."""
+    """With the live exchange, OKX's path and the user's arguments, on the caller's own thread."""
     guard = guarded()
     exchange.enableRateLimit = False
     sandbox.fault(path, "50113")
@@ -171,7 +171,7 @@ def test_plugin_is_asked_before_a_create_is_signed(
 def test_plugin_that_raises_refuses_a_create(
     error: BaseException, guarded: Any, twin: Twin, exchange: Any, sandbox: Sandbox
 ) -> None:
-    """What it raises reaches the caller as it is, and nothing is sent; a cancel is no create, and goes on."""
+    """Its error reaches the caller unchanged, and nothing is sent; a cancel is not a create, and continues."""
     guarded(error)
     exchange.enableRateLimit = False
 
@@ -203,7 +203,7 @@ def test_plugin_is_not_asked_about_anything_else(call: str, guarded: Any, twin: 
 
 
 def test_sign_that_is_called_by_hand_is_asked_about_too(guarded: Any, exchange: Any) -> None:
-    """A framework may sign by itself, with its arguments by position, by name, or left out."""
+    """A framework may sign requests itself, with arguments by position, by name, or left out."""
     guard = guarded()
 
     exchange.sign(CREATE, "private", "POST", ASKED)
@@ -214,7 +214,7 @@ def test_sign_that_is_called_by_hand_is_asked_about_too(guarded: Any, exchange: 
 
 
 def test_accounts_that_cancel_for_ever_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those whose cancel is the longest ago are forgotten; what was asked for before the latest stays refused."""
+    """Those whose cancel is the longest ago are forgotten; creates from before the latest stay refused."""
     monkeypatch.setattr(creates, "_cancels", {})
     monkeypatch.setattr(creates, "_MOST_KEYS", 10)
 
@@ -227,7 +227,7 @@ def test_accounts_that_cancel_for_ever_do_not_fill_the_memory(monkeypatch: pytes
 
 
 def test_cancel_of_another_account_forgets_no_cancel(sandbox: Sandbox) -> None:
-    """A create that waits is refused, though others have canceled since."""
+    """A waiting create is refused, although others have canceled since."""
     exchange, other = install(sandbox.exchange()), install(sandbox.exchange(credentials=sandbox.create_user()))
     exchange.throttle = queue = Queue()
     thread, outcome = in_a_thread(lambda: exchange.private_post_rfq_create_rfq(ASKED))
@@ -254,7 +254,7 @@ def test_half_of_too_many_accounts_is_forgotten_the_oldest_first(monkeypatch: py
 
 
 def test_create_that_is_signed_by_itself_is_nobodys_create_before(exchange: Any, twin: Twin) -> None:
-    """What was asked for by an earlier create on this thread or task says nothing about it."""
+    """The time of an earlier create on this thread or task says nothing about it."""
     signed: list[Any] = []
 
     def create() -> Any:

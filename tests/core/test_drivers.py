@@ -1,4 +1,4 @@
-"""The two drivers, what they perform, and the record of a call, by themselves."""
+"""The two drivers, the effects that they perform, and the record of a call."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_interrupt_between_two_steps_ends_them(drives: Callable[[Any], Any]) -> 
     try:
         drives(story())
     except KeyboardInterrupt as error:
-        kept = error  # with its traceback, and so the generator
+        kept = error  # with its traceback, which references the generator
         assert ["ended"] == ended
         assert kept.__traceback__ is not None
     else:
@@ -91,7 +91,7 @@ def test_interrupt_between_two_steps_ends_them(drives: Callable[[Any], Any]) -> 
 
 
 class Recording(Clock):
-    """A clock that lands its flight during each sleep, and notes whether the sleeper was woken."""
+    """A clock that lands its flight during each sleep, and records whether the sleeper was woken."""
 
     def __init__(self, flight: Flight) -> None:
         self.flight = flight
@@ -110,7 +110,7 @@ class Recording(Clock):
 @pytest.mark.parametrize("follows", [True, False])
 @both
 def test_sleeper_is_woken_by_the_landing(drives: Callable[[Any], Any], follows: bool) -> None:
-    """And the clock is told whether a request is under way meanwhile."""
+    """The clock is told whether a request is on its way meanwhile."""
     flight = Flight()
     clock = Recording(flight)
 
@@ -123,7 +123,7 @@ def test_sleeper_is_woken_by_the_landing(drives: Callable[[Any], Any], follows: 
 
 
 def test_call_that_had_not_begun_has_sent_nothing() -> None:
-    """Its facts are all zero."""
+    """All of its facts are zero."""
     error: Any = KeyboardInterrupt()
 
     attach(None, error)
@@ -132,7 +132,7 @@ def test_call_that_had_not_begun_has_sent_nothing() -> None:
 
 
 def test_elapsed_seconds_are_rounded_to_microseconds(clock: VirtualClock) -> None:
-    """What a float adds is not shown."""
+    """Floating-point noise is not shown."""
     call = Call(ccxt.okx(), clock, wording.CANCEL_RFQS, lambda *told: None)
     clock.time += 0.12345678
 
@@ -141,7 +141,7 @@ def test_elapsed_seconds_are_rounded_to_microseconds(clock: VirtualClock) -> Non
 
 @pytest.mark.parametrize(("secret", "shown"), [("dumm", "***y"), ("dum", "dummy")])
 def test_secret_of_four_characters_is_masked(secret: str, shown: str) -> None:
-    """A shorter one would mask the words."""
+    """A shorter one would mask parts of words."""
     error = ccxt.ExchangeError("dummy")
     outcome = Outcome(CANCEL_ALL_RFQS, classify(CANCEL_ALL_RFQS, None, error), None, error, True, False)
 
@@ -152,7 +152,7 @@ def test_secret_of_four_characters_is_masked(secret: str, shown: str) -> None:
 def test_leader_is_waited_for_as_long_as_its_request_can_take(
     timeout: Any, seconds: float, clock: VirtualClock
 ) -> None:
-    """The attempt's own timeout or the exchange's, whichever is shorter, and half a second."""
+    """The shorter of the attempt's timeout and the exchange's, and half a second."""
     exchange = ccxt.okx()
     exchange.timeout = timeout
     call = Call(exchange, clock, wording.CANCEL_RFQS, lambda *told: None)

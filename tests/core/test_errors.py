@@ -1,4 +1,4 @@
-"""What an error of an HTTP library proves, and what it does not: by its place, its class and what led to it."""
+"""What an HTTP library's error proves and what it does not, by its place, its class and its causes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ REFUSED = urllib3.exceptions.NewConnectionError(None, "refused")  # type: ignore
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit, asyncio.CancelledError, GeneratorExit])
 def test_interrupt_is_judged_by_its_place_alone(interrupt: type[BaseException]) -> None:
-    """One that strikes after an address was refused, and another has taken the request, proves nothing."""
+    """One that occurs after an address was refused, and another has accepted the request, proves nothing."""
     assert transport.nothing_left(REFUSED)
     assert not transport.nothing_left(while_handling(REFUSED, interrupt()))
 
@@ -72,7 +72,7 @@ def test_error_leads_to_what_was_raised_for_it() -> None:
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else "",
 )
 def test_error_becomes_ccxts_own_with_its_cause(error: BaseException, kind: type[ccxt.BaseError] | None) -> None:
-    """What neither ccxt nor an HTTP library has raised is left as it is."""
+    """An error that neither ccxt nor an HTTP library raised is left unchanged."""
     translated = transport.as_ccxt_error(EXCHANGE, error)
     if kind is None:
         assert translated is None
@@ -82,7 +82,7 @@ def test_error_becomes_ccxts_own_with_its_cause(error: BaseException, kind: type
 
 
 def test_error_of_ccxt_before_it_sends_is_not_of_a_reply(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only what comes out of its `fetch` can be."""
+    """Only an error from its `fetch` can be."""
     exchange = ccxt.okx({"apiKey": "dummy-key", "secret": "dummy-secret", "password": "dummy-passphrase"})
     exchange.nonce = lambda: None
     exchange.iso8601 = lambda timestamp: [timestamp]  # `sign` wants to add it to a string
@@ -93,7 +93,7 @@ def test_error_of_ccxt_before_it_sends_is_not_of_a_reply(monkeypatch: pytest.Mon
 
 
 def test_error_of_ccxt_in_fetch_is_of_a_reply() -> None:
-    """Where no code of the user's is below it."""
+    """If no code of the user's is below it."""
     exchange = ccxt.okx()
     monkey = lambda *args: (_ for _ in ()).throw(ValueError("of the user's"))  # noqa: E731 - code of the user's
     exchange.check_proxy_url_settings = monkey

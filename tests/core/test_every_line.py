@@ -1,4 +1,4 @@
-"""An interrupt before any line that a cancel runs: what it says then is true, the sandbox being the judge."""
+"""After an interrupt before any line of a cancel, what it says is true, judged by the sandbox."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ CORE = frozenset(map(str, (PACKAGE / "_core").glob("*.py")))
 FACE = frozenset(str(PACKAGE / name) for name in ("methods.py", "okx.py", "plugins.py"))
 CANCEL = "/api/v5/rfq/cancel-all-rfqs"
 
-# What is interrupted may leave a session open or a coroutine unawaited, and one that strikes in ccxt's own `__del__` is
-# lost there.
+# An interrupt may leave a session open or a coroutine unawaited, and one that hits ccxt's own `__del__` is lost
+# there.
 pytestmark = pytest.mark.filterwarnings(
     *("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning", "ignore:coroutine .* never awaited")
 )
@@ -30,17 +30,17 @@ pytestmark = pytest.mark.filterwarnings(
 
 @pytest.fixture(autouse=True)
 def _freed() -> Iterator[None]:
-    """What is left behind is freed here, and warns in no other test."""
+    """What is left behind is freed here, so that it does not warn in another test."""
     yield
     gc.collect()
 
 
 class Struck(BaseException):
-    """An interrupt of this test's."""
+    """This test's interrupt."""
 
 
 def struck_at(line: int, files: frozenset[str], call: Callable[[], Any]) -> tuple[BaseException | None, str]:
-    """Call something, and raise before the nth line of some files that it runs; return what came out, and where."""
+    """Call something, and raise before the nth line of some files; return the result, and the place."""
     count, place = 0, ""
 
     def trace_lines(frame: FrameType, event: str, argument: Any) -> Any:
@@ -65,7 +65,7 @@ def struck_at(line: int, files: frozenset[str], call: Callable[[], Any]) -> tupl
 
 
 def untruths(twin: Twin, sandbox: Sandbox, files: frozenset[str], first: int, step: int) -> tuple[int, list[str]]:
-    """Interrupt a cancel before every nth line; return how many lines, and what was not true."""
+    """Interrupt a cancel before every nth line; return how many lines, and what was untrue."""
     clock = VirtualClock()
     lines, found = 0, []
     for line in range(first, 100_000, step):
@@ -101,7 +101,7 @@ def untruths(twin: Twin, sandbox: Sandbox, files: frozenset[str], first: int, st
 
 
 def test_interrupt_in_the_face_of_the_package_is_told_truly(twin: Twin, sandbox: Sandbox) -> None:
-    """On the way from the method to the core, and back."""
+    """From the method to the core, and back."""
     lines, found = untruths(twin, sandbox, FACE, 1, 1)
 
     assert [] == found
@@ -110,7 +110,7 @@ def test_interrupt_in_the_face_of_the_package_is_told_truly(twin: Twin, sandbox:
 
 @pytest.mark.parametrize("first", [1, *(pytest.param(first, marks=pytest.mark.exhaustive) for first in range(2, 18))])
 def test_interrupt_in_the_core_is_told_truly(first: int, twin: Twin, sandbox: Sandbox) -> None:
-    """Before one line out of seventeen, and among them before each."""
+    """Before every seventeenth line; the exhaustive cases cover every line."""
     lines, found = untruths(twin, sandbox, CORE, first, 17)
 
     assert [] == found

@@ -1,4 +1,4 @@
-"""Every row of the table, alone, in pairs and in triples, and what a cancel makes of it."""
+"""Every row of the table, alone, in pairs and in triples, and the outcome of a cancel."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ from okx_rfq_plugin import RetryPolicy
 
 pytestmark = pytest.mark.exhaustive
 
-PATIENT = 10.0  # seconds of the real clock that an attempt may take: nothing here comes near it
-SHORT = 0.2  # the same where the first row runs into it; those after it have twice as long
-WINDOW = 2.0  # seconds in which OKX takes two requests
+PATIENT = 10.0  # seconds of the real clock that an attempt may take; nothing here comes close
+SHORT = 0.2  # the same if the first row must run into it; later rows have twice as long
+WINDOW = 2.0  # seconds in which OKX accepts two requests
 DEADLINE = 8.0  # seconds of the virtual clock: five attempts fit, whatever they wait for
 CANCELED = BY_NAME["canceled"]
 COMPLAINT = BY_NAME["50102 (401)"]
@@ -59,7 +59,7 @@ def _okx(clock: VirtualClock) -> Iterator[Venue]:
 
 
 def outcome_of(twin: Twin, okx: Venue, rows: Sequence[Row], deadline: float = DEADLINE, **world: Any) -> Any:
-    """Return the receipt, or the exception, of a cancel that meets these rows, the last of them for ever."""
+    """Return the receipt or the exception of a cancel that meets these rows, the last of them forever."""
     okx.play(rows)
     okx.met.clear()
     timeout = SHORT if rows[0].slow else PATIENT
@@ -79,7 +79,7 @@ def check(rows: Sequence[Row], outcome: Any, okx: Venue) -> None:
     times = [meeting.at for meeting in okx.met if not isinstance(meeting.row.step, Unreached)]  # what OKX counts
     assert all(third - first >= WINDOW for first, third in zip(times, times[2:], strict=False))
     told = outcome if isinstance(outcome, dict) else vars(outcome.cancel_failure)
-    # A machine that stands still for longer than a short timeout makes one more, which may meet nobody.
+    # If the machine stalls for longer than a short timeout, one more attempt follows, which may reach no server.
     slow = rows[0].slow
     assert [row.name for row in rows[: len(met)]] == [row.name for row in met[: len(rows)]]
     assert len(met) == told["attempts"] or (slow and len(met) < told["attempts"])
@@ -90,12 +90,12 @@ def check(rows: Sequence[Row], outcome: Any, okx: Venue) -> None:
         assert predicted.doubt == told.get("may_be_canceled"), repr(outcome)
         expected = ccxt_s_own(predicted.raises) if predicted.raises.raises is CCXT_S_OWN else predicted.raises.raises
         assert isinstance(outcome, expected), repr(outcome)
-        # A rejection's class is exact: who catches one family must not get another.
+        # A rejection's class is exact, because a handler for one family must not get another.
         assert predicted.raises.means != NO or type(outcome) is expected, repr(outcome)
 
 
 def ccxt_s_own(row: Row) -> type:
-    """Return the class that ccxt by itself raises of the same reply."""
+    """Return the class that ccxt itself raises for the same reply."""
     assert isinstance(row.step.wire, bytes)
     head, _, body = row.step.wire.decode().partition("\r\n\r\n")
     bare = ccxt.okx()
@@ -105,7 +105,7 @@ def ccxt_s_own(row: Row) -> type:
 
 
 def named(*case: Any) -> Any:
-    """Make a parameter of rows that is named after them."""
+    """Return a parameter for rows, named after them."""
     *_, rows = case
     names = " + ".join(row.name for row in rows)
     return pytest.param(*case, id="-".join([*case[:-1], names]))
@@ -116,7 +116,7 @@ QUICK = [name for name in GROUPS if not GROUPS[name][0].slow]
 
 
 def pairs() -> Iterator[tuple[str, list[Row]]]:
-    """Pair each group that may be asked again with every group, so often that each row comes second at least once."""
+    """Pair each group that may be retried with every group, often enough for each row to come second at least once."""
     turn = {name: cycle(rows) for name, rows in GROUPS.items()}
     for name in QUICK:
         second = cycle(GROUPS[name])
@@ -126,7 +126,7 @@ def pairs() -> Iterator[tuple[str, list[Row]]]:
 
 
 def triples() -> Iterator[tuple[str, list[Row]]]:
-    """Set three in a row so that any two groups come together in any two places."""
+    """Return triples in which any two groups meet in any two places."""
     turn = {name: cycle(rows) for name, rows in GROUPS.items()}
     twin = cycle(TWINS)
     between = [name for name in OPEN if name in QUICK]
@@ -138,13 +138,13 @@ def triples() -> Iterator[tuple[str, list[Row]]]:
 
 
 def possible(first: str, second: str) -> bool:
-    """Return whether the one may follow: which connection fails is not told where there is another one between."""
+    """Return whether one may follow the other: which connection fails is not reported if another comes in between."""
     return not (GROUPS[first][0].detour and isinstance(GROUPS[second][0].step, Unreached))
 
 
 @pytest.mark.parametrize("rows", [named([row, CANCELED]) for row in PRINCIPAL])
 def test_a_row_alone_comes_to_what_the_table_says(rows: list[Row], twin: Twin, okx: Venue) -> None:
-    """Its class and its doubt where it is all there is, and with OKX at its best behind it: asked again, or not."""
+    """Its class and its doubt if it is all there is; followed by a success, it is retried or not."""
     if not rows[0].ends and rows[0].means != CLOCK:
         check(rows[:1], outcome_of(twin, okx, rows[:1], deadline=0), okx)
         assert 1 == len(okx.met)
@@ -154,7 +154,7 @@ def test_a_row_alone_comes_to_what_the_table_says(rows: list[Row], twin: Twin, o
 
 @pytest.mark.parametrize(("twin", "row"), list(zip(cycle(TWINS), OTHER_CODES)), indirect=["twin"], ids=str)
 def test_a_code_about_other_things_leaves_it_open(row: Row, twin: Twin, okx: Venue) -> None:
-    """Words that are not about a cancel do not say what became of one."""
+    """Text that is not about a cancel does not say what happened to one."""
     check([row], outcome_of(twin, okx, [row], deadline=1), okx)
 
     assert 2 <= len(okx.met)
@@ -162,13 +162,13 @@ def test_a_code_about_other_things_leaves_it_open(row: Row, twin: Twin, okx: Ven
 
 @pytest.mark.parametrize(("twin", "rows"), [named(*case) for case in pairs()], indirect=["twin"])
 def test_two_in_a_row_come_to_what_the_table_says(rows: list[Row], twin: Twin, okx: Venue) -> None:
-    """What was not executed, or may have been, and then anything: for ever, or until it ends the call."""
+    """An unexecuted or doubtful row, and then anything: forever, or until it ends the call."""
     check(rows, outcome_of(twin, okx, rows), okx)
 
 
 @pytest.mark.parametrize(("twin", "rows"), [named(*case) for case in triples()], indirect=["twin"])
 def test_three_in_a_row_come_to_what_the_table_says(rows: list[Row], twin: Twin, okx: Venue) -> None:
-    """The same with one between."""
+    """The same with one row in between."""
     check(rows, outcome_of(twin, okx, rows), okx)
 
 
@@ -188,14 +188,14 @@ def _okx_over_tls(
         yield okx, ssl.create_default_context(cafile=certificate)
 
 
-# asyncio of Python 3.10 complains of a transport that its peer reset: aiohttp has let go of it, and nobody closes it.
+# asyncio of Python 3.10 warns about a transport that its peer reset: aiohttp has dropped it without closing it.
 @pytest.mark.filterwarnings("ignore:unclosed transport <asyncio.sslproto:ResourceWarning")
 @pytest.mark.parametrize("next_", [*AFTER_TLS, None], ids=str)
 @pytest.mark.parametrize("fault", TLS_FAULTS, ids=str)
 def test_a_failed_tls_leaves_no_doubt(
     fault: Row, next_: Row | None, twin: Twin, okx_over_tls: tuple[Venue, ssl.SSLContext]
 ) -> None:
-    """No request comes through a TLS that fails; the next attempt may, unless the certificate is not trusted."""
+    """No request gets through failing TLS; the next attempt may, unless the certificate is not trusted."""
     okx, trusts = okx_over_tls
     rows = [fault] if next_ is None else [fault, next_]
 
@@ -204,7 +204,7 @@ def test_a_failed_tls_leaves_no_doubt(
 
 @pytest.mark.parametrize(("twin", "row"), list(zip(cycle(TWINS), CLOCK_FAULTS)), indirect=["twin"], ids=str)
 def test_okx_s_clock_may_fail_and_the_cancel_goes_on(row: Row, twin: Twin, okx: Venue) -> None:
-    """What becomes of the question for the time is no doubt about a cancel, and no rejection of one."""
+    """The outcome of reading the time is no doubt about a cancel, and no rejection of one."""
     okx.script(row.step, path=PUBLIC_TIME)
 
     check([COMPLAINT, CANCELED], outcome_of(twin, okx, [COMPLAINT, CANCELED]), okx)

@@ -1,4 +1,4 @@
-"""A call that goes well leaves nothing behind that only the garbage collector can free."""
+"""A successful call leaves nothing that only the garbage collector can free."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from okx_rfq_plugin.sandbox import Sandbox
 
 @pytest.mark.parametrize("method", ["cancel_all_rfqs", "fetch_open_rfqs"])
 def test_call_is_freed_when_it_returns(method: str, twin: Twin, exchange: Any, sandbox: Sandbox) -> None:
-    """A bot that cancels for days does not pay for it at its next collection."""
+    """A bot that cancels for days does not pay for it at its next garbage collection."""
     found: list[Counter[str]] = []
 
     def call() -> Any:

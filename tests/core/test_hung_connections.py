@@ -1,4 +1,4 @@
-"""A connection that is not there in time, or goes through a SOCKS proxy: nothing was sent, or it is in doubt."""
+"""A connection that is not made in time, or uses a SOCKS proxy: nothing was sent, or it is in doubt."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def standin(clock: VirtualClock) -> Iterator[Standin]:
 
 @contextlib.contextmanager
 def listener(*, full: bool = False) -> Iterator[int]:
-    """Listen on a port and accept nothing; a full one does not even connect."""
+    """Listen on a port and accept nothing; if the backlog is full, clients cannot even connect."""
     with ExitStack() as stack:
         server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         for _ in range(4 * full):
@@ -90,7 +90,7 @@ HUNG = [
 def test_connection_that_hangs_has_sent_nothing(
     hangs: Callable[[Any, ExitStack], None], twin: Twin, standin: Standin, clock: VirtualClock
 ) -> None:
-    """It is tried again, and "nothing was canceled" is the truth."""
+    """It is retried, and "nothing was canceled" is true."""
     with ExitStack() as stack:
         exchange = aimed(twin, standin, clock, deadline=0.5, attempt_timeout=TINY, jitter=0)
         hangs(exchange, stack)
@@ -108,7 +108,7 @@ def test_connection_that_hangs_has_sent_nothing(
 def test_socks_proxy_that_does_not_connect_has_sent_nothing(
     ends: str, twin: Twin, standin: Standin, clock: VirtualClock
 ) -> None:
-    """Its own exception is none of ccxt's, and does not get out."""
+    """Its own exception is not one of ccxt's, and does not get out."""
     exchange = aimed(twin, standin, clock, deadline=1.0, jitter=0)
     with Socks(9, ends) as proxy:
         exchange.socksProxy = proxy.url
@@ -122,7 +122,7 @@ def test_socks_proxy_that_does_not_connect_has_sent_nothing(
 
 
 def test_cancel_goes_through_a_socks_proxy(twin: Twin, standin: Standin, clock: VirtualClock) -> None:
-    """Each attempt by a connection of its own, and no session is left open; a lost reply is a doubt there too."""
+    """Each attempt has its own connection, and no session is left open; a lost reply is a doubt here too."""
     kept: list[Any] = []
     noted = OK.while_on_the_wire(lambda: kept.append(getattr(exchange, "socks_proxy_sessions", None)))
     standin.script(silence(), noted, path=CANCEL_ALL)
@@ -133,7 +133,7 @@ def test_cancel_goes_through_a_socks_proxy(twin: Twin, standin: Standin, clock: 
         receipt = twin.cancel(exchange)
 
         assert ("canceled", 2, 2) == (receipt["status"], receipt["attempts"], proxy.met)
-        assert [False] == list(map(bool, kept))  # the exchange has no session of its own for it
+        assert [False] == list(map(bool, kept))  # the exchange has no session for it
         standin.script(silence(), path=CANCEL_ALL)
         clock.time += 10
         exchange = aimed(twin, standin, clock, deadline=0.0)

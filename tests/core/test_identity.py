@@ -1,4 +1,4 @@
-"""Which account an object speaks for, and which objects may be served by one request."""
+"""Which account an object belongs to, and which objects one request may serve."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def made(twin: Twin, cls: Any = None, **config: Any) -> Any:
 
 
 def setting(**values: Any) -> Callable[[Any], Any]:
-    """Return what sets attributes of an exchange."""
+    """Return a function that sets attributes of an exchange."""
     return lambda exchange: vars(exchange).update(values)
 
 
@@ -59,7 +59,7 @@ class Session(requests.Session):
 
 
 def test_objects_that_agree_share(twin: Twin) -> None:
-    """By whatever class of ccxt's they are, and in whatever order the params are given."""
+    """Whichever ccxt class they have, and whatever the order of the params."""
     one, other = made(twin), made(twin)
     assert key_of(one) == key_of(other)
     assert sharing_of(one, {"a": 1, "b": [2]}) == sharing_of(install(other), {"b": [2], "a": 1})
@@ -79,7 +79,7 @@ def test_params_of_any_kind_can_be_compared(twin: Twin) -> None:
 
 @pytest.mark.parametrize("change", ACCOUNTS.values(), ids=ACCOUNTS)
 def test_another_account_host_or_environment_has_its_own_limits(change: Callable[[Any], Any], twin: Twin) -> None:
-    """OKX counts each by itself."""
+    """OKX counts each separately."""
     one, other = made(twin), made(twin)
     change(other)
     assert key_of(one) != key_of(other)
@@ -87,7 +87,7 @@ def test_another_account_host_or_environment_has_its_own_limits(change: Callable
 
 @pytest.mark.parametrize("change", WAYS.values(), ids=WAYS)
 def test_another_way_does_not_share(change: Callable[[Any], Any], twin: Twin) -> None:
-    """The account is the same, and its requests may end elsewhere."""
+    """The account is the same, but its requests may go elsewhere."""
     one, other = made(twin), made(twin)
     change(other)
     assert key_of(one) == key_of(other)
@@ -96,7 +96,7 @@ def test_another_way_does_not_share(change: Callable[[Any], Any], twin: Twin) ->
 
 @pytest.mark.parametrize("change", OF_REQUESTS.values(), ids=OF_REQUESTS)
 def test_settings_of_a_sync_session_are_of_the_way(change: Callable[[Any], Any]) -> None:
-    """An attempt's own session is made with them."""
+    """An attempt's own session is created with them."""
     one, other = made(Twin(ccxt, True)), made(Twin(ccxt, True))
     change(other)
     assert connection.settings_of(one, one.session) != connection.settings_of(other, other.session)

@@ -1,4 +1,4 @@
-"""Logging: what fails in it stops nothing."""
+"""Logging: errors in it stop nothing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from okx_rfq_plugin._core.logs import HarmlessLogger, harmlessly, log
 
 
 def test_traceback_is_logged_where_it_is_asked_for(caplog: pytest.LogCaptureFixture) -> None:
-    """As for a plugin that cannot be loaded."""
+    """Such as for a plugin that cannot be loaded."""
     try:
         raise ValueError("of a plugin")
     except ValueError:
@@ -23,7 +23,7 @@ def test_traceback_is_logged_where_it_is_asked_for(caplog: pytest.LogCaptureFixt
 
 
 def test_handler_that_raises_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not even where logging is told to raise."""
+    """Not even if logging is configured to raise."""
 
     class Broken(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
@@ -39,7 +39,7 @@ def test_handler_that_raises_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_harmless_logger_answers_as_the_one_inside() -> None:
-    """It is asked whether it logs at all, too."""
+    """Checking whether it logs at all may also fail."""
     inner = logging.getLogger("of the user's")
     inner.setLevel(logging.INFO)
     outer: Any = HarmlessLogger(inner)
@@ -50,7 +50,7 @@ def test_harmless_logger_answers_as_the_one_inside() -> None:
 
 
 def test_harmless_function_returns_what_it_returns_and_nothing_where_it_raises() -> None:
-    """A KeyboardInterrupt passes."""
+    """A KeyboardInterrupt propagates."""
 
     def interrupted() -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""The machine's clock: waits end, whatever has been done to the time of the event loop."""
+"""The machine's clock: waits end, whatever has happened to the event loop's time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOMENT = 0.001  # seconds of real time
 
 
 class Frozen(asyncio.SelectorEventLoop):
-    """A loop whose time does not move, as freezegun makes it; none of its timers fires."""
+    """A loop whose time does not move, as under freezegun; none of its timers fires."""
 
     def time(self) -> float:
         return 1000.0
@@ -32,7 +32,7 @@ def waited(loop: asyncio.AbstractEventLoop, seconds: float) -> None:
 
 @pytest.mark.parametrize("seconds", [MOMENT, 0.0])
 def test_wait_on_a_frozen_loop_ends(seconds: float) -> None:
-    """It would last for ever: this test would, too."""
+    """Otherwise it would last forever, and so would this test."""
     waited(Frozen(), seconds)
 
 

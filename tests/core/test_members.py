@@ -1,4 +1,4 @@
-"""The subclasses that requests and single objects need: made once, and kept as long as they are in use."""
+"""The subclasses for requests and single objects: created once, and kept while in use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from okx_rfq_plugin._core import members
 
 
 def test_subclass_is_made_once_and_kept_from_one_request_to_the_next() -> None:
-    """Making one takes longer than a whole request."""
+    """Creating one takes longer than a whole request."""
     base = type("Base", (), {})
     made = weakref.ref(members.subclass_of(base, "delegate", {"__slots__": ()}))
     gc.collect()
@@ -20,7 +20,7 @@ def test_subclass_is_made_once_and_kept_from_one_request_to_the_next() -> None:
 
 
 def test_subclass_of_a_class_that_nobody_has_any_more_is_let_go() -> None:
-    """Frameworks make a class for each client or order."""
+    """Frameworks create a class for each client or order."""
     first = type("First", (), {})
     made = weakref.ref(members.subclass_of(first, "delegate", {}))
     del first

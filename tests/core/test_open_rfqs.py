@@ -1,4 +1,4 @@
-"""`fetch_open_rfqs`: whose RFQs it reads, in which shape, and what it says where it cannot."""
+"""`fetch_open_rfqs`: whose RFQs it returns, in which form, and what it says when it cannot."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def failure_of(twin: Twin, exchange: Any) -> Any:
 
 
 def test_rfqs_come_in_ccxts_manner(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
-    """Names, numbers and times are as ccxt has them; OKX's row is there, untouched."""
+    """Names, numbers and times are in ccxt's form; OKX's row is included unchanged."""
     opened = sandbox.create_rfq(legs=LEGS, clRfqId="mine7")
 
     (rfq,) = read(twin, exchange)
@@ -51,7 +51,7 @@ def test_rfqs_come_in_ccxts_manner(twin: Twin, sandbox: Sandbox, exchange: Any) 
 
 
 def test_redirect_is_not_followed(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
-    """What answers at its end is no list; the next attempt asks where the first did."""
+    """An answer from its target is no list; the next attempt asks the original address."""
     sandbox.fault(LIST, Fault(status=302, headers={"Location": "/api/v5/public/time"}))
 
     assert [] == read(twin, exchange)
@@ -69,7 +69,7 @@ def test_legs_have_ccxts_symbols_where_markets_are_loaded(twin: Twin, sandbox: S
 
 
 def test_only_my_own_open_ones_are_read_oldest_first(twin: Twin, sandbox: Sandbox, clock: VirtualClock) -> None:
-    """Neither those that are over, nor what somebody else has sent to this account."""
+    """Neither finished ones, nor those that other users have sent to this account."""
     me = sandbox.create_user(trader_code="ME")
     ids = []
     for state in ("active", "pending_fill", "canceled", "filled", "expired", "failed", "active"):
@@ -94,7 +94,7 @@ def test_there_may_be_none(twin: Twin, exchange: Any) -> None:
 def test_all_pages_are_read_and_the_limit_is_kept(
     twin: Twin, sandbox: Sandbox, exchange: Any, clock: VirtualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """250 RFQs are three pages, and one more request for those that are being executed: two in two seconds."""
+    """250 RFQs take three pages, and one more request for those being executed: two in two seconds."""
     ids = [sandbox.create_rfq()["rfqId"] for _ in range(250)]
 
     rfqs = read(twin, exchange)
@@ -106,7 +106,7 @@ def test_all_pages_are_read_and_the_limit_is_kept(
 
 
 def test_oldest_comes_first(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
-    """By OKX's time and not by the id; what has no time comes before all."""
+    """By OKX's time and not by the id; rows without a time come first."""
     rows = [{"rfqId": "1", "cTime": "300"}, {"rfqId": "2", "cTime": ""}, {"rfqId": "3", "cTime": "200"}]
     data = [{**row, "state": "active"} for row in rows]
     sandbox.fault(LIST, Fault(body=json.dumps({"code": "0", "msg": "", "data": data})))
@@ -124,7 +124,7 @@ def test_limit_is_the_size_of_a_page(twin: Twin, sandbox: Sandbox, exchange: Any
 
 
 def test_params_reach_okx(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
-    """They go along with what is set here."""
+    """They are sent along with the plugin's own."""
     wanted = sandbox.create_rfq(clRfqId="wanted")
     sandbox.create_rfq()
 
@@ -134,7 +134,7 @@ def test_params_reach_okx(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
 
 
 def test_it_passes_ccxts_queue(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
-    """Nobody looks at a risk from the end of a queue."""
+    """A risk must not be read from the end of a queue."""
 
     def never(cost: Any = None) -> None:
         raise AssertionError("it has waited in ccxt's queue")
@@ -147,7 +147,7 @@ def test_it_passes_ccxts_queue(twin: Twin, sandbox: Sandbox, exchange: Any) -> N
 
 @pytest.mark.parametrize("fault", ["50011", "50001", 502, Fault(drop="before"), Fault(body="[]")])
 def test_what_passes_is_read_again(fault: Any, twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
-    """Reading changes nothing: whatever may be better next time is asked again."""
+    """Reading changes nothing, so any error that may pass is retried."""
     sandbox.create_rfq()
     sandbox.fault(LIST, fault)
 
@@ -164,7 +164,7 @@ def test_what_passes_is_read_again(fault: Any, twin: Twin, sandbox: Sandbox, exc
     ],
 )
 def test_list_that_makes_no_sense_is_no_empty_list(body: str, twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
-    """Nobody is told that there are none where OKX has not said so."""
+    """It never returns an empty list unless OKX has said so."""
     sandbox.fault(LIST, *[Fault(body=body)] * 60)
 
     error = failure_of(twin, exchange)
@@ -188,7 +188,7 @@ def test_rejection_is_told_at_once(twin: Twin, sandbox: Sandbox, clock: VirtualC
 def test_log_says_what_is_repeated(
     twin: Twin, sandbox: Sandbox, exchange: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nothing is to be read after a cancel here: the RFQs themselves could not be."""
+    """There is nothing to look up after a failed cancel here: the RFQs themselves could not be read."""
     sandbox.fault(LIST, "50011")
     read(twin, exchange)
 
@@ -198,7 +198,7 @@ def test_log_says_what_is_repeated(
 
 
 def test_no_part_is_given_for_the_whole(twin: Twin, sandbox: Sandbox, clock: VirtualClock) -> None:
-    """Where the time ends before the last page, it says so."""
+    """If time runs out before the last page, it says so."""
     for _ in range(150):
         sandbox.create_rfq()
 
@@ -209,7 +209,7 @@ def test_no_part_is_given_for_the_whole(twin: Twin, sandbox: Sandbox, clock: Vir
 
 
 def test_it_has_both_of_ccxts_names(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
-    """As every method of ccxt's has."""
+    """Like every ccxt method."""
     sandbox.create_rfq()
 
     assert exchange.has["fetchOpenRfqs"]
@@ -219,7 +219,7 @@ def test_it_has_both_of_ccxts_names(twin: Twin, sandbox: Sandbox, exchange: Any)
 def test_read_ends_at_its_deadline_though_okxs_limit_lasts_longer(
     twin: Twin, sandbox: Sandbox, clock: VirtualClock
 ) -> None:
-    """The third attempt would be allowed when the time is over."""
+    """The third attempt would only be allowed after the deadline."""
     sandbox.fault(LIST, *[502] * 9)
     began = clock.now()
 

@@ -1,4 +1,4 @@
-"""A `fetch` of the user's own: which session it sees, and what is seen of all that it sends."""
+"""A user's own `fetch`: which session it sees, and what is known about its requests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def standin(clock: VirtualClock) -> Any:
 
 
 def fetching(twin: Twin, story: Callable[..., Story]) -> Any:
-    """Make a subclass whose `fetch` goes by a story: it yields calls, and is given what they return or raise."""
+    """Return a subclass whose `fetch` follows a story: it yields calls, and gets what they return or raise."""
 
     def fetch(self: Any, *args: Any) -> Any:
         steps = story(self, super(Mine, self).fetch, *args)
@@ -43,7 +43,7 @@ def fetching(twin: Twin, story: Callable[..., Story]) -> Any:
                 try:
                     result = call()
                 except BaseException as error:
-                    failed = error  # thrown below, where it is not being handled any more
+                    failed = error  # thrown below, where it is no longer being handled
                 call = steps.send(result) if failed is None else steps.throw(failed)
         except StopIteration as stop:
             return stop.value
@@ -69,7 +69,7 @@ def fetching(twin: Twin, story: Callable[..., Story]) -> Any:
 
 @pytest.fixture
 def made(twin: Twin, standin: Standin, clock: VirtualClock) -> Callable[..., Any]:
-    """Makes exchanges with a `fetch` of their own, which try once."""
+    """Creates exchanges with their own `fetch`, which try once."""
 
     def make(story: Callable[..., Story], **methods: Any) -> Any:
         cls = type("Mine", (fetching(twin, story),), methods)
@@ -80,7 +80,7 @@ def made(twin: Twin, standin: Standin, clock: VirtualClock) -> Callable[..., Any
 
 
 def doubt_of(twin: Twin, exchange: Any, raises: type[BaseException] = ccxt.BaseError) -> bool:
-    """Return whether the failure of a cancel leaves a doubt."""
+    """Return whether a failed cancel leaves a doubt."""
     with pytest.raises(raises) as raised:
         twin.cancel(exchange)
     error: Any = raised.value
@@ -89,7 +89,7 @@ def doubt_of(twin: Twin, exchange: Any, raises: type[BaseException] = ccxt.BaseE
 
 
 def test_session_is_the_exchanges_own_but_for_ccxts_sending(twin: Twin, made: Any, standin: Standin) -> None:
-    """What is set on it before and after takes effect and lasts; one that is kept is nobody's any more."""
+    """Settings made before and after take effect and last; a session kept from an attempt is unused."""
     standin.script(OK)
     seen: list[Any] = []
     kept: list[Any] = []
@@ -111,7 +111,7 @@ def test_session_is_the_exchanges_own_but_for_ccxts_sending(twin: Twin, made: An
 
 
 def test_each_send_has_a_session_of_its_own_and_one_alone(twin: Twin, made: Any, standin: Standin) -> None:
-    """A reply that comes late to the first cannot be taken for that to the second."""
+    """A late reply to the first cannot be taken for that to the second."""
     standin.script(silence(), OK)
     handed: list[Any] = []
 
@@ -142,7 +142,7 @@ def test_each_send_has_a_session_of_its_own_and_one_alone(twin: Twin, made: Any,
 def test_send_by_other_means_before_a_refused_one_is_a_doubt(
     seen: bool, twin: Twin, made: Any, standin: Standin
 ) -> None:
-    """What it sent by a client of its own is not undone by a connection that is refused afterwards."""
+    """What it sent with its own client is not undone by a connection that is refused later."""
     standin.script(OK)
 
     def story(self: Any, fetch: Any, url: str, method: str, headers: Any, body: Any) -> Story:
@@ -162,7 +162,7 @@ def test_send_by_other_means_before_a_refused_one_is_a_doubt(
 
 
 def test_interrupt_after_a_lost_and_a_refused_send_is_a_doubt(twin: Twin, made: Any, standin: Standin) -> None:
-    """The second has left nothing, and the first may have worked."""
+    """The second sent nothing, but the first may have worked."""
     standin.script(silence())
 
     def story(self: Any, fetch: Any, url: str, *args: Any) -> Story:
@@ -175,7 +175,7 @@ def test_interrupt_after_a_lost_and_a_refused_send_is_a_doubt(twin: Twin, made: 
 
 
 def test_interrupt_after_an_unseen_and_a_refused_send_is_a_doubt(twin: Twin, made: Any, standin: Standin) -> None:
-    """Who knows what a client of its own has done."""
+    """What its own client has done is unknown."""
     standin.script(OK)
 
     def story(self: Any, fetch: Any, url: str, method: str, headers: Any, body: Any) -> Story:
@@ -200,7 +200,7 @@ def test_two_refused_sends_have_sent_nothing(twin: Twin, made: Any) -> None:
 
 
 def test_reply_may_be_handed_on_by_keywords(twin: Twin, made: Any, standin: Standin) -> None:
-    """By the names that ccxt's okx has for them."""
+    """By their names in ccxt's okx."""
     standin.script(OK)
 
     def story(self: Any, fetch: Any, url: str, method: str, headers: Any, body: Any) -> Story:
@@ -230,7 +230,7 @@ def test_interrupt_after_refusals_alone_is_no_doubt(twin: Twin, made: Any, stand
 
 
 def test_reply_to_another_signed_request_is_not_the_cancels(twin: Twin, made: Any, standin: Standin) -> None:
-    """A framework's `fetch` that asks for something else on the way: its success is not that of the cancel."""
+    """A framework's `fetch` that makes another request on the way: its success is not that of the cancel."""
     standin.script(reply(401, failed("50113")), path=CANCEL_ALL)
 
     def story(self: Any, fetch: Any, url: str, method: str, headers: Any, body: Any) -> Story:
@@ -243,7 +243,7 @@ def test_reply_to_another_signed_request_is_not_the_cancels(twin: Twin, made: An
 
 @pytest.mark.parametrize(("body", "doubt"), [(failed("50011"), False), ("busy", True)], ids=["refused", "unknown"])
 def test_reply_to_an_unseen_send_counts(body: Any, doubt: bool, twin: Twin, made: Any, standin: Standin) -> None:
-    """And an error after it that looks like one of before a request changes nothing in it."""
+    """A later error that looks like one from before a request does not change that."""
     standin.script(reply(200, body))
 
     def story(self: Any, fetch: Any, url: str, method: str, headers: Any, content: Any) -> Story:
@@ -258,7 +258,7 @@ def test_reply_to_an_unseen_send_counts(body: Any, doubt: bool, twin: Twin, made
 
 
 def test_reply_counts_whatever_is_raised_after_it(standin: Standin, clock: VirtualClock) -> None:
-    """Though it is of a class that aiohttp raises before it sends."""
+    """Although aiohttp raises this class before it sends."""
     standin.script(reply(502, "busy"))
 
     class Mine(ccxt.async_support.okx):
@@ -274,7 +274,7 @@ def test_reply_counts_whatever_is_raised_after_it(standin: Standin, clock: Virtu
 def test_exchange_without_a_timeout_has_the_attempts(
     timeout: Any, twin: Twin, standin: Standin, clock: VirtualClock
 ) -> None:
-    """Zero means none to ccxt, and a cancel never waits without end."""
+    """Zero means no timeout to ccxt, but a cancel never waits without a limit."""
     standin.script(OK)
     exchange = aimed(twin, standin, clock)
     exchange.timeout = timeout
@@ -284,7 +284,7 @@ def test_exchange_without_a_timeout_has_the_attempts(
 
 
 def test_verbose_exchange_logs_its_cancel(twin: Twin, standin: Standin, clock: VirtualClock) -> None:
-    """By the user's own `log`, too."""
+    """Including the user's own `log`."""
     standin.script(OK)
     lines: list[Any] = []
     exchange = aimed(twin, standin, clock)
@@ -297,7 +297,7 @@ def test_verbose_exchange_logs_its_cancel(twin: Twin, standin: Standin, clock: V
 
 
 def test_argument_that_is_not_given_is_none() -> None:
-    """By place or by name."""
+    """By position or by name."""
     assert request.argument("headers", 1, ("url", "headers"), {}) == "headers"
     assert request.argument("headers", 1, ("url",), {"headers": "named"}) == "named"
     assert request.argument("headers", 1, ("url",), {}) is None
@@ -306,7 +306,7 @@ def test_argument_that_is_not_given_is_none() -> None:
 def test_fetch_of_ccxts_class_called_on_the_exchange_is_the_cancels(
     twin: Twin, standin: Standin, clock: VirtualClock
 ) -> None:
-    """It knows nothing of the delegate; a request of another kind after it has the exchange's own timeout again."""
+    """It knows nothing about the delegate; a later request of another kind has the exchange's own timeout again."""
     standin.script(OK, path=CANCEL_ALL)
     standin.script(reply(200, {"code": "0", "data": [{"ts": "1"}], "msg": ""}))
     timeouts: list[Any] = []
@@ -342,7 +342,7 @@ def test_fetch_of_ccxts_class_called_on_the_exchange_is_the_cancels(
 def test_interrupt_while_a_key_is_read_is_a_doubt_once_it_has_left(
     at: int, name: str, twin: Twin, standin: Standin, clock: VirtualClock
 ) -> None:
-    """A property of the user's, at whichever of its reads."""
+    """A user's property, at any of its reads."""
     standin.script(OK)
     reads = iter(range(1, 1000))
     armed: list[bool] = []
@@ -356,7 +356,7 @@ def test_interrupt_while_a_key_is_read_is_a_doubt_once_it_has_left(
     exchange = aimed(Twin(type("Faces", (), {"okx": Mine}), twin.synchronous), standin, clock)
     armed.append(True)
     try:
-        assert "canceled" == twin.cancel(exchange)["status"]  # read fewer times than that
+        assert "canceled" == twin.cancel(exchange)["status"]  # it is read fewer times than that
     except KeyboardInterrupt as error:
         facts: Any = error
         assert bool(standin.requests) is facts.cancel_failure.may_be_canceled

@@ -1,4 +1,4 @@
-"""The policy alone: its numbers, what it refuses, and the waits that it comes to."""
+"""The policy on its own: its numbers, what it rejects, and the resulting waits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NAMES = [field.name for field in dataclasses.fields(RetryPolicy)]
 
 
 def test_the_numbers_are_the_documented_ones() -> None:
-    """Without a word, a cancel goes on for 30 s, gives an attempt 3 s, and waits a window, or 0.3 s doubling to 4 s."""
+    """By default, a cancel takes up to 30 s, an attempt 3 s, and waits are a window, or 0.3 s doubling to 4 s."""
     assert {
         "deadline": 30.0,
         "attempt_timeout": 3.0,
@@ -38,7 +38,7 @@ def test_any_number_of_seconds_will_do(name: str, value: float) -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("value", [0, 0.0])
 def test_zero_is_refused_only_where_it_would_mean_for_ever(name: str, value: float) -> None:
-    """HTTP libraries take a timeout of 0 for no limit; as a deadline or a wait it is a number of seconds."""
+    """HTTP libraries take a timeout of 0 for no limit; for a deadline or a wait it is a valid number."""
     if name != "attempt_timeout":
         assert value == getattr(RetryPolicy(**{name: value}), name)
         return
@@ -56,20 +56,20 @@ def test_what_is_negative_or_without_end_is_refused(name: str, value: float) -> 
 
 @pytest.mark.parametrize("value", [True, False, "3", None, 3j])
 def test_what_is_no_number_is_refused(value: Any) -> None:
-    """A truth too: what Python takes for 1 or 0 was meant for something else."""
+    """Booleans too: what Python takes for 1 or 0 was meant as something else."""
     with pytest.raises(TypeError, match=r"RetryPolicy: jitter is a number of seconds, not "):
         RetryPolicy(jitter=value)
 
 
 @pytest.mark.parametrize("failures", [0, 1, 7])
 def test_a_rate_limit_waits_the_window_however_often(failures: int) -> None:
-    """What other attempts came to does not lengthen it, and no time that was waited for a reply shortens it."""
+    """Other attempts do not lengthen it, and time spent waiting for a reply does not shorten it."""
     assert 2.0 == STEADY.wait(Meaning.RATE_LIMITED, failures, 9.0)
 
 
 @pytest.mark.parametrize("meaning", OTHERS)
 def test_other_waits_double_to_the_most(meaning: Meaning) -> None:
-    """From `backoff` on, twice as long each time, and never longer than `backoff_max`, however many there were."""
+    """From `backoff` on, doubling each time, and never longer than `backoff_max`, however many there are."""
     waits = [STEADY.wait(meaning, failures, 0.0) for failures in (1, 2, 3, 4, 5, 6, 10_000)]
 
     assert pytest.approx([0.3, 0.6, 1.2, 2.4, 4.0, 4.0, 4.0]) == waits

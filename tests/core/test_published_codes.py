@@ -1,4 +1,4 @@
-"""Every code that OKX publishes in the classes that concern a block trader, against what a cancel makes of it.
+"""Every code that OKX publishes in the classes relevant to a block trader, and what a cancel makes of it.
 
 Written down from OKX's pages as stored in July 2026, and not from the package: okx.com/docs-v5/en/#error-code-rest-api
 (general class, API class, and the sub-account part of the account class, 595xx and 596xx) and
@@ -52,13 +52,13 @@ AUTH, DENIED, SUSPENDED, OTHER = (
     ccxt.ExchangeError,
 )
 
-# What each code that can answer cancel-all-rfqs means, and what a caller catches where ccxt has no class of its own.
+# The meaning of each code that can answer cancel-all-rfqs, and what a caller catches if ccxt has no class for it.
 REACHING: list[tuple[Meaning, type[ccxt.BaseError], str]] = [
     (Meaning.NOTHING_ACTIVE, OTHER, "70207"),
     (Meaning.RATE_LIMITED, ccxt.RateLimitExceeded, "50011 50040 50061"),
     (Meaning.UNAVAILABLE, ccxt.ExchangeNotAvailable, "50005 50046 50062 70208"),
     (Meaning.UNAVAILABLE, ccxt.ExchangeNotAvailable, "50017 50018 50019 50020 50021 50022 50023"),
-    # OKX says that it is unavailable or busy, and not that nothing was executed.
+    # OKX says that it is unavailable or busy, but not that nothing was executed.
     (Meaning.UNKNOWN, ccxt.ExchangeNotAvailable, "50001 50013"),
     (Meaning.UNKNOWN, ccxt.BadResponse, "50004 50026"),
     (Meaning.UNKNOWN, ccxt.BadResponse, "0 1 2"),  # without the rows that OKX documents
@@ -73,7 +73,7 @@ REACHING: list[tuple[Meaning, type[ccxt.BaseError], str]] = [
     (Meaning.REJECTED, OTHER, "70200 70203 70409 70511"),
 ]
 
-# Why a code cannot answer cancel-all-rfqs. Should one come all the same, nothing is known: a doubt.
+# Why a code cannot answer cancel-all-rfqs. If one does anyway, the outcome is unknown: a doubt.
 ELSEWHERE: list[tuple[str, str]] = [
     ("answers requests with an `expTime`, which the cancel does not send", "50036 50037"),
     ("answers requests that page through a list", "50039 50047"),
@@ -126,7 +126,7 @@ def verdict_on(code: str, endpoint: Any = CANCEL_ALL_RFQS) -> Any:
 
 
 def test_every_published_code_is_here_once() -> None:
-    """No code is left out, none is judged twice, and none is made up."""
+    """No code is missing, none is judged twice, and none is invented."""
     judged = [code for code, _, _ in MEANT] + MEANT_ELSEWHERE
 
     assert sorted(set(PUBLISHED)) == sorted(judged)
@@ -134,7 +134,7 @@ def test_every_published_code_is_here_once() -> None:
 
 @pytest.mark.parametrize(("code", "meaning", "raises"), MEANT)
 def test_a_code_that_can_answer_a_cancel(code: str, meaning: Meaning, raises: type[ccxt.BaseError]) -> None:
-    """It means what OKX's words say; where they do not say that nothing was executed, that is a doubt."""
+    """It means what OKX's text says; if that does not say that nothing was executed, it is a doubt."""
     verdict = verdict_on(code)
 
     assert (meaning, raises, code) == (verdict.meaning, verdict.raises, verdict.code)
@@ -142,19 +142,19 @@ def test_a_code_that_can_answer_a_cancel(code: str, meaning: Meaning, raises: ty
 
 @pytest.mark.parametrize("code", MEANT_ELSEWHERE)
 def test_a_code_that_cannot_answer_a_cancel(code: str) -> None:
-    """It is a doubt, and never taken for a success or for a refusal of the cancel."""
+    """It is a doubt, and never counts as a success or as a refusal of the cancel."""
     assert Meaning.UNKNOWN is verdict_on(code).meaning
 
 
 @pytest.mark.parametrize(("code", "meaning"), [("70409", Meaning.NOTHING_ACTIVE), ("70408", Meaning.REJECTED)])
 def test_a_code_that_answers_the_cancel_of_quotes(code: str, meaning: Meaning) -> None:
-    """What quotes have of their own means there what its twin means for RFQs."""
+    """A quote's own code means for quotes what its counterpart means for RFQs."""
     assert meaning is verdict_on(code, CANCEL_ALL_QUOTES).meaning
 
 
 @pytest.mark.parametrize(("code", "raises"), [("50001", ccxt.OnMaintenance), ("50013", ccxt.ExchangeNotAvailable)])
 def test_a_doubt_keeps_the_class_of_ccxt(code: str, raises: type[ccxt.BaseError]) -> None:
-    """A strategy's handlers for maintenance and busy systems go on working."""
+    """A strategy's handlers for maintenance and busy systems still work."""
     verdict = classify(CANCEL_ALL_RFQS, Reply(503, {"code": code, "data": []}), raises("okx"))
 
     assert (Meaning.UNKNOWN, raises) == (verdict.meaning, verdict.raises)

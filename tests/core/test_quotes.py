@@ -1,4 +1,4 @@
-"""The maker's side: all quotes canceled by the machinery that cancels RFQs, and OKX's countdown."""
+"""The maker's side: all quotes canceled by the same code as RFQs, and OKX's countdown."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def failure_of(twin: Twin, call: Any, exchange: Any) -> Any:
 
 
 def test_all_quotes_are_canceled(twin: Twin, sandbox: Sandbox, maker: Any, clock: VirtualClock) -> None:
-    """Same receipt as for RFQs, which stay as they are."""
+    """The same receipt as for RFQs, which stay unchanged."""
     receipt = canceled(twin, made(twin, sandbox, clock, maker))
 
     assert ("canceled", 1) == (receipt["status"], receipt["attempts"])
@@ -53,7 +53,7 @@ def test_no_quote_active_is_a_receipt(twin: Twin, exchange: Any) -> None:
 
 
 def test_each_endpoint_has_its_own_word_for_none(twin: Twin, sandbox: Sandbox, clock: VirtualClock) -> None:
-    """That no RFQ is active is no answer to a cancel of quotes, and the other way round."""
+    """That no RFQ is active does not answer a cancel of quotes, and vice versa."""
     sandbox.fault(CANCEL_ALL, "70207")
     sandbox.fault("rfq/cancel-all-rfqs", "70409")
     quotes, rfqs = made(twin, sandbox, clock), made(twin, sandbox, clock)
@@ -70,7 +70,7 @@ def test_each_endpoint_has_its_own_word_for_none(twin: Twin, sandbox: Sandbox, c
 def test_quotes_have_a_limit_of_their_own(
     twin: Twin, sandbox: Sandbox, exchange: Any, clock: VirtualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """RFQs and quotes wait for each other's window as little as OKX asks for it."""
+    """RFQs and quotes do not wait for each other's window, as OKX does not require it."""
     calls = [exchange.cancel_all_rfqs] * 2 + [exchange.cancel_all_quotes] * 2
     twin.run(exchange, *calls)
 
@@ -79,7 +79,7 @@ def test_quotes_have_a_limit_of_their_own(
 
 
 def test_failure_speaks_of_quotes(twin: Twin, sandbox: Sandbox, clock: VirtualClock) -> None:
-    """It sends nobody to look at RFQs."""
+    """The message does not tell the reader to look at RFQs."""
     exchange = made(twin, sandbox, clock, deadline=0)
     sandbox.fault(CANCEL_ALL, 504)
 
@@ -105,7 +105,7 @@ def test_quotes_are_never_canceled_by_name(twin: Twin, sandbox: Sandbox, exchang
 
 
 def test_create_quote_that_waits_in_a_queue_is_refused(sandbox: Sandbox, maker: Any, clock: VirtualClock) -> None:
-    """It was asked for before the switch; a create-rfq is none of its business."""
+    """It was requested before the cancel; a create-rfq is not affected."""
     rfq = sandbox.create_rfq(counterparties=("MAKER",))["rfqId"]
     quote = {"rfqId": rfq, "quoteSide": "buy", "legs": [{"instId": "BTC-USDT", "side": "buy", "sz": "1", "px": "1"}]}
     asked = {"counterparties": ["WAGMI"], "legs": [{"instId": "BTC-USDT", "side": "buy", "sz": "1"}]}
@@ -129,7 +129,7 @@ def test_create_quote_that_waits_in_a_queue_is_refused(sandbox: Sandbox, maker: 
 def test_observers_are_told_that_it_is_about_quotes(
     twin: Twin, sandbox: Sandbox, maker: Any, clock: VirtualClock
 ) -> None:
-    """The hooks are those of RFQs, with the method's name among their facts."""
+    """The same hooks as for RFQs, with the method's name among their facts."""
     heard: list[Any] = []
 
     class Watcher:
@@ -163,7 +163,7 @@ def test_observers_are_told_that_it_is_about_quotes(
 
 @pytest.mark.parametrize("method", ["fetch_open_rfqs", "cancel_all_quotes_after"])
 def test_observers_hear_of_cancels_only(method: str, twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
-    """Reading, and setting a countdown, cancels nothing: neither its retries nor its failure are told."""
+    """Reading, and setting a countdown, cancels nothing: neither retries nor failures are reported."""
     heard: list[Any] = []
 
     class Watcher:
@@ -192,7 +192,7 @@ def test_observers_hear_of_cancels_only(method: str, twin: Twin, sandbox: Sandbo
 
 
 def test_countdown_cancels_quotes_by_itself(twin: Twin, sandbox: Sandbox, maker: Any, clock: VirtualClock) -> None:
-    """The receipt says when; nobody has to call again for that."""
+    """The receipt has the time; no further call is needed."""
     exchange = made(twin, sandbox, clock, maker)
 
     countdown = twin.run(exchange, lambda: exchange.cancel_all_quotes_after(10))
@@ -211,7 +211,7 @@ def test_countdown_cancels_quotes_by_itself(twin: Twin, sandbox: Sandbox, maker:
 def test_countdown_of_zero_ends_it(
     twin: Twin, sandbox: Sandbox, maker: Any, clock: VirtualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nothing is triggered any more; OKX's limit of one a second is kept."""
+    """Nothing is triggered any more; OKX's limit of one a second is respected."""
     exchange = made(twin, sandbox, clock, maker)
 
     countdown = twin.run(
@@ -237,7 +237,7 @@ def test_countdown_that_okx_does_not_have_is_refused(timeout: Any, twin: Twin, s
 
 
 def test_countdown_that_may_be_set_says_so(twin: Twin, sandbox: Sandbox, clock: VirtualClock) -> None:
-    """A lost reply is repeated, and told where it stays lost."""
+    """A lost reply is retried, and reported if it stays lost."""
     exchange = made(twin, sandbox, clock, deadline=0)
     sandbox.fault(COUNTDOWN, 504)
 
@@ -249,7 +249,7 @@ def test_countdown_that_may_be_set_says_so(twin: Twin, sandbox: Sandbox, clock: 
 
 
 def test_countdown_that_okx_rejects_was_not_set(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
-    """The class that fits, and no doubt."""
+    """The right class, and no doubt."""
     sandbox.fault(COUNTDOWN, "50120")
 
     error = failure_of(twin, lambda: exchange.cancel_all_quotes_after(30), exchange)
@@ -276,7 +276,7 @@ def test_docstring_says_that_rfqs_have_none(exchange: Any) -> None:
 
 
 def test_countdown_in_milliseconds_is_read_as_such(twin: Twin, sandbox: Sandbox, exchange: Any) -> None:
-    """OKX's page shows seconds here, and milliseconds everywhere else: both are understood."""
+    """OKX's page shows seconds here, and milliseconds everywhere else: both are accepted."""
     rows = '{"triggerTime": "1587971460000", "ts": "1587971400000"}, {"triggerTime": "1", "ts": "1"}'
     sandbox.fault(COUNTDOWN, Fault(body=f'{{"code": "0", "msg": "", "data": [{rows}]}}'))
 
@@ -303,7 +303,7 @@ def test_countdown_that_okx_does_not_speak_of_is_no_success(
 
 
 def test_every_method_is_there_by_both_names(twin: Twin, exchange: Any) -> None:
-    """As every method of ccxt's has, and `has` says so."""
+    """Like every ccxt method, and `has` says so."""
     for snake, camel in (
         ("cancel_all_rfqs", "cancelAllRfqs"),
         ("fetch_open_rfqs", "fetchOpenRfqs"),

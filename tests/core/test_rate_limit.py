@@ -1,4 +1,4 @@
-"""The rate limiter alone: when a permit is available, what gives it back, and what an interrupt may do in between."""
+"""The rate limiter on its own: when a permit is available, what returns it, and interrupts in between."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from okx_rfq_plugin._core.rate_limit import Permit, RateLimiter
 
 
 def limiter_with(taken: int, at: float = 100.0) -> tuple[RateLimiter, list[Permit]]:
-    """Make a limiter, and take so many of its permits at one moment."""
+    """Return a limiter with this many of its permits taken at one time."""
     limiter = RateLimiter(CANCEL_ALL_RFQS)
     permits = [permit for _ in range(taken) if (permit := limiter.acquire(at, at)) is not None]
     assert taken == len(permits)
@@ -30,18 +30,18 @@ def limiter_with(taken: int, at: float = 100.0) -> tuple[RateLimiter, list[Permi
         (Permit(sent_at=100.0, free_at=math.inf), 99.0, 102.0),  # in flight: a window after the last one left,
         (Permit(sent_at=100.0, free_at=math.inf), 100.5, 102.5),  # and a window after the call
         (Permit(sent_at=100.0, free_at=102.1), 99.0, 102.1),  # over: a window after its reply,
-        (Permit(sent_at=100.0, free_at=111.0), 99.0, 102.5),  # but for one that came very late
+        (Permit(sent_at=100.0, free_at=111.0), 99.0, 102.5),  # except for one that came very late
         (Permit(sent_at=100.0, free_at=111.0), 108.0, 110.5),
         (Permit(sent_at=100.0, free_at=111.0), 108.6, 111.0),
     ],
 )
 def test_when_a_permit_is_available(permit: Permit, called_at: float, available_at: float) -> None:
-    """A window after the reply, and after a whole window of waiting no later than that and half a second."""
+    """A window after the reply, and after a whole window of waiting at most half a second later than that."""
     assert available_at == pytest.approx(permit.available_at(called_at, 2.0))
 
 
 def test_two_may_leave_at_once_and_a_third_after_a_window() -> None:
-    """While no reply is known, the next may leave a window after its call."""
+    """While no reply is known, the next may leave a window after the call."""
     limiter = RateLimiter(CANCEL_ALL_RFQS)
 
     assert -math.inf == limiter.available_at(100.0)
@@ -62,7 +62,7 @@ def test_each_endpoint_has_its_own_number_and_window() -> None:
 
 
 def test_permit_is_free_a_window_after_its_request_and_at_once_if_there_was_none() -> None:
-    """What never left the machine takes no room in OKX's window."""
+    """What never left the machine does not count in OKX's window."""
     limiter, (first, second) = limiter_with(2)
 
     limiter.release(first, 100.5, sent=True)
@@ -79,7 +79,7 @@ def test_permit_is_free_a_window_after_its_request_and_at_once_if_there_was_none
     ("sent", "exceeded", "available_at"), [(True, True, 103.0), (True, False, 102.2), (False, True, 101.0)]
 )
 def test_too_many_requests_close_the_other_permit_too(sent: bool, exceeded: bool, available_at: float) -> None:
-    """After 50011 both wait for the next window; one that has longer to wait keeps its time."""
+    """After 50011 both wait for the next window; one that must wait longer keeps its time."""
     limiter, (first, second) = limiter_with(2)
     limiter.release(first, 100.2, sent=True)
 
@@ -91,7 +91,7 @@ def test_too_many_requests_close_the_other_permit_too(sent: bool, exceeded: bool
 
 
 def test_too_many_requests_free_no_permit_that_is_in_flight() -> None:
-    """One whose reply is still to come is waited for as before."""
+    """A request whose reply is outstanding is waited for as before."""
     limiter, (_, second) = limiter_with(2)
 
     limiter.release(second, 101.0, sent=False, exceeded=True)
@@ -101,7 +101,7 @@ def test_too_many_requests_free_no_permit_that_is_in_flight() -> None:
 
 
 def test_permit_that_was_taken_over_is_not_freed_by_the_request_before() -> None:
-    """A request that left at the same moment as one that is still in flight is not taken for it."""
+    """A request that left at the same time as one still in flight is not confused with it."""
     limiter, (first, _) = limiter_with(2)
     again = limiter.acquire(100.0, 102.0)
     assert again is not None
@@ -126,7 +126,7 @@ def test_permit_is_released_once() -> None:
 
 
 def test_permit_that_is_acquired_in_the_middle_is_acquired_once() -> None:
-    """A caller that is interrupted while it acquires a permit gets the other one."""
+    """A caller that is interrupted while acquiring a permit gets the other one."""
     limiter = RateLimiter(CANCEL_ALL_RFQS)
     nested: list[Any] = []
 
@@ -138,7 +138,7 @@ def test_permit_that_is_acquired_in_the_middle_is_acquired_once() -> None:
 
 
 def test_release_in_the_middle_of_which_another_acquires_loses_nothing() -> None:
-    """The window is noted although another permit was taken meanwhile, and that one stays taken."""
+    """The window is recorded although another permit was taken meanwhile, and that one stays taken."""
     limiter, (permit,) = limiter_with(1, at=0.0)
 
     limiter.release(permit, at(0.1, lambda: limiter.acquire(0.0, 0.1)), sent=True, exceeded=True)
@@ -151,7 +151,7 @@ def test_release_in_the_middle_of_which_another_acquires_loses_nothing() -> None
 
 
 def test_limiters_are_kept_by_clock_endpoint_and_key(clock: VirtualClock) -> None:
-    """The same three give the same limiter, and any other one of its own."""
+    """The same three give the same limiter, and any other its own."""
     limiter = RateLimiter.of(clock, CANCEL_ALL_RFQS, "key")
 
     assert limiter is RateLimiter.of(clock, CANCEL_ALL_RFQS, "key")
@@ -166,7 +166,7 @@ def test_limiters_are_kept_by_clock_endpoint_and_key(clock: VirtualClock) -> Non
 def test_keys_that_nobody_uses_are_forgotten(
     passed: Callable[[VirtualClock], None], forgets: bool, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Above a number of keys those go whose window is over; a key in use keeps its limit."""
+    """Above a number of keys, those whose window is over are dropped; a key in use keeps its limit."""
     monkeypatch.setattr(rate_limit, "_limiters", {})
     monkeypatch.setattr(rate_limit, "_MOST_KEYS", 3)
     used = [RateLimiter.of(clock, CANCEL_ALL_RFQS, number) for number in range(3)]

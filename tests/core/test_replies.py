@@ -1,4 +1,4 @@
-"""What every published reply to cancel-all-rfqs must come to, written down apart from the package.
+"""The required outcome of every published reply to cancel-all-rfqs, written down independently of the package.
 
 Source: okx.com/docs-v5/en/#error-code-rest-api and #error-code-rest-api-block-trading-and-spread-orderbook, and for
 "ccxt's own class" what ccxt 4.5.90 raises. A stand-in sends each reply over a real socket, to both twins.
@@ -66,7 +66,7 @@ def exchange(twin: Any, standin: Standin, clock: Any) -> Any:
 def test_a_reply_that_says_it_is_done_gives_a_receipt(
     answer: Answer, twin: Any, exchange: Any, standin: Standin
 ) -> None:
-    """Code 0 without a failing row, and 70207 in all its dresses, are a success after one request."""
+    """Code 0 without a failing row, and 70207 in all its forms, are a success after one request."""
     standin.script(answer.step)
 
     receipt = twin.cancel(exchange)
@@ -81,7 +81,7 @@ def test_a_reply_that_says_it_is_done_gives_a_receipt(
 def test_the_same_answer_for_ever_raises_its_class(
     answer: Answer, twin: Any, exchange: Any, standin: Standin, clock: Any
 ) -> None:
-    """A reply that stays ends in its class and says whether RFQs may have been canceled; a rejection ends at once."""
+    """A persistent reply ends in its class and says whether RFQs may have been canceled; a rejection ends at once."""
     standin.script(answer.step)
 
     error = failure_of(twin, exchange)
@@ -98,7 +98,7 @@ def test_the_same_answer_for_ever_raises_its_class(
 def test_a_passing_answer_followed_by_success_gives_a_receipt(
     answer: Answer, twin: Any, exchange: Any, standin: Standin, clock: Any
 ) -> None:
-    """What is rate limited, unavailable or unknown is asked again, after a wait, and may end well."""
+    """Rate limited, unavailable or unknown replies are retried after a wait, and may succeed."""
     standin.script(answer.step, reply(200, SUCCESS))
 
     receipt = twin.cancel(exchange)
@@ -112,7 +112,7 @@ def test_a_passing_answer_followed_by_success_gives_a_receipt(
 def test_a_rate_limit_waits_a_whole_window_and_jitter(
     answer: Answer, twin: Any, exchange: Any, standin: Standin, clock: Any
 ) -> None:
-    """After "too many requests" a whole window passes each time, and up to 0.3 s, so that processes drift apart."""
+    """After "too many requests" a whole window passes each time, plus up to 0.3 s, so that processes drift apart."""
     standin.script(answer.step)
 
     failure_of(twin, exchange)
@@ -125,7 +125,7 @@ def test_a_rate_limit_waits_a_whole_window_and_jitter(
 def test_what_is_not_available_is_asked_less_and_less(
     answer: Answer, twin: Any, standin: Standin, clock: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Unavailable and unknown back off: each of the first waits is longer than the one before."""
+    """Unavailable and unknown replies back off: each of the first waits is longer than the one before."""
     exchange = aimed(twin, standin, clock, deadline=12.0)
     standin.script(answer.step)
 
@@ -181,7 +181,7 @@ TIME = reply(200, {"code": "0", "msg": "", "data": [{"ts": "1800000000000"}]})
 def test_a_sequence_that_ends_well_gives_a_receipt(
     steps: list[Step], status: str, twin: Any, standin: Standin, clock: Any
 ) -> None:
-    """Whatever came before, the last answer counts: canceled, or nothing there because an earlier one worked."""
+    """Whatever came before, the last answer counts: canceled, or nothing active because an earlier attempt worked."""
     standin.script(*steps)
     standin.script(TIME, path=PUBLIC_TIME)
 
@@ -216,7 +216,7 @@ def test_a_sequence_that_ends_well_gives_a_receipt(
 def test_a_rejection_ends_it_and_remembers_what_came_before(
     steps: list[Step], raises: type, code: str, may_be_canceled: bool, twin: Any, standin: Standin, clock: Any
 ) -> None:
-    """A rejection is never asked again, and says "may be canceled" exactly if an earlier attempt ended unknown."""
+    """A rejection is never retried, and says "may be canceled" exactly if an earlier attempt ended unknown."""
     standin.script(*steps)
     standin.script(TIME, path=PUBLIC_TIME)
 
@@ -243,7 +243,7 @@ def test_a_rejection_ends_it_and_remembers_what_came_before(
 def test_at_the_deadline_the_last_answer_names_the_class(
     steps: list[Step], raises: type, code: str | None, may_be_canceled: bool, twin: Any, standin: Standin, clock: Any
 ) -> None:
-    """Out of time, the last answer gives class and code; doubt comes from any attempt."""
+    """At the deadline, the last answer determines class and code; doubt comes from any attempt."""
     standin.script(*steps)
 
     error = failure_of(twin, aimed(twin, standin, clock, deadline=DEADLINE))
@@ -258,7 +258,7 @@ def test_at_the_deadline_the_last_answer_names_the_class(
 
 @pytest.mark.parametrize("step", [TOO_MANY, BUSY, LOST, GONE, PARTLY, reset()])
 def test_a_deadline_of_nothing_sends_exactly_one(step: Step, twin: Any, standin: Standin, clock: Any) -> None:
-    """`deadline=0` sends the first attempt, and that one alone, and waits for nothing."""
+    """`deadline=0` sends only the first attempt, and waits for nothing."""
     standin.script(step, OK)
 
     error = failure_of(twin, aimed(twin, standin, clock, deadline=0))
@@ -273,7 +273,7 @@ def test_a_deadline_of_nothing_sends_exactly_one(step: Step, twin: Any, standin:
 def test_no_attempt_starts_after_the_deadline(
     step: Step, deadline: float | None, twin: Any, standin: Standin, clock: Any
 ) -> None:
-    """Attempts start within the deadline, 30 s by default, and nobody waits past it in vain."""
+    """Attempts start within the deadline, 30 s by default, and there is no wait beyond it in vain."""
     policy = {} if deadline is None else {"deadline": deadline}
     standin.script(step)
     began = clock.now()
@@ -286,7 +286,7 @@ def test_no_attempt_starts_after_the_deadline(
 
 
 def test_the_default_deadline_is_used_up(twin: Any, standin: Standin, clock: Any) -> None:
-    """With 30 s to go, a rate limit is tried again as long as another window fits."""
+    """With 30 s to go, a rate limit is retried as long as another window fits."""
     standin.script(TOO_MANY)
 
     error = failure_of(twin, aimed(twin, standin, clock))
@@ -307,7 +307,7 @@ def test_an_attempt_that_outlasts_the_deadline_is_the_last(twin: Any, standin: S
 
 
 def test_a_success_after_the_deadline_is_a_success(twin: Any, standin: Standin, clock: Any) -> None:
-    """An attempt that started in time is let finish, and OKX's word counts whenever it comes."""
+    """An attempt that started in time may finish, and OKX's answer counts whenever it comes."""
     standin.script(TOO_MANY, OK.while_on_the_wire(lambda: clock.sleep(60.0)))
 
     receipt = twin.cancel(aimed(twin, standin, clock, deadline=DEADLINE))
@@ -319,7 +319,7 @@ def test_a_success_after_the_deadline_is_a_success(twin: Any, standin: Standin, 
 def test_a_wait_that_oversleeps_starts_no_attempt(
     twin: Any, standin: Standin, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A machine that was suspended in the wait wakes after the deadline, and sends nothing any more."""
+    """A machine suspended during the wait wakes after the deadline, and sends nothing any more."""
     short = clock.sleep
     monkeypatch.setattr(clock, "sleep", lambda seconds, waker=None: short(seconds + 100.0))
     standin.script(TOO_MANY, OK)
@@ -343,7 +343,7 @@ def test_a_wait_that_oversleeps_starts_no_attempt(
 def test_the_receipt_holds_okx_s_time_and_reply(
     body: Any, timestamp: int | None, written: str | None, twin: Any, exchange: Any, standin: Standin
 ) -> None:
-    """A receipt has OKX's time, or None where nothing was active, and OKX's reply as it was."""
+    """A receipt has OKX's time, or None if nothing was active, and OKX's reply unchanged."""
     standin.script(reply(200, body))
 
     receipt = twin.cancel(exchange)
@@ -365,7 +365,7 @@ def test_the_receipt_counts_attempts_and_seconds(twin: Any, exchange: Any, stand
 
 
 def test_a_redirect_to_html_is_no_success(twin: Any, exchange: Any, standin: Standin) -> None:
-    """Where a captive portal turns the request away, nobody follows: it is unknown."""
+    """If a captive portal redirects the request, the redirect is not followed: the outcome is unknown."""
     standin.script(redirect("/portal"))
     standin.script(reply(200, HTML, "text/html"), path="/portal")
 
@@ -376,13 +376,13 @@ def test_a_redirect_to_html_is_no_success(twin: Any, exchange: Any, standin: Sta
 
 
 def signed_at(standin: Standin) -> list[float]:
-    """Seconds since the epoch that each cancel was signed with."""
+    """Return the Unix time in seconds with which each cancel was signed."""
     stamps = [request.headers["OK-ACCESS-TIMESTAMP"] for request in standin.seen(CANCEL_ALL)]
     return [datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp() for stamp in stamps]
 
 
 def okx_time(clock: Any, ahead: float) -> Step:
-    """OKX's answer to public/time on a clock that is so many seconds ahead of this machine's."""
+    """Return OKX's answer to public/time on a clock that is `ahead` seconds ahead of this machine's."""
     return reply(200, {"code": "0", "msg": "", "data": [{"ts": str(int((clock.wall() + ahead) * 1000))}]})
 
 
@@ -390,7 +390,7 @@ def okx_time(clock: Any, ahead: float) -> Step:
 def test_a_wrong_clock_is_corrected_by_okx_s(
     ahead: float, twin: Any, exchange: Any, standin: Standin, clock: Any
 ) -> None:
-    """After 50102 OKX's clock is read once, and the next request is signed by it, at once."""
+    """After 50102, OKX's clock is read once, and the next request is signed with it immediately."""
     standin.script(EARLY, OK)
     standin.script(okx_time(clock, ahead), path=PUBLIC_TIME)
     here = clock.wall()
@@ -404,7 +404,7 @@ def test_a_wrong_clock_is_corrected_by_okx_s(
 
 
 def test_the_time_request_carries_no_key(twin: Any, exchange: Any, standin: Standin, clock: Any) -> None:
-    """OKX's clock is public: it is asked without key, passphrase or signature, and with no parameter of ours."""
+    """OKX's clock is public: it is read without key, passphrase or signature, and without further parameters."""
     standin.script(EARLY, OK)
     standin.script(okx_time(clock, 120.0), path=PUBLIC_TIME)
 
@@ -416,7 +416,7 @@ def test_the_time_request_carries_no_key(twin: Any, exchange: Any, standin: Stan
 
 
 def test_a_second_correction_may_help(twin: Any, standin: Standin, clock: Any) -> None:
-    """Where the first reading was off, OKX's clock is read once more."""
+    """If the first reading was wrong, OKX's clock is read once more."""
     standin.script(EARLY, EARLY, OK)
     standin.script(okx_time(clock, 60.0), okx_time(clock, 120.0), path=PUBLIC_TIME)
     here = clock.wall()
@@ -431,7 +431,7 @@ def test_a_second_correction_may_help(twin: Any, standin: Standin, clock: Any) -
 
 @pytest.mark.parametrize("offset", [0, -777, 4242])
 def test_a_correction_that_was_never_tried_is_put_back(offset: int, twin: Any, standin: Standin, clock: Any) -> None:
-    """Where the deadline comes before the request that it was made for, ccxt's offset is as it was."""
+    """If the deadline comes before the corrected request, ccxt's offset is unchanged."""
     exchange = aimed(twin, standin, clock, deadline=1.0)
     exchange.options["timeDifference"] = offset
     standin.script(EARLY)
@@ -446,7 +446,7 @@ def test_a_correction_that_was_never_tried_is_put_back(offset: int, twin: Any, s
 
 @pytest.mark.parametrize("offset", [0, -777, 4242])
 def test_two_corrections_that_do_not_help_are_the_last(offset: int, twin: Any, standin: Standin, clock: Any) -> None:
-    """OKX's clock is believed twice at most; then nothing was canceled, it says so, and ccxt's offset is as it was."""
+    """OKX's clock is used twice at most; then nothing was canceled, it says so, and ccxt's offset is unchanged."""
     exchange = aimed(twin, standin, clock)
     exchange.options["timeDifference"] = offset
     standin.script(EARLY)
@@ -460,14 +460,14 @@ def test_two_corrections_that_do_not_help_are_the_last(offset: int, twin: Any, s
 
 
 def test_an_offset_that_helped_stays(twin: Any, exchange: Any, standin: Standin, clock: Any) -> None:
-    """The offset that OKX accepted is ccxt's own from then on."""
+    """The offset that OKX accepted stays in ccxt."""
     standin.script(EARLY, OK)
     told = clock.wall()
     standin.script(okx_time(clock, 120.0), path=PUBLIC_TIME)
 
     twin.cancel(exchange)
 
-    late = (clock.wall() - told) * 1000  # ms that this machine has taken since, which look like OKX's lag
+    late = (clock.wall() - told) * 1000  # ms that this machine has taken since, which look like lag of OKX's
     assert -120_002 <= exchange.options["timeDifference"] <= -120_000 + late + 2
 
 
@@ -498,14 +498,14 @@ NO_TIME = {
 def test_where_okx_s_clock_cannot_be_read_it_backs_off(
     step: Step, twin: Any, exchange: Any, standin: Standin, clock: Any
 ) -> None:
-    """Without OKX's time there is a wait before the next attempt, the offset stays, and the end is InvalidNonce."""
+    """Without OKX's time there is a wait before the next attempt, the offset stays, and the error is InvalidNonce."""
     standin.script(EARLY)
     standin.script(step, path=PUBLIC_TIME)
 
     error = failure_of(twin, exchange)
 
     assert (ccxt.InvalidNonce, "50102", UNTIL_DEADLINE, False) == facts(error)
-    assert UNTIL_DEADLINE - 1 <= len(clock.waits)  # and more, where OKX's limit is waited for too
+    assert UNTIL_DEADLINE - 1 <= len(clock.waits)  # and longer if OKX's limit is waited for too
     assert all(wait > 0 for wait in clock.waits)
     assert 0 == exchange.options["timeDifference"]
 
@@ -524,7 +524,7 @@ def test_debug_log_says_where_okx_s_clock_was_not_read(
     clock: Any,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """By the class of ccxt's error; nothing where it was read."""
+    """The class of ccxt's error; nothing if it was read."""
     standin.script(EARLY, OK)
     standin.script(step or okx_time(clock, 120.0), path=PUBLIC_TIME)
 
@@ -550,7 +550,7 @@ def test_ctrl_c_while_okx_s_clock_is_read_is_not_lost(twin: Any, exchange: Any, 
 
 @pytest.mark.parametrize("step", NO_TIME.values(), ids=NO_TIME)
 def test_okx_s_clock_is_asked_again_after_a_failure(step: Step, twin: Any, standin: Standin, clock: Any) -> None:
-    """A reading that failed does not count against the corrections, and does not end the cancel."""
+    """A failed reading does not count as a correction, and does not end the cancel."""
     exchange = aimed(twin, standin, clock)
     standin.script(EARLY, EARLY, OK)
     standin.script(step, okx_time(clock, 120.0), path=PUBLIC_TIME)
@@ -563,7 +563,7 @@ def test_okx_s_clock_is_asked_again_after_a_failure(step: Step, twin: Any, stand
 
 @pytest.mark.parametrize("ts", ["-5", "99999999999999999999", "1e300"])
 def test_a_time_that_is_none_is_not_believed(ts: str, twin: Any, standin: Standin, clock: Any) -> None:
-    """A time by which nothing can be signed is as good as none: the next attempt is signed by this machine's clock."""
+    """A time that cannot be signed with counts as none: the next attempt is signed with this machine's clock."""
     exchange = aimed(twin, standin, clock)
     standin.script(EARLY, OK)
     standin.script(reply(200, {"code": "0", "msg": "", "data": [{"ts": ts}]}), path=PUBLIC_TIME)
@@ -575,7 +575,7 @@ def test_a_time_that_is_none_is_not_believed(ts: str, twin: Any, standin: Standi
 
 
 def test_a_clock_verdict_at_the_deadline_ends_in_invalid_nonce(twin: Any, standin: Standin, clock: Any) -> None:
-    """`deadline=0` holds for a wrong clock too: one signed request, and nothing canceled."""
+    """`deadline=0` also applies to a wrong clock: one signed request, and nothing canceled."""
     exchange = aimed(twin, standin, clock, deadline=0)
     standin.script(EARLY, OK)
     standin.script(okx_time(clock, 120.0), path=PUBLIC_TIME)

@@ -1,4 +1,4 @@
-"""A request of an attempt: it alone passes ccxt's queue, and what is taken for its reply is its reply."""
+"""A request of an attempt: it bypasses ccxt's queue, alone, and its reply is identified reliably."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ ONCE = RetryPolicy(deadline=0)
 
 
 class Framework:
-    """What a trading framework does around ccxt: a throttle of its own, and hooks on the way of a request."""
+    """What a trading framework adds to ccxt: its own throttle, and hooks around a request."""
 
     def __init__(self, config: Any) -> None:
-        self.entered: list[str] = []  # the threads whose requests have gone through the throttle
+        self.entered: list[str] = []  # the threads whose requests went through the throttle
         self.before_sending: Callable[[], Any] = nothing
         self.after_reply: Callable[[], Any] = nothing
         super().__init__(config)  # type: ignore[call-arg]  # ccxt's, which stands behind this class
@@ -41,7 +41,7 @@ class Framework:
 
 
 class SyncFramework(Framework, ccxt.okx):
-    """It on ccxt.okx."""
+    """`Framework` for ccxt.okx."""
 
     def throttle(self, cost: Any = None) -> None:
         self.entered.append(threading.current_thread().name)
@@ -53,7 +53,7 @@ class SyncFramework(Framework, ccxt.okx):
 
 
 class AsyncFramework(Framework, ccxt.async_support.okx):
-    """Same as SyncFramework, for ccxt.async_support."""
+    """Async version of `SyncFramework`."""
 
     async def throttle(self, cost: Any = None) -> None:
         self.entered.append(asyncio.current_task().get_name())
@@ -73,7 +73,7 @@ def nothing() -> None:
 
 
 async def closing(exchange: Any, call: Any) -> Any:
-    """Return what an awaitable returns, and close the exchange."""
+    """Return an awaitable's result, and close the exchange."""
     try:
         return await call
     finally:
@@ -105,7 +105,7 @@ def framework(level: str, twin: Any, sandbox: Sandbox, clock: Any) -> Iterator[A
 
 
 def in_a_thread(call: Callable[[], Any]) -> Any:
-    """Run a call in another thread to its end."""
+    """Run a call to its end in another thread."""
     results: list[Any] = []
     thread = threading.Thread(target=lambda: results.append(call()), name="other")
     thread.start()
@@ -115,7 +115,7 @@ def in_a_thread(call: Callable[[], Any]) -> Any:
 
 @pytest.fixture
 def made(sandbox: Sandbox, clock: Any) -> Callable[..., Any]:
-    """Makes an installed exchange of any class, and takes off what it has put on a class."""
+    """Creates an installed exchange of any class, and uninstalls from the class afterwards."""
     return lambda cls, **kwargs: install(on_the_clock(sandbox, clock, cls), **kwargs)
 
 
@@ -123,7 +123,7 @@ def made(sandbox: Sandbox, clock: Any) -> Callable[..., Any]:
 
 
 def test_cancel_never_enters_the_throttle(framework: Any, twin: Any, sandbox: Sandbox) -> None:
-    """A cancel leaves without ccxt's throttle or a framework's, with ccxt's rate limit on."""
+    """A cancel leaves without ccxt's throttle or a framework's, even with ccxt's rate limit on."""
     sandbox.create_rfq()
 
     receipt = twin.cancel(framework)
@@ -133,7 +133,7 @@ def test_cancel_never_enters_the_throttle(framework: Any, twin: Any, sandbox: Sa
 
 
 def test_no_attempt_of_a_cancel_enters_the_throttle(made: Any, twin: Any, sandbox: Sandbox) -> None:
-    """The second and third attempt pass it as the first does, and so does the reading of OKX's clock."""
+    """The second and third attempt bypass it like the first, and so does reading OKX's clock."""
     exchange = made(SyncFramework if twin.synchronous else AsyncFramework)
     sandbox.fault(CANCEL, "50011", "50102")
 
@@ -145,7 +145,7 @@ def test_no_attempt_of_a_cancel_enters_the_throttle(made: Any, twin: Any, sandbo
 
 
 def test_other_calls_enter_the_throttle_before_and_after(framework: Any, twin: Any) -> None:
-    """What the same object sends before and after waits as ever."""
+    """Earlier and later requests of the same object wait as usual."""
     other = framework.public_get_public_time
 
     twin.run(framework, other, framework.cancel_all_rfqs, other)
@@ -154,7 +154,7 @@ def test_other_calls_enter_the_throttle_before_and_after(framework: Any, twin: A
 
 
 def test_cancel_passes_a_throttle_put_on_the_object(exchange: Any, twin: Any) -> None:
-    """A throttle that a framework has put on the single object is passed too."""
+    """A throttle that a framework has set on the object itself is bypassed too."""
     entered = []
 
     def throttle(cost: Any = None) -> Any:
@@ -169,7 +169,7 @@ def test_cancel_passes_a_throttle_put_on_the_object(exchange: Any, twin: Any) ->
 
 
 def test_cancel_passes_a_flag_that_a_subclass_declares(twin: Any, sandbox: Sandbox, clock: Any) -> None:
-    """With the plugin on ccxt's class, a subclass that declares `enableRateLimit` itself does not hold a cancel up."""
+    """With the plugin on ccxt's class, a subclass that declares `enableRateLimit` does not delay a cancel."""
     cls = twin.module.okx
     mine = type("Mine", (SyncFramework if twin.synchronous else AsyncFramework,), {"enableRateLimit": True})
     exchange = on_the_clock(sandbox, clock, mine)
@@ -186,7 +186,7 @@ def test_cancel_passes_a_flag_that_a_subclass_declares(twin: Any, sandbox: Sandb
 def test_call_of_another_thread_during_an_attempt_enters_the_throttle(
     moment: str, level: str, sandbox: Sandbox, clock: Any
 ) -> None:
-    """While an attempt runs, another thread's request on the same object waits in the throttle, and is its own."""
+    """While an attempt runs, another thread's request on the same object waits in the throttle, with its own reply."""
     exchange = on_the_clock(sandbox, clock, SyncFramework)
     target = install(exchange if level == "object" else SyncFramework)
     seen = []
@@ -203,7 +203,7 @@ def test_call_of_another_thread_during_an_attempt_enters_the_throttle(
 
 @pytest.mark.parametrize("carried", [False, True], ids=["bare", "with our context"])
 def test_thread_born_in_an_attempt_is_not_of_it(carried: bool, made: Any) -> None:
-    """A thread that was started inside an attempt has no lane, not even with a copy of the attempt's context."""
+    """A thread started inside an attempt does not bypass the queue, even with a copy of the attempt's context."""
     exchange = made(SyncFramework)
     flags = []
 
@@ -222,7 +222,7 @@ def test_thread_born_in_an_attempt_is_not_of_it(carried: bool, made: Any) -> Non
 
 
 def test_task_born_in_an_attempt_is_not_of_it(made: Any) -> None:
-    """A task that was started inside an attempt enters the throttle while the attempt still waits to be sent."""
+    """A task started inside an attempt enters the throttle while the attempt still waits to be sent."""
     exchange = made(AsyncFramework)
     flags = []
 
@@ -241,7 +241,7 @@ def test_task_born_in_an_attempt_is_not_of_it(made: Any) -> None:
 
 
 def test_task_that_outlives_an_attempt_is_not_of_it_after_it(made: Any) -> None:
-    """A task born in an attempt that goes on after the cancel waits as ever, and finds nothing of the attempt."""
+    """A task started in an attempt that outlives the cancel waits as usual, and finds no trace of the attempt."""
     exchange = made(AsyncFramework)
     over = asyncio.Event()
     late = []
@@ -266,7 +266,7 @@ def test_task_that_outlives_an_attempt_is_not_of_it_after_it(made: Any) -> None:
 
 
 def test_callback_born_in_an_attempt_is_not_of_it_after_it(made: Any) -> None:
-    """What runs later on the very same thread, in the context of an attempt that is over, finds nothing of it."""
+    """Code that runs later on the same thread, in the context of a finished attempt, finds no trace of it."""
     exchange = made(SyncFramework)
     contexts: list[contextvars.Context] = []
     exchange.before_sending = lambda: contexts.append(contextvars.copy_context())
@@ -276,7 +276,7 @@ def test_callback_born_in_an_attempt_is_not_of_it_after_it(made: Any) -> None:
 
 
 def test_request_of_a_framework_within_an_attempt_waits_once_the_cancel_is_sent(made: Any) -> None:
-    """What a framework asks on the reply's way up is no part of the cancel, and takes its place in the queue."""
+    """A framework's request while the reply is processed is not part of the cancel, and waits in the queue."""
     exchange = made(SyncFramework)
     exchange.after_reply = exchange.public_get_public_time
     exchange.cancel_all_rfqs()
@@ -285,7 +285,7 @@ def test_request_of_a_framework_within_an_attempt_waits_once_the_cancel_is_sent(
 
 
 def test_call_of_another_task_while_the_reply_is_awaited_enters_the_throttle(made: Any, sandbox: Sandbox) -> None:
-    """While OKX's reply is still out, another task's request on the same object waits in the throttle."""
+    """While OKX's reply is outstanding, another task's request on the same object waits in the throttle."""
     exchange = made(AsyncFramework)
     sandbox.create_rfq()
     sandbox.fault(CANCEL, 0.05)
@@ -306,7 +306,7 @@ def test_call_of_another_task_while_the_reply_is_awaited_enters_the_throttle(mad
 
 
 def test_other_object_is_not_of_it_during_an_attempt(made: Any) -> None:
-    """A request of another object on the very thread of the attempt waits in that object's throttle."""
+    """Another object's request on the attempt's thread waits in that object's throttle."""
     exchange, other = made(SyncFramework), made(SyncFramework)
     exchange.before_sending = other.public_get_public_time
 
@@ -317,7 +317,7 @@ def test_other_object_is_not_of_it_during_an_attempt(made: Any) -> None:
 
 @pytest.mark.parametrize("flag", [True, False])
 def test_others_see_the_flag_unchanged_all_the_time(flag: bool, made: Any, sandbox: Sandbox) -> None:
-    """`enableRateLimit` has the object's own value for every other thread, before, during and after an attempt."""
+    """For every other thread, `enableRateLimit` has the object's own value before, during and after an attempt."""
     exchange = made(SyncFramework)
     exchange.enableRateLimit = flag
     seen = []
@@ -336,7 +336,7 @@ def test_others_see_the_flag_unchanged_all_the_time(flag: bool, made: Any, sandb
 
 
 def test_flag_set_by_another_during_an_attempt_stays_set(made: Any) -> None:
-    """What another thread sets while an attempt runs is what the object has afterwards."""
+    """A value set by another thread during an attempt stays on the object."""
     exchange = made(SyncFramework)
     exchange.after_reply = lambda: in_a_thread(lambda: setattr(exchange, "enableRateLimit", False))
 
@@ -346,7 +346,7 @@ def test_flag_set_by_another_during_an_attempt_stays_set(made: Any) -> None:
 
 
 def test_flag_of_the_class_counts_where_the_object_has_none(made: Any, twin: Any) -> None:
-    """Where the object has no flag of its own it reads its class's, as without the plugin."""
+    """If the object has no flag of its own, it reads its class's, as without the plugin."""
     cls = type("Mine", (twin.module.okx,), {"enableRateLimit": "the class's"})
     exchange = made(cls)
     del exchange.enableRateLimit
@@ -354,11 +354,11 @@ def test_flag_of_the_class_counts_where_the_object_has_none(made: Any, twin: Any
     assert "the class's" == exchange.enableRateLimit
 
 
-# Frameworks that go around ccxt's methods
+# Frameworks that bypass ccxt's methods
 
 
 def overriding(twin: Any, **methods: Any) -> Any:
-    """Make a user's subclass; each method is given `self`, ccxt's own bound method and the arguments."""
+    """Return a user's subclass; each method gets `self`, ccxt's own bound method and the arguments."""
 
     def make(name: str, method: Any) -> Any:
         def override(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -393,7 +393,7 @@ OUTCOMES = [
 def test_subclass_that_overrides_everything_gets_the_right_verdict(
     steps: Any, expected: Any, place: str, twin: Any, sandbox: Sandbox, clock: Any
 ) -> None:
-    """A user's subclass around `fetch`, `handle_errors` and the rest that calls super is judged as ccxt itself is."""
+    """A user's subclass around `fetch`, `handle_errors` and the rest that calls super is treated like ccxt itself."""
     cls = overriding(twin, **EVERYTHING)
     exchange = on_the_clock(sandbox, clock, cls)
     target = {"on the object": exchange, "on its class": cls, "on ccxt's class": twin.module.okx}[place]
@@ -422,7 +422,7 @@ def cleaned(target: Any) -> Iterator[None]:
 
 
 def fetching_twice(twin: Any, caught: Any) -> Any:
-    """Make a subclass whose `fetch` sends again, once, after what it catches."""
+    """Return a subclass whose `fetch` sends once more after an error it catches."""
 
     def again(self: Any, ccxts: Any, *args: Any) -> Any:
         try:
@@ -457,7 +457,7 @@ LOST = Fault(drop="after")
 def test_retry_inside_a_frameworks_fetch_is_seen(
     steps: Any, raises: Any, in_doubt: Any, made: Any, twin: Any, sandbox: Sandbox
 ) -> None:
-    """Where a framework sends twice within one attempt the last reply decides, and a lost first one leaves a doubt."""
+    """If a framework sends twice within one attempt, the last reply decides, and a lost first one leaves a doubt."""
     exchange = made(fetching_twice(twin, ccxt.BaseError), policy=ONCE)
     sandbox.fault(CANCEL, *steps)
 
@@ -483,7 +483,7 @@ def test_retry_inside_a_frameworks_fetch_can_save_the_cancel(made: Any, twin: An
 
 
 def test_success_that_a_framework_sends_again_is_not_forgotten(made: Any, twin: Any, sandbox: Sandbox) -> None:
-    """Where a framework repeats a request that OKX had accepted, and is rejected then, RFQs may have been canceled."""
+    """If a framework repeats a request that OKX had accepted, and is then rejected, RFQs may have been canceled."""
 
     def twice(self: Any, ccxts: Any, *args: Any) -> Any:
         ccxts(*args)
@@ -504,7 +504,7 @@ def test_success_that_a_framework_sends_again_is_not_forgotten(made: Any, twin: 
 
 
 def by_a_client_of_its_own(self: Any, ccxts: Any, url: str, method: str, headers: Any, body: Any) -> Any:
-    """Send by another HTTP client than ccxt's, and have ccxt judge the reply."""
+    """Send with an HTTP client other than ccxt's, and have ccxt judge the reply."""
     response = requests.request(method, url, headers={**self.headers, **headers}, data=body, timeout=5)
     parsed = response.json()
     got = (response.status_code, response.reason, url, method, dict(response.headers), response.text, parsed)
@@ -513,12 +513,12 @@ def by_a_client_of_its_own(self: Any, ccxts: Any, url: str, method: str, headers
 
 
 async def by_a_client_of_its_own_async(self: Any, *args: Any) -> Any:
-    """Same as by_a_client_of_its_own, for ccxt.async_support."""
+    """Async version of `by_a_client_of_its_own`."""
     return await asyncio.to_thread(by_a_client_of_its_own, self, *args)
 
 
 def test_fetch_with_a_client_of_its_own_gets_its_receipt(made: Any, twin: Any, sandbox: Sandbox) -> None:
-    """A reply is known by the signature of its request, by whatever client it was sent."""
+    """A reply is identified by the signature of its request, whatever client sent it."""
     own = by_a_client_of_its_own if twin.synchronous else by_a_client_of_its_own_async
     exchange = made(overriding(twin, fetch=own), policy=ONCE)
     sandbox.create_rfq()
@@ -529,7 +529,7 @@ def test_fetch_with_a_client_of_its_own_gets_its_receipt(made: Any, twin: Any, s
 
 
 def test_fetch_that_keeps_the_reply_to_itself_is_told_so(made: Any, twin: Any, sandbox: Sandbox) -> None:
-    """What a `fetch` returns may be anything; the failure says what it has to do."""
+    """A `fetch` may return anything; the failure says what it must do."""
 
     def answer(self: Any, ccxts: Any, *args: Any) -> Any:
         return {"code": "0", "data": [{"ts": "1"}], "msg": ""}
@@ -546,14 +546,14 @@ def test_fetch_that_keeps_the_reply_to_itself_is_told_so(made: Any, twin: Any, s
 
 
 class TakesNothing(Exception):
-    """An exception that takes no attribute."""
+    """An exception that accepts no attributes."""
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(name)
 
 
 class Unspeakable(Exception):
-    """An exception that has no words."""
+    """An exception without a message."""
 
     def __str__(self) -> str:
         raise RuntimeError("no words")
@@ -566,7 +566,7 @@ class Unspeakable(Exception):
 def test_exception_of_a_users_member_passes_as_itself(
     member: str, error: Exception, made: Any, twin: Any, sandbox: Sandbox
 ) -> None:
-    """A mock that is used up raises StopIteration, of which a generator would make a RuntimeError."""
+    """An exhausted mock raises StopIteration, which a generator would turn into a RuntimeError."""
     if isinstance(error, StopIteration) and not twin.synchronous:
         pytest.skip("a coroutine makes a RuntimeError of it, in plain Python")
 
@@ -580,7 +580,7 @@ def test_exception_of_a_users_member_passes_as_itself(
 
 
 def test_error_out_of_a_task_group_is_judged(made: Any, sandbox: Sandbox) -> None:
-    """A `fetch` that runs ccxt's in a task group gets its error in a group: a 50011 is repeated all the same."""
+    """A `fetch` that runs ccxt's in a task group gets its error in a group: a 50011 is still retried."""
     sandbox.create_rfq()
     sandbox.fault(CANCEL, "50011", "50113")
     twin = Twin(ccxt.async_support, False)
@@ -605,7 +605,7 @@ def test_error_out_of_a_task_group_is_judged(made: Any, sandbox: Sandbox) -> Non
 def test_refusal_that_a_framework_makes_its_own_exception_of_is_no_doubt(
     made: Any, twin: Any, sandbox: Sandbox
 ) -> None:
-    """The exception goes on as it is, with what OKX's reply has said."""
+    """The exception propagates unchanged, with what OKX's reply said."""
     sandbox.fault(CANCEL, "50113")
 
     def handle(self: Any, ccxts: Any, *args: Any) -> Any:
@@ -620,7 +620,7 @@ def test_refusal_that_a_framework_makes_its_own_exception_of_is_no_doubt(
 
 @pytest.mark.parametrize("first", ["50102", "50005", "50113"])
 def test_second_send_that_did_not_leave_is_no_doubt(first: str, made: Any, twin: Any, sandbox: Sandbox) -> None:
-    """A framework's `fetch` sends again after a refusal, and nobody listens there: OKX has done nothing."""
+    """A framework's `fetch` sends again after a refusal, and no server is listening: OKX has done nothing."""
 
     def elsewhere(self: Any, ccxts: Any, url: str, *args: Any) -> Any:
         try:
@@ -645,7 +645,7 @@ def test_second_send_that_did_not_leave_is_no_doubt(first: str, made: Any, twin:
 
 
 def test_request_that_ccxt_refuses_to_send_is_no_doubt(made: Any, twin: Any, sandbox: Sandbox) -> None:
-    """What is raised before ccxt's own methods have sent anything is rejected, once, and nothing is in doubt."""
+    """An error before ccxt's own methods have sent anything is a rejection, without a retry or a doubt."""
 
     def refuse(self: Any, ccxts: Any, *args: Any, **kwargs: Any) -> Any:
         raise ccxt.ExchangeError("the vault has no key")
@@ -660,7 +660,7 @@ def test_request_that_ccxt_refuses_to_send_is_no_doubt(made: Any, twin: Any, san
 
 
 def test_error_of_a_frameworks_own_fetch_is_a_doubt(made: Any, twin: Any) -> None:
-    """What a `fetch` raises that is not ccxt's may have been raised after sending by another way."""
+    """An error from `fetch` that is not ccxt's may have been raised after sending in another way."""
 
     def fail(self: Any, ccxts: Any, *args: Any) -> Any:
         raise ccxt.ExchangeError("the gateway says no")
@@ -677,7 +677,7 @@ def test_error_of_a_frameworks_own_fetch_is_a_doubt(made: Any, twin: Any) -> Non
 
 
 def test_reply_of_a_frameworks_own_fetch_is_no_success(made: Any, twin: Any) -> None:
-    """A `fetch` that answers by itself, past ccxt, shows nothing that could prove a cancel."""
+    """A `fetch` that answers by itself, bypassing ccxt, shows nothing that could prove a cancel."""
     good = {"code": "0", "data": [{"ts": "1700000000000"}]}
 
     async def answer_async(*args: Any) -> Any:
@@ -730,7 +730,7 @@ def test_bad_proxy_settings_are_rejected_without_a_doubt(
 
 @contextmanager
 def handling(handler: Callable[[], Any]) -> Iterator[Callable[[], None]]:
-    """Give a callable that makes the main thread run a handler, in the middle of whatever it does."""
+    """Return a function that makes the main thread run a handler at any point."""
     before = signal.signal(signal.SIGUSR1, lambda number, frame: handler())
     try:
         yield lambda: signal.raise_signal(signal.SIGUSR1)
@@ -743,7 +743,7 @@ def handling(handler: Callable[[], Any]) -> Iterator[Callable[[], None]]:
 def test_request_of_a_signal_handler_is_not_taken_for_the_reply(
     moment: str, call: str, made: Any, sandbox: Sandbox
 ) -> None:
-    """A handler's request on the same object and thread, answered well, does not make a rejection a success."""
+    """A handler's request on the same object and thread, answered well, does not turn a rejection into a success."""
     exchange = made(SyncFramework)
     sandbox.fault(CANCEL, "50113")
 
@@ -757,7 +757,7 @@ def test_request_of_a_signal_handler_is_not_taken_for_the_reply(
 
 
 def test_request_of_a_signal_handler_does_not_stand_in_for_a_lost_reply(made: Any, sandbox: Sandbox) -> None:
-    """A handler's good reply does not hide that the cancel's own got lost."""
+    """A handler's good reply does not hide that the cancel's own was lost."""
     exchange = made(SyncFramework, policy=ONCE)
     sandbox.fault(CANCEL, DROP)
 
@@ -770,7 +770,7 @@ def test_request_of_a_signal_handler_does_not_stand_in_for_a_lost_reply(made: An
 
 
 def test_rejection_of_a_signal_handlers_request_is_not_the_cancels(made: Any, sandbox: Sandbox) -> None:
-    """A handler's bad reply does not make a failure of a cancel that OKX accepted."""
+    """A handler's bad reply does not turn a cancel that OKX accepted into a failure."""
     exchange = made(SyncFramework)
     sandbox.create_rfq()
     sandbox.fault("rfq/rfqs", "50113")
@@ -790,7 +790,7 @@ def test_rejection_of_a_signal_handlers_request_is_not_the_cancels(made: Any, sa
 def test_cancel_from_a_signal_handler_during_a_cancel_is_one_of_its_own(
     moment: str, made: Any, sandbox: Sandbox
 ) -> None:
-    """A handler that cancels on the same object in the middle of a cancel gets its own receipt; so does the first."""
+    """A handler that cancels on the same object during a cancel gets its own receipt, and so does the first."""
     exchange = made(SyncFramework)
     sandbox.create_rfq()
     receipts = []
@@ -809,11 +809,11 @@ def test_cancel_from_a_signal_handler_during_a_cancel_is_one_of_its_own(
     assert 2 == len(sandbox.requests)
 
 
-# Methods that were bound to the exchange before
+# Methods bound to the exchange earlier
 
 
 def wrapped(name: str, exchange: Any) -> list[str]:
-    """Put a wrapper in front of a method of one object, as an instrumentation does; return what passed it."""
+    """Wrap a method of one object, as instrumentation does; return the recorded calls."""
     original, passed = getattr(exchange, name), []
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -831,7 +831,7 @@ def wrapped(name: str, exchange: Any) -> list[str]:
 def test_wrapper_around_a_bound_method_changes_no_verdict(
     steps: Any, expected: Any, name: str, first: str, twin: Any, sandbox: Sandbox, clock: Any
 ) -> None:
-    """It leads back to the exchange itself, where the request is known by its signature."""
+    """It leads back to the exchange itself, where the signature identifies the request."""
     exchange = on_the_clock(sandbox, clock, twin.module.okx)
     if first == "installed":
         install(exchange, policy=ONCE)
@@ -852,7 +852,7 @@ def test_wrapper_around_a_bound_method_changes_no_verdict(
 
 
 def test_attributes_can_be_set_and_deleted_as_ever(made: Any, twin: Any) -> None:
-    """What stands in front of `session` and `timeout` on an installed object keeps nothing to itself."""
+    """A wrapper around `session` and `timeout` on an installed object hides nothing."""
     exchange = made(twin.module.okx)
     exchange.timeout = 7
 
@@ -865,7 +865,7 @@ def test_attributes_can_be_set_and_deleted_as_ever(made: Any, twin: Any) -> None
 
 
 def test_code_of_a_framework_sets_and_deletes_on_the_exchange(made: Any, twin: Any) -> None:
-    """What a method of the user's sets during an attempt is the exchange's, also what differs for the attempt."""
+    """An attribute that a user's method sets during an attempt is set on the exchange, even one that differs there."""
 
     def change(self: Any, ccxts: Any, *args: Any, **kwargs: Any) -> Any:
         self.timeout = 9000
@@ -883,7 +883,7 @@ def test_code_of_a_framework_sets_and_deletes_on_the_exchange(made: Any, twin: A
 
 
 def test_body_that_is_nested_too_deep_is_no_answer(made: Any, twin: Any, sandbox: Sandbox) -> None:
-    """A page that Python cannot read is no reply of OKX's: a doubt, and no RecursionError."""
+    """A page that Python cannot parse is not OKX's reply: a doubt, and no RecursionError."""
     exchange = made(twin.module.okx, policy=ONCE)
     sandbox.fault(CANCEL, Fault(body="[" * 200_000))
 

@@ -1,4 +1,4 @@
-"""Whose a listed RFQ is: what proves it, and what only seems to."""
+"""The owner of a listed RFQ: what proves it, and what only seems to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def row(sender: str = "ME", *receivers: str, **changed: Any) -> dict[str, Any]:
     return {**shown, **changed}
 
 
-# A row, what is known beside it, and whose it is.
+# A row, what else is known, and the owner.
 ROWS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (row("ME", "WAGMI"), {}, "unclear"),
     (row("ME", "WAGMI", clRfqId="a"), {}, "own"),
@@ -30,7 +30,7 @@ ROWS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (row("X", "ME"), {"others": ["X"]}, "received"),
     (row("X", "ME", flowType="sandbox"), {}, "received"),
     (row("ME", "WAGMI", flowType=None), {}, "unclear"),
-    # Contradictions: what may be another's is another's.
+    # Contradictions: an RFQ that may be another user's counts as another user's.
     (row("ME", "WAGMI", clRfqId="a", flowType="x"), {"mine": "ME"}, "received"),
     (row("ME", "ME", clRfqId="a"), {"mine": "ME"}, "received"),
     # What OKX does not document.
@@ -65,13 +65,13 @@ def test_owner(listed: dict[str, Any], known: dict[str, Any], owner: str) -> Non
     ],
 )
 def test_own_trader_code(rows: list[dict[str, Any]], others: list[str], code: str | None) -> None:
-    """It is named where one possibility is left, and guessed nowhere."""
+    """It is named if only one possibility is left, and never guessed."""
     assert code == own_trader_code(rows, others)
 
 
 @pytest.mark.parametrize("flow_type", ["", "sandbox"])
 def test_a_maker_tells_its_rfqs_apart(flow_type: str) -> None:
-    """With OKX's list of counterparties, and whatever OKX writes into `flowType` of a maker's rows."""
+    """With OKX's list of counterparties, and any `flowType` in a maker's rows."""
     with Sandbox(maker_flow_type=flow_type) as sandbox:
         taker = sandbox.create_user()
         own = {sandbox.create_rfq(anonymous=hidden)["rfqId"] for hidden in (False, True)}

@@ -1,4 +1,4 @@
-"""OKX's limit and the sharing of attempts, as callers see them, on clocks that nobody waits for."""
+"""OKX's limit and the sharing of attempts, as callers see them, on virtual clocks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LOCK_FREE = {module.__file__ for module in (once, rate_limit, single_flight)}
 
 
 class SyncVenue(ccxt.okx):
-    """ccxt's sync okx, whose network answers at once."""
+    """ccxt's sync okx with a network that answers at once."""
 
     world: list[Any]
 
@@ -57,12 +57,12 @@ def sync_venue() -> Any:
 
 
 def at(world: World) -> list[float]:
-    """When requests left, in seconds from the start."""
+    """Return when requests left, in seconds from the start."""
     return [round(sent.at - 1000.0, 3) for sent in world.sent]
 
 
 def played(story: Callable[[World], Any], *fates: Fate) -> tuple[Any, World]:
-    """Run a story on a loop of virtual time; when the fates are used up all goes well."""
+    """Run a story on a loop with virtual time; once the fates are used up, every request succeeds."""
     with on_loop_time(iter([*fates, *repeat(Fate(), 200)])) as world:
         loop = Loop(world.time)
         try:
@@ -112,7 +112,7 @@ def test_different_keys_do_not_wait_for_each_other(twin: Twin, sandbox: Sandbox,
 
 @pytest.mark.parametrize("third", [ccxt.okx, ccxt.async_support.okx, ccxt.pro.okx], ids=lambda cls: cls.__module__)
 def test_all_objects_of_a_key_share_its_limit(third: Any, sandbox: Sandbox, clock: VirtualClock) -> None:
-    """Whatever face of ccxt's an object has, it waits for the others of its key."""
+    """An object of any ccxt variant waits for the others with its key."""
     for module, synchronous in ((ccxt, True), (ccxt.async_support, False)):
         face = Twin(module, synchronous)
         face.cancel(install(sandbox.exchange(module.okx)))
@@ -124,7 +124,7 @@ def test_all_objects_of_a_key_share_its_limit(third: Any, sandbox: Sandbox, cloc
 
 
 def test_first_attempt_leaves_after_one_window_though_both_slots_hang() -> None:
-    """Whatever the deadline, and with no reply to anything, nobody waits longer than a window for the first one."""
+    """Whatever the deadline, and without any reply, no caller waits longer than a window for the first one."""
 
     async def story(world: World) -> Any:
         hanging = venue(attempt_timeout=LONGEST, deadline=0)
@@ -151,7 +151,7 @@ def test_deadline_of_nothing_is_one_attempt(twin: Twin, sandbox: Sandbox) -> Non
 
 
 def test_no_attempt_starts_after_the_deadline_that_ends_while_it_waits_for_a_slot() -> None:
-    """Who would have to wait for OKX's window beyond its deadline is told at its deadline, and sends no more."""
+    """A caller that would have to wait beyond its deadline fails at its deadline, and sends nothing more."""
 
     async def story(world: World) -> Any:
         exchange = venue(deadline=1.0)
@@ -168,7 +168,7 @@ def test_no_attempt_starts_after_the_deadline_that_ends_while_it_waits_for_a_slo
 
 
 def test_after_a_rejection_by_the_limit_the_other_slot_waits_too() -> None:
-    """Somebody else is using the window: nobody here sends for a whole one."""
+    """Another program is using the window: no caller here sends for a whole one."""
 
     async def story(world: World) -> Any:
         exchange = venue(deadline=0)
@@ -185,7 +185,7 @@ def test_after_a_rejection_by_the_limit_the_other_slot_waits_too() -> None:
 def test_cancel_comes_through_however_rejections_count(count: bool, twin: Twin, clock: VirtualClock) -> None:
     """OKX does not say whether a rejection counts against the window: one rejection is one retry in both readings."""
     with Sandbox(clock=clock.wall, rejections_count=count) as sandbox:
-        other = sandbox.exchange()  # a program that knows nothing of us
+        other = sandbox.exchange()  # a program unrelated to this one
         other.enableRateLimit = False
         for _ in range(2):
             with pytest.raises(ccxt.ExchangeError):
@@ -198,7 +198,7 @@ def test_cancel_comes_through_however_rejections_count(count: bool, twin: Twin, 
 
 
 def test_a_wrong_clock_is_corrected_at_once_for_all_who_share() -> None:
-    """The others wait for the sender to sign again, which it does without waiting where OKX's limit allows."""
+    """The others wait for the sender to sign again, which it does without waiting if OKX's limit allows."""
 
     async def story(world: World) -> Any:
         exchange = venue()
@@ -218,7 +218,7 @@ def test_a_wrong_clock_is_corrected_at_once_for_all_who_share() -> None:
 
 
 def test_those_who_wait_are_served_by_one_request() -> None:
-    """Ten callers who wait for the window cost one request, and each has a receipt of its own."""
+    """Ten callers waiting for the window cost one request, and each has its own receipt."""
 
     async def story(world: World) -> Any:
         exchange = venue()
@@ -230,12 +230,13 @@ def test_those_who_wait_are_served_by_one_request() -> None:
 
     assert [0.0, 0.0, 2.05] == at(world)
     assert [1] * 10 == [receipt["attempts"] for receipt in receipts]
-    assert [2.05] * 10 == [receipt["elapsed"] for receipt in receipts]  # as soon as the reply is there
+    assert [2.05] * 10 == [receipt["elapsed"] for receipt in receipts]  # as soon as the reply arrives
     assert ["1700000000000"] * 9 == [receipt["info"]["data"][0]["ts"] for receipt in receipts[1:]]
 
 
 def test_time_that_is_skipped_stands_still_for_those_who_wait_for_a_reply(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a replay waits take no time; a reply takes what it takes, and one who shares it does not send another."""
+    """In a replay, waits take no time but a reply does; a caller that shares it does not send another."""
+    """Its own RFQ may be younger than that request, so it sends another."""
     skipping = SkippingClock()
     monkeypatch.setattr(okx_rfq_plugin.get_plugin_manager().get_plugin("okx"), "clock", skipping)
 
@@ -272,7 +273,7 @@ def test_nobody_is_served_by_a_request_that_was_on_the_wire_when_it_called() -> 
 
 
 def test_each_sharer_has_its_own_exception() -> None:
-    """What is raised in one place is changed by nobody in another."""
+    """Changing the exception in one place does not change it in another."""
 
     async def story(world: World) -> Any:
         exchange = venue(deadline=0)
@@ -306,7 +307,7 @@ def test_a_rejection_counts_for_the_sender_alone() -> None:
 
 
 def test_a_doubt_that_a_rejected_sender_leaves_is_everybodys() -> None:
-    """A framework has sent twice for all who waited, and only the second was answered: the first may have canceled."""
+    """A framework has sent twice for all who waited; only the second was answered: the first may have canceled."""
 
     class Again(Venue):
         async def fetch(self, *args: Any) -> Any:
@@ -329,7 +330,7 @@ def test_a_doubt_that_a_rejected_sender_leaves_is_everybodys() -> None:
 
 
 def test_a_rejection_of_all_is_told_to_all_by_their_deadline() -> None:
-    """A hundred callers with a key that OKX refuses are told so by their deadline, not one after another."""
+    """A hundred callers with a key that OKX refuses all fail by their deadline, not one after another."""
 
     async def story(world: World) -> Any:
         exchange = venue(deadline=10.0)
@@ -357,7 +358,7 @@ DIFFERENT: list[tuple[str, Any, Callable[[Any], Any]]] = [
 
 @pytest.mark.parametrize(("params", "differ"), [row[1:] for row in DIFFERENT], ids=[row[0] for row in DIFFERENT])
 def test_those_who_differ_do_not_share(params: Any, differ: Callable[[Any], Any]) -> None:
-    """One request is one account's, in one world, by one way, with one set of params."""
+    """A request belongs to one account, in one environment, on one route, with one set of params."""
 
     async def story(world: World) -> Any:
         exchange, other = venue(), venue()
@@ -381,7 +382,7 @@ def own_session(exchange: Any) -> None:
 
 @pytest.mark.parametrize(("differ", "sent"), [(None, 3), (own_method, 4), (own_session, 4)])
 def test_an_object_with_code_of_its_own_shares_with_itself_only(differ: Any, sent: int) -> None:
-    """A mocked object, or one with a session of the user's, never serves another; not even one like it."""
+    """A mocked object, or one with a user's session, never serves another, not even a similar one."""
 
     async def story(world: World) -> Any:
         exchange, other = venue(), venue()
@@ -398,7 +399,7 @@ def test_an_object_with_code_of_its_own_shares_with_itself_only(differ: Any, sen
 
 @pytest.mark.parametrize("leaver", [0, 1, 2])
 def test_a_caller_that_is_cancelled_while_it_waits_disturbs_nobody(leaver: int) -> None:
-    """No matter which caller leaves, the others are served by one request, in time."""
+    """Whichever caller leaves, one request serves the others, in time."""
 
     async def story(world: World) -> Any:
         exchange = venue()
@@ -412,12 +413,12 @@ def test_a_caller_that_is_cancelled_while_it_waits_disturbs_nobody(leaver: int) 
 
     gone = outcomes.pop(leaver)
     assert isinstance(gone, asyncio.CancelledError)
-    assert [0.0, 0.0, pytest.approx(2.05, abs=0.01)] == at(world)  # who came second wakes a moment later
+    assert [0.0, 0.0, pytest.approx(2.05, abs=0.01)] == at(world)  # the second one wakes a moment later
     assert ["canceled"] * 2 == [outcome["status"] for outcome in outcomes]
 
 
 def test_a_caller_whose_deadline_ends_first_disturbs_nobody() -> None:
-    """It is told, the other is served."""
+    """It fails, and the other is served."""
 
     async def story(world: World) -> Any:
         short, long = venue(deadline=1.0), venue()
@@ -434,7 +435,7 @@ def test_a_caller_whose_deadline_ends_first_disturbs_nobody() -> None:
 
 
 def test_a_request_that_was_interrupted_counts() -> None:
-    """OKX has it all the same: the third waits for a window, though nobody waits for the replies to the others."""
+    """OKX still has it: the third waits for a window, though no caller waits for the replies to the others."""
 
     async def story(world: World) -> Any:
         exchange = venue()
@@ -451,7 +452,7 @@ def test_a_request_that_was_interrupted_counts() -> None:
 
 
 def interrupted(*fates: Fate) -> tuple[list[Any], World]:
-    """Two share; the one that sends is cancelled while its request is on the wire."""
+    """Two share; the one that sends is canceled while its request is on the wire."""
 
     async def story(world: World) -> Any:
         exchange = venue()
@@ -474,7 +475,7 @@ def test_when_the_sender_is_cancelled_in_flight_the_others_go_on() -> None:
 
 
 def test_what_a_cancelled_sender_left_on_the_wire_is_a_doubt_of_the_others() -> None:
-    """OKX may have acted on that request: a rejection of their own does not mean that nothing was canceled."""
+    """OKX may have acted on that request: their own rejection does not mean that nothing was canceled."""
     (_, error), _ = interrupted(Fate("50113"))
 
     assert isinstance(error, ccxt.AuthenticationError)
@@ -482,7 +483,7 @@ def test_what_a_cancelled_sender_left_on_the_wire_is_a_doubt_of_the_others() -> 
 
 
 def test_a_doubt_stays_where_they_are_to_be_canceled_by_name() -> None:
-    """Too many for one request, and no list: what the request of another did is not known all the same."""
+    """Too many for one request, and no list: the outcome of the other's request is still unknown."""
     (_, error), _ = interrupted(Fate("70203"), Fate("50120"))
 
     assert ("70203", True) == (error.cancel_failure.code, error.cancel_failure.may_be_canceled)
@@ -525,7 +526,7 @@ def test_a_sender_that_cannot_read_okx_s_clock_frees_the_others() -> None:
 
 
 def test_a_second_request_with_the_clock_corrected_waits_as_any_other() -> None:
-    """Where one slot hangs, the other is free a window after the first request's reply, and not after the call."""
+    """If one slot hangs, the other is free a window after the first request's reply, not after the call."""
 
     async def story(world: World) -> Any:
         exchange = venue()
@@ -543,7 +544,7 @@ def test_a_second_request_with_the_clock_corrected_waits_as_any_other() -> None:
 
 
 def test_time_that_a_reply_was_waited_for_counts_as_waited() -> None:
-    """Once: what has hung for 3 s backs off so much less, and what failed at once after it does not."""
+    """Once: a caller that has hung for 3 s backs off that much less; one that then failed at once does not."""
 
     async def story(world: World) -> Any:
         return await venue(backoff=5.0, backoff_max=10.0, jitter=0.0, deadline=60.0).cancel_all_rfqs()
@@ -554,7 +555,7 @@ def test_time_that_a_reply_was_waited_for_counts_as_waited() -> None:
 
 
 def test_a_request_that_was_rejected_counts() -> None:
-    """Whatever OKX says, it was one of two."""
+    """Whatever OKX says, it was one of two requests."""
 
     async def story(world: World) -> Any:
         exchange = venue()
@@ -567,7 +568,7 @@ def test_a_request_that_was_rejected_counts() -> None:
 
 
 def orphaned(*fates: Fate, **policy: Any) -> tuple[Any, World]:
-    """Two on loops of their own share; the loop of the one that sends stops with its request on the wire."""
+    """Two on separate loops share; the loop of the sender stops with its request on the wire."""
     with on_loop_time(iter([Fate(), Fate(), Fate(latency=0.5), *fates, *repeat(Fate(), 50)])) as world:
         dying, living = Loop(world.time), Loop(world.time)
 
@@ -618,7 +619,7 @@ async def _cancel_all(loop: Any) -> None:
 def test_when_the_senders_loop_stops_the_others_go_on_after_its_timeout(
     attempt_timeout: float, timeout: float, least: float
 ) -> None:
-    """Nobody depends on another's loop for longer than an attempt and a grace; the exchange may allow it less."""
+    """No caller depends on another's loop for longer than an attempt and a grace; the exchange may allow less."""
     receipt, world = orphaned(attempt_timeout=attempt_timeout, timeout=timeout)
 
     assert "canceled" == receipt["status"]
@@ -626,7 +627,7 @@ def test_when_the_senders_loop_stops_the_others_go_on_after_its_timeout(
 
 
 def test_a_failure_after_a_sender_that_never_came_back_says_so() -> None:
-    """What became of its request is not known."""
+    """The outcome of its request is unknown."""
     error, _ = orphaned(Fate("50113"), attempt_timeout=1.0)
 
     assert isinstance(error, ccxt.AuthenticationError)
@@ -634,7 +635,7 @@ def test_a_failure_after_a_sender_that_never_came_back_says_so() -> None:
 
 
 def test_a_sender_that_never_came_back_is_not_forgotten_by_a_retry() -> None:
-    """As soon as one attempt ended unknown, the failure says that RFQs may have been canceled."""
+    """Once an attempt has ended unknown, the failure says that RFQs may have been canceled."""
     error, _ = orphaned(Fate("50011", status=429), Fate("50113"), attempt_timeout=1.0)
 
     assert isinstance(error, ccxt.AuthenticationError)
@@ -657,7 +658,7 @@ def handler() -> Iterator[Callable[[Callable[[], Any]], None]]:
 
 
 def test_signal_handler_cancels_while_its_own_thread_waits(handler: Any, monkeypatch: Any) -> None:
-    """It sends for the call that it interrupts, too."""
+    """It also sends for the call that it interrupts."""
     receipts = []
 
     class Interrupted(VirtualClock):
@@ -678,7 +679,7 @@ def test_signal_handler_cancels_while_its_own_thread_waits(handler: Any, monkeyp
 
 
 def test_signal_handler_cancels_while_its_own_threads_request_is_on_the_wire(handler: Any, clock: VirtualClock) -> None:
-    """It does not wait for that request, which cannot go on before it has returned."""
+    """It does not wait for that request, which cannot continue before the handler returns."""
     receipts = []
     with Standin(clock.now) as standin:
         kill = OK.while_on_the_wire(lambda: os.kill(os.getpid(), signal.SIGUSR1))
@@ -693,7 +694,7 @@ def test_signal_handler_cancels_while_its_own_threads_request_is_on_the_wire(han
 
 
 def test_signal_handler_goes_after_a_window_where_its_own_thread_holds_both_slots(handler: Any) -> None:
-    """A handler in a handler: both requests of the window are on the wire below it, and cannot end before it does."""
+    """A handler inside a handler: both requests of the window are on the wire below it, and cannot end before it."""
     receipts: list[Any] = []
     depth = [0]
     times: list[float] = []
@@ -718,7 +719,7 @@ def test_signal_handler_goes_after_a_window_where_its_own_thread_holds_both_slot
 
 @pytest.mark.parametrize("before", [0, 1, 2])
 def test_signal_handler_may_come_at_any_line(before: int, handler: Any, monkeypatch: Any) -> None:
-    """Wherever between two lines it comes: both are served, by requests that left later, and the limit is kept."""
+    """Between any two lines: both are served, by requests that left later, and the limit is respected."""
     okx = okx_rfq_plugin.get_plugin_manager().get_plugin("okx")
     exchange = sync_venue()
     times: list[float] = []
@@ -766,12 +767,12 @@ def test_signal_handler_may_come_at_any_line(before: int, handler: Any, monkeypa
 
 
 class Hung(BaseException):
-    """Raised where a call never ends."""
+    """Raised if a call never ends."""
 
 
 @contextmanager
 def patience() -> Iterator[None]:
-    """Break off what has not ended after ten seconds, where all that is done takes a thousandth of one."""
+    """Interrupt what has not ended after ten seconds; it normally takes a thousandth of one."""
 
     def give_up(*args: Any) -> None:
         raise Hung
@@ -810,7 +811,7 @@ def at_line(line: int, call: Callable[[], Any]) -> Iterator[None]:
 
 
 def test_sync_call_on_a_running_loops_thread_does_not_wait_for_its_tasks() -> None:
-    """While it holds the loop no task there can send: it sends by itself."""
+    """While it blocks the loop, no task there can send, so it sends its own."""
 
     async def story(world: World) -> Any:
         exchange, other = venue(), sync_venue()
@@ -823,11 +824,11 @@ def test_sync_call_on_a_running_loops_thread_does_not_wait_for_its_tasks() -> No
     (receipt, served, sent), world = played(story)
 
     assert ["canceled"] * 2 == [receipt["status"], served["status"]]
-    assert (1, 3) == (len(sent), len(world.sent))  # classes of the user's do not share with each other
+    assert (1, 3) == (len(sent), len(world.sent))  # a user's classes do not share with each other
 
 
 def test_child_of_a_fork_sends_for_itself(monkeypatch: Any) -> None:
-    """The thread that waits in the parent is not there in the child, nor is the lock that it may have held."""
+    """The parent's waiting thread does not exist in the child, nor may the lock that it held block it."""
     waits, goes_on = threading.Event(), threading.Event()
 
     class Held(VirtualClock):
@@ -845,7 +846,7 @@ def test_child_of_a_fork_sends_for_itself(monkeypatch: Any) -> None:
     thread.start()
     assert waits.wait(10)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of a fork beside threads: so do we
+        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 warns about forking with threads
         child = os.fork()
     if child == 0:
         try:
@@ -861,7 +862,7 @@ def test_child_of_a_fork_sends_for_itself(monkeypatch: Any) -> None:
 
 
 class Jumping(VirtualClock):
-    """A clock for threads: it jumps to the next one's time when all of them sleep."""
+    """A clock for threads that jumps to the next wake-up when all of them sleep."""
 
     def __init__(self, threads: int) -> None:
         super().__init__()
@@ -894,7 +895,7 @@ class Jumping(VirtualClock):
 
 
 def test_fifty_threads_at_once_cost_three_requests(monkeypatch: Any) -> None:
-    """Two leave at once, the rest are served by the third; none waits for another for ever."""
+    """Two leave at once, and the third serves the rest; no caller waits forever."""
     clock = Jumping(50)
     monkeypatch.setattr(okx_rfq_plugin.get_plugin_manager().get_plugin("okx"), "clock", clock)
     exchanges = [sync_venue() for _ in range(3)]

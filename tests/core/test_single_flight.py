@@ -1,4 +1,4 @@
-"""Callers, flights and groups alone, on a clock that is moved by hand: who sends, who waits, who is served."""
+"""Callers, flights and groups on a manual clock: who sends, who waits, and who is served."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PATIENCE = 3.5
 
 
 def outcome_of(code: str, *, in_doubt: bool = False) -> Outcome:
-    """Make the outcome of an attempt that OKX answered by a code."""
+    """Return the outcome of an attempt that OKX answered with a code."""
     reply = Reply(200, {"code": code, "data": []})
     error = None if code == "0" else ccxt.ExchangeError(code)
     return Outcome(CANCEL_ALL_RFQS, classify(CANCEL_ALL_RFQS, reply, error), reply, error, True, in_doubt)
@@ -58,12 +58,12 @@ def group() -> Group:
 
 @pytest.fixture
 def call(group: Group, clock: VirtualClock) -> Callable[..., Caller]:
-    """Return a function that makes one more caller, now."""
+    """Return a function that creates one more caller, now."""
     return lambda pause=0.0, flights=None: Caller(group, clock, [] if flights is None else flights, pause)
 
 
 class Told(NamedTuple):
-    """What a caller is to do: wait so many seconds, and then send or ask again."""
+    """A caller's next step: wait `seconds`, and then send or ask again."""
 
     seconds: Any
     sends: bool
@@ -73,12 +73,12 @@ SEND = Told(seconds=0.0, sends=True)
 
 
 def wait_for(seconds: float) -> Told:
-    """What a caller is told that is not to send, or not yet."""
+    """A caller's answer if it must not send, or not yet."""
     return Told(seconds, sends=False)
 
 
 def asks(caller: Caller) -> Told:
-    """Return what a caller is told to do."""
+    """Return a caller's next step."""
     return Told(pytest.approx(caller.wait(PATIENCE)), caller.leads)
 
 
@@ -89,7 +89,7 @@ def sends(caller: Caller, *, left: bool = True) -> None:
 
 
 def lands(caller: Caller, outcome: Outcome, *, exceeded: bool = False) -> None:
-    """Let a caller hear what its request came to."""
+    """Tell a caller the outcome of its request."""
     caller.flight.attempts[-1].outcome = outcome
     caller.land(outcome, exceeded=exceeded)
 
@@ -105,7 +105,7 @@ def led(caller: Caller) -> Caller:
 
 
 def test_the_first_sends_and_all_who_had_called_wait_for_its_outcome(call: Any, clock: VirtualClock) -> None:
-    """The outcome serves all who had called; none of them is in doubt afterwards."""
+    """The outcome serves everyone who had called; none of them is in doubt afterwards."""
     leader, follower = call(), call()
 
     assert SEND == asks(leader)
@@ -132,7 +132,7 @@ def test_the_first_sends_and_all_who_had_called_wait_for_its_outcome(call: Any, 
 
 
 def test_a_caller_that_comes_after_it_was_sent_has_the_next_one(call: Any, clock: VirtualClock) -> None:
-    """A request on the wire serves nobody who calls now; the second permit does, and the third waits a window."""
+    """A request on the wire serves no later caller; the second permit does, and the third caller waits a window."""
     first = led(call())
     second = call()
 
@@ -149,7 +149,7 @@ def test_a_caller_that_comes_after_it_was_sent_has_the_next_one(call: Any, clock
 
 
 def test_a_leader_that_does_not_come_back_is_passed_over_and_leaves_a_doubt(call: Any, clock: VirtualClock) -> None:
-    """When its patience is over the next one sends by itself, and does not know what became of the first."""
+    """When its patience is over, the next one sends its own, and does not know the first one's outcome."""
     led(call())
     flights: list[Flight] = []
     lost, waiting = call(), call(flights=flights)
@@ -157,19 +157,19 @@ def test_a_leader_that_does_not_come_back_is_passed_over_and_leaves_a_doubt(call
     assert wait_for(PATIENCE) == asks(waiting)
     clock.time += PATIENCE - 0.0004
 
-    assert wait_for(0.001) == asks(waiting)  # no wait is shorter than a moment
+    assert wait_for(0.001) == asks(waiting)  # no wait is shorter than this
     clock.time += 0.0004
     assert SEND == asks(waiting)
     assert [flights[0]] == [flight for flight in flights if flight.in_doubt]
     lands(lost, DONE)
     assert waiting.served is None
     assert waiting.leads
-    assert [] == [flight for flight in flights if flight.in_doubt]  # late, and yet known
+    assert [] == [flight for flight in flights if flight.in_doubt]  # late, but known
 
 
 @pytest.mark.parametrize("refusal", [REFUSED, NOT_SENT, outcome_of("50102")], ids=["rejected", "not sent", "clock"])
 def test_what_counts_for_its_leader_alone_is_told_and_serves_no_other(refusal: Outcome, call: Any) -> None:
-    """The others are told what it was, and send by themselves."""
+    """The others learn what it was, and send their own."""
     leader, other = call(), call()
     led(leader)
     asks(other)
@@ -183,7 +183,7 @@ def test_what_counts_for_its_leader_alone_is_told_and_serves_no_other(refusal: O
 
 @pytest.mark.parametrize("in_doubt", [True, False])
 def test_a_doubt_of_a_refusal_is_all_callers(in_doubt: bool, call: Any) -> None:
-    """Where a framework has sent twice, an earlier request of the leader's may have acted for all."""
+    """If a framework has sent twice, an earlier request of the leader's may have acted for all."""
     flights: list[Flight] = []
     leader, other = call(), call(flights=flights)
     led(leader)
@@ -194,7 +194,7 @@ def test_a_doubt_of_a_refusal_is_all_callers(in_doubt: bool, call: Any) -> None:
 
 
 def test_a_refusal_is_remembered_until_the_next_one(call: Any) -> None:
-    """A caller that goes on to a further flight that ends without an outcome still knows of the last refusal."""
+    """A caller that continues to a flight that ends without an outcome still knows the last refusal."""
     first, second, third = call(), call(), call()
     led(first)
     lands(first, REFUSED)
@@ -227,7 +227,7 @@ def test_a_pause_is_waited_unless_another_sends_earlier(call: Any, clock: Virtua
 
 
 def test_a_leader_sends_again_for_the_same_callers(call: Any, clock: VirtualClock) -> None:
-    """Between its two requests no other sends, and their patience begins again with the second."""
+    """Between its two requests no other caller sends, and their patience starts again with the second."""
     leader, follower = call(), call()
     led(leader)
     leader.keep()
@@ -246,7 +246,7 @@ def test_a_leader_sends_again_for_the_same_callers(call: Any, clock: VirtualCloc
 
 
 def test_a_leader_may_rest(call: Any, clock: VirtualClock) -> None:
-    """A rest is waited, and counts as a new call: a window that began before it is no excuse."""
+    """A pause is waited, and counts as a new call: a window that began before it is no excuse."""
     leader = led(call())
     leader.keep()
     assert leader is leader.again(0.75)
@@ -257,13 +257,13 @@ def test_a_leader_may_rest(call: Any, clock: VirtualClock) -> None:
     clock.time += 0.25
     leader.keep()
     assert leader is leader.again(0.0)
-    assert wait_for(1.0) == asks(leader)  # the first permit is free two seconds after its reply, which was at once
+    assert wait_for(1.0) == asks(leader)  # the first permit is free two seconds after its reply, which was immediate
     clock.time += 1.0
     assert SEND == asks(leader)
 
 
 def test_a_rest_counts_as_a_new_call(call: Any, clock: VirtualClock) -> None:
-    """Where the other permit is in flight, the window of waiting begins with the rest."""
+    """If the other permit is in flight, the window of waiting begins with the pause."""
     led(call())
     leader = led(call())
     clock.time += 1.0
@@ -275,7 +275,7 @@ def test_a_rest_counts_as_a_new_call(call: Any, clock: VirtualClock) -> None:
 
 
 def test_only_the_leader_can_end_a_flight_and_only_once(call: Any) -> None:
-    """What others say changes nothing, nor what is said a second time."""
+    """Later results, and those of others, change nothing."""
     leader, follower = call(), call()
     led(leader)
 
@@ -289,7 +289,7 @@ def test_only_the_leader_can_end_a_flight_and_only_once(call: Any) -> None:
 
 
 def test_landing_after_keeping_frees_nothing_twice(call: Any, clock: VirtualClock) -> None:
-    """The permit of the request before is counted once, by when that was over."""
+    """The permit of the previous request is counted once, by when that request was over."""
     leader = led(call())
     leader.keep()
     clock.time += 1.0
@@ -316,7 +316,7 @@ def test_a_leader_that_gives_up_takes_no_room(call: Any) -> None:
 
 @pytest.mark.parametrize("left", [True, False])
 def test_a_request_that_did_not_leave_takes_no_room(left: bool, call: Any) -> None:
-    """What was refused before a byte was sent is no request to OKX."""
+    """A request refused before a byte was sent does not count for OKX."""
     led(call())
     leader = call()
     asks(leader)
@@ -345,7 +345,7 @@ def test_too_many_requests_are_told_to_the_limiter(
 
 @pytest.mark.parametrize(("before", "later"), [(0, 0.0), (1, 0.001), (99, 0.099), (101, 0.1), (2000, 0.1)])
 def test_a_crowd_wakes_one_after_the_other(before: int, later: float, call: Any) -> None:
-    """By a millisecond each, so that the first has sent before the rest is awake; a tenth of a second at most."""
+    """By a millisecond each, so that the first has sent before the rest wake; a tenth of a second at most."""
     for _ in range(2):
         lands(led(caller := call()), DONE)
         assert caller.flight.landed
@@ -397,7 +397,7 @@ def test_a_waker_may_be_used_twice() -> None:
 def test_a_permit_that_another_had_for_a_moment_is_asked_for_again(
     call: Any, group: Group, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Taken and given back between two looks: the caller waits a thousandth of a second, and not none at all."""
+    """Taken and returned between two looks: the caller waits a thousandth of a second instead of not at all."""
     first = call()
     with monkeypatch.context() as meanwhile:
         meanwhile.setattr(group.limiter, "acquire", lambda called_at, now: None)
@@ -409,7 +409,7 @@ def test_a_permit_that_another_had_for_a_moment_is_asked_for_again(
 def test_a_caller_that_is_overtaken_while_it_begins_to_lead_shares(
     call: Any, group: Group, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where another leads the flight between a caller's permit and its lead, the permit is free again at once."""
+    """If another caller leads the flight between a caller's permit and its lead, the permit is free again at once."""
     first, second = call(), call()
     acquire = group.limiter.acquire
     overtaken: list[Any] = []
@@ -423,7 +423,7 @@ def test_a_caller_that_is_overtaken_while_it_begins_to_lead_shares(
 
     monkeypatch.setattr(group.limiter, "acquire", acquire_and_be_overtaken)
 
-    # It asks again in a moment: with no wait at all it would spin until the reply is there.
+    # It asks again after a moment; without a wait it would spin until the reply arrives.
     assert wait_for(0.001) == asks(first)
     assert second.leads
     assert first.follows
@@ -436,7 +436,7 @@ def test_a_caller_that_is_overtaken_while_it_begins_to_lead_shares(
 
 
 def test_a_caller_that_finds_the_permits_gone_asks_again(call: Any, clock: VirtualClock, group: Group) -> None:
-    """Where both permits are taken between its call and its asking, it waits."""
+    """If both permits are taken between its call and its asking, it waits."""
     caller = call()
     caller._called_at = at(clock.time, lambda: [group.limiter.acquire(clock.time, clock.time) for _ in range(2)])
 
@@ -444,7 +444,7 @@ def test_a_caller_that_finds_the_permits_gone_asks_again(call: Any, clock: Virtu
 
 
 def test_an_outcome_stays_where_its_telling_was_interrupted(call: Any) -> None:
-    """A leader that is stopped while it wakes the others, and then lands again, takes nothing back."""
+    """A leader interrupted while it wakes the others, and which then lands again, takes nothing back."""
     leader, follower = call(), call()
     led(leader)
 
@@ -462,7 +462,7 @@ def test_an_outcome_stays_where_its_telling_was_interrupted(call: Any) -> None:
 
 
 def test_ctrl_c_while_the_outcome_is_told_leaves_no_doubt(call: Any) -> None:
-    """A leader that has its outcome is not in doubt of its own attempt, though it was stopped before it landed."""
+    """A leader that has its outcome is not in doubt about its own attempt, though it was stopped before landing it."""
     flights: list[Flight] = []
     leader = led(call(flights=flights))
 
@@ -485,7 +485,7 @@ def test_ctrl_c_while_the_outcome_is_told_leaves_no_doubt(call: Any) -> None:
 
 
 def test_groups_are_kept_by_clock_endpoint_key_and_what_sharers_agree_in(clock: VirtualClock) -> None:
-    """The same four give the same group; those of one key have one limiter."""
+    """The same four values give the same group; those of one key share one limiter."""
     group = Group.of(clock, CANCEL_ALL_RFQS, "key", "sharing")
     other = Group.of(clock, CANCEL_ALL_RFQS, "key", "other")
 
@@ -499,7 +499,7 @@ def test_groups_are_kept_by_clock_endpoint_key_and_what_sharers_agree_in(clock: 
 def test_params_that_change_for_ever_do_not_fill_the_memory(
     clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Groups are forgotten when there are too many; a new one serves as well, within the same limit."""
+    """If there are too many groups, they are dropped; a new one works as well, within the same limit."""
     monkeypatch.setattr(single_flight, "_groups", {})
     groups = [Group.of(clock, CANCEL_ALL_RFQS, "key", number) for number in range(single_flight._MOST_GROUPS + 2)]
 

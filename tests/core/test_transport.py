@@ -1,4 +1,4 @@
-"""What a cancel must say when the way between ccxt and the venue breaks, on real sockets."""
+"""What a cancel must say when the connection between ccxt and the venue breaks, on real sockets."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from support.twins import kind
 OK = reply(200, SUCCESS)
 LOST = reply(502, HTML, "text/html")
 
-# What 4.5.90 refuses and 4.5.85 did not: it reopened a closed object, and stumbled over its own spoiled settings.
+# Refused by 4.5.90 but not by 4.5.85, which reopened a closed object, and failed on its own broken settings.
 since_4_5_90 = pytest.mark.skipif(
     [int(part) for part in ccxt.__version__.split(".")] < [4, 5, 90], reason="this ccxt does not refuse it by itself"
 )
 only_sync = pytest.mark.parametrize("twin", ["sync"], indirect=True)
 only_async = pytest.mark.parametrize("twin", ["async"], indirect=True)
-# Nothing that is not sent waits for OKX's limit: at 0, 0.3, 0.9, 2.1 and 4.5 s.
+# Requests that are not sent do not wait for OKX's limit: at 0, 0.3, 0.9, 2.1 and 4.5 s.
 UNSENT_UNTIL_DEADLINE = 5
 _faults = pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
 
@@ -61,19 +61,19 @@ def exchange(twin: Any, standin: Standin, clock: Any) -> Any:
 
 @every_fault
 def test_a_broken_way_leaves_it_open(fault: Fault, twin: Any, exchange: Any, standin: Standin, clock: Any) -> None:
-    """Where no reply comes through, RFQs may have been canceled or not: it is tried to the deadline, and said."""
+    """If no reply gets through, RFQs may or may not have been canceled: it retries to the deadline, and says so."""
     standin.script(fault.step)
 
     error = failure_of(twin, exchange)
 
     assert (fault.raises(twin), None, UNTIL_DEADLINE, True) == facts(error)
-    assert UNTIL_DEADLINE - 2 <= len(clock.waits)  # the first retry does not wait where the connection broke
+    assert UNTIL_DEADLINE - 2 <= len(clock.waits)  # the first retry does not wait after a broken connection
     assert "may still be active" in str(error).lower()
 
 
 @every_fault
 def test_a_broken_way_is_sent_once_at_a_time(fault: Fault, twin: Any, standin: Standin, clock: Any) -> None:
-    """Nobody below repeats what broke, or follows a redirect: one attempt is one request on the wire."""
+    """No lower layer retries or follows a redirect: one attempt is one request on the wire."""
     standin.script(fault.step)
 
     error = failure_of(twin, aimed(twin, standin, clock, deadline=0))
@@ -84,7 +84,7 @@ def test_a_broken_way_is_sent_once_at_a_time(fault: Fault, twin: Any, standin: S
 
 @every_fault
 def test_a_way_that_holds_again_gives_a_receipt(fault: Fault, twin: Any, exchange: Any, standin: Standin) -> None:
-    """What broke once is asked again, and OKX's word counts."""
+    """A fault that occurs once is retried, and OKX's answer counts."""
     standin.script(fault.step, OK)
 
     receipt = twin.cancel(exchange)
@@ -95,7 +95,7 @@ def test_a_way_that_holds_again_gives_a_receipt(fault: Fault, twin: Any, exchang
 
 @every_fault
 def test_a_rejection_after_a_broken_way_remembers_it(fault: Fault, twin: Any, exchange: Any, standin: Standin) -> None:
-    """The request that was lost may have worked, whatever is said to the next."""
+    """The lost request may have worked, whatever the next one is told."""
     standin.script(fault.step, fault.step, reply(401, failed("50113")))
 
     error = failure_of(twin, exchange)
@@ -114,7 +114,7 @@ def test_a_rejection_after_a_broken_way_remembers_it(fault: Fault, twin: Any, ex
     ids=["gzip", "no length", "chunks", "continue"],
 )
 def test_what_http_allows_is_read(step: Step, twin: Any, exchange: Any, standin: Standin) -> None:
-    """A success in any dress that HTTP has is one."""
+    """A success counts in any form that HTTP allows."""
     standin.script(step)
 
     receipt = twin.cancel(exchange)
@@ -143,11 +143,11 @@ def test_no_answer_in_time_is_asked_again(twin: Any, exchange: Any, standin: Sta
     receipt = twin.cancel(exchange)
 
     assert "nothing_active" == receipt["status"]
-    assert 2 <= receipt["attempts"]  # more on a machine on which 50 ms are too short to connect
+    assert 2 <= receipt["attempts"]  # more on a machine that takes longer than 50 ms to connect
 
 
 def test_a_closed_port_leaves_no_doubt(twin: Any, standin: Standin, clock: Any) -> None:
-    """Nothing was sent where the connection was refused: tried to the deadline, and certainly not canceled."""
+    """If the connection was refused, nothing was sent: retried to the deadline, and certainly not canceled."""
     exchange = aimed(twin, standin, clock, deadline=DEADLINE, jitter=0)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         exchange.urls["api"]["rest"] = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -165,7 +165,7 @@ def test_a_closed_port_leaves_no_doubt(twin: Any, standin: Standin, clock: Any) 
 def test_a_port_that_opens_again_gives_a_receipt(
     twin: Any, exchange: Any, standin: Standin, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A venue that comes back while it is waited is reached."""
+    """A venue that comes back during the wait is reached."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         exchange.urls["api"]["rest"] = f"http://127.0.0.1:{taken.getsockname()[1]}"
     standin.script(OK)
@@ -183,7 +183,7 @@ def test_a_port_that_opens_again_gives_a_receipt(
 
 
 def test_a_failed_tls_handshake_leaves_no_doubt(twin: Any, standin: Standin, clock: Any) -> None:
-    """A server that speaks no TLS under https has read no request; it is tried again, whatever ccxt calls it."""
+    """A server that speaks no TLS under https has read no request; it is retried, whatever ccxt calls it."""
     standin.script(OK)
     exchange = aimed(twin, standin, clock, deadline=DEADLINE, jitter=0)
     exchange.urls["api"]["rest"] = standin.url.replace("http://", "https://")
@@ -254,7 +254,7 @@ def test_what_never_leaves_the_machine_is_rejected(
     failure = error.cancel_failure
 
     assert raises is type(error)
-    assert "***" not in str(error)  # what is not there need not be hidden
+    assert "***" not in str(error)  # a missing secret need not be hidden
     assert (None, False) == (failure.code, failure.may_be_canceled)
     assert ([], []) == (standin.requests, clock.waits)
 
@@ -273,7 +273,7 @@ def test_conflicting_proxies_old_and_new_are_rejected(twin: Any, exchange: Any, 
 def test_a_lost_reply_is_raised_from_ccxt_s_own_error_and_logged(
     twin: Any, standin: Standin, clock: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its cause has the socket's own words; the log has what was raised, once."""
+    """Its cause contains the socket's own words; the log contains the error once."""
     standin.script(reset())
 
     error = failure_of(twin, aimed(twin, standin, clock, deadline=0))
@@ -304,7 +304,7 @@ def test_a_way_that_ccxt_does_not_support_is_rejected(
     standin.script(OK)
     exchange.socksProxy = "socks5://127.0.0.1:1"
     monkeypatch.setitem(sys.modules, "aiohttp_socks", None)
-    # ccxt 4.5.44 has looked for it when it was imported.
+    # ccxt 4.5.44 looks for it on import.
     monkeypatch.setattr(sys.modules["ccxt.async_support.base.exchange"], "SocksProxyConnector", None, raising=False)
 
     def without_pysocks(*args: Any, **kwargs: Any) -> None:
@@ -337,7 +337,7 @@ def test_an_object_that_was_closed_is_rejected(twin: Any, standin: Standin, cloc
 def test_a_key_that_is_lost_on_the_way_is_told_with_the_doubt_before_it(
     twin: Any, exchange: Any, standin: Standin
 ) -> None:
-    """An error that never left the machine does not undo an attempt that did."""
+    """An error before sending does not undo an attempt that was sent."""
     standin.script(LOST.while_on_the_wire(lambda: lose_the_key(exchange)), OK)
 
     error = failure_of(twin, exchange)
@@ -348,7 +348,7 @@ def test_a_key_that_is_lost_on_the_way_is_told_with_the_doubt_before_it(
 
 @pytest.mark.parametrize("params", [None, [], [("a", 1)], "", "a=1", 1, True, {"a"}, object()], ids=kind)
 def test_params_that_are_no_dict_are_refused(params: Any, twin: Any, exchange: Any, standin: Standin) -> None:
-    """`params` that is no dict is BadRequest before a byte is sent, and says that nothing was canceled."""
+    """`params` that are not a dict are a BadRequest before a byte is sent, and certainly nothing was canceled."""
     standin.script(OK)
 
     error = failure_of(twin, exchange, params)
@@ -370,7 +370,7 @@ def test_params_that_are_no_dict_are_refused(params: Any, twin: Any, exchange: A
 def test_params_go_to_okx_and_ccxt_s_own_do_not(
     params: dict[str, Any], body: bytes, twin: Any, exchange: Any, standin: Standin
 ) -> None:
-    """What OKX is to see is in the body, what ccxt is to see is not, and the caller's dict stays as it is."""
+    """The body has what OKX must see and not what ccxt must see, and the caller's dict is unchanged."""
     standin.script(OK)
     before = dict(params)
 
@@ -397,7 +397,7 @@ def retry_by_options_of_the_path(exchange: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("asked", [retry_by_params, retry_by_options, retry_by_options_of_the_path])
 @pytest.mark.parametrize("step", [LOST, reset(), reply(429, failed("50011"))], ids=["502", "reset", "rate limit"])
 def test_ccxt_does_not_retry_below(asked: Any, step: Step, twin: Any, standin: Standin, clock: Any) -> None:
-    """`maxRetriesOnFailure`, wherever it stands, makes ccxt send nothing a second time."""
+    """`maxRetriesOnFailure`, wherever it is set, makes ccxt send nothing a second time."""
     exchange = aimed(twin, standin, clock, deadline=0)
     standin.script(step, OK)
 
@@ -408,7 +408,7 @@ def test_ccxt_does_not_retry_below(asked: Any, step: Step, twin: Any, standin: S
 
 
 class BrokenSession:
-    """An HTTP session of somebody's own, that raises instead of sending, as often as it is asked."""
+    """A user's HTTP session that raises instead of sending, each time."""
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
@@ -435,7 +435,7 @@ def broken(exchange: Any, error: BaseException) -> BrokenSession:
 
 
 class DeskError(Exception):
-    """What a desk's own session may raise."""
+    """Errors that a desk's own session may raise."""
 
 
 FOREIGN = [(ValueError, "a cassette holds no such request"), (RuntimeError, "Event loop is closed"), (DeskError, 1, 2)]
@@ -446,7 +446,7 @@ STOPS = [(KeyboardInterrupt,), (SystemExit, 3), (asyncio.CancelledError,)]
 def test_an_exception_of_others_passes_through(
     kind: type[BaseException], args: list[Any], twin: Any, exchange: Any, clock: Any
 ) -> None:
-    """What is not ccxt's is never swallowed, changed or retried; it carries the facts, and a note that names it."""
+    """Errors that are not ccxt's are never swallowed, changed or retried; they get the facts and a note."""
     foreign = kind(*args)
     session = broken(exchange, foreign)
     seen: list[BaseException] = []
@@ -458,7 +458,7 @@ def test_an_exception_of_others_passes_through(
         async def on_the_task() -> Any:
             try:
                 return await exchange.cancel_all_rfqs()
-            except BaseException as error:  # a task may make a new CancelledError of it further out
+            except BaseException as error:  # a task may make a new CancelledError from it further out
                 seen.append(error)
                 raise
 
@@ -483,7 +483,7 @@ def test_an_exception_of_others_passes_through(
 
 @only_async
 def test_a_task_that_is_cancelled_stops_at_once(twin: Any, standin: Standin, clock: Any) -> None:
-    """Cancelling the task while its request is on the wire sends nothing more, and RFQs may have been canceled."""
+    """Canceling the task while its request is on the wire sends nothing more, and RFQs may have been canceled."""
     exchange = aimed(twin, standin, clock)
     seen: list[Any] = []
 
@@ -511,7 +511,7 @@ def test_a_task_that_is_cancelled_stops_at_once(twin: Any, standin: Standin, clo
 def test_a_task_that_is_cancelled_while_it_waits_stops_at_once(
     twin: Any, standin: Standin, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Cancelled between two attempts, it sends no second one; the first was refused, so nothing was canceled."""
+    """Canceled between two attempts, it sends no second one; the first was refused, so nothing was canceled."""
 
     async def interrupted(seconds: float, waker: Any) -> None:
         raise asyncio.CancelledError
@@ -571,7 +571,7 @@ def passphrase_of(request: Request) -> str:
     return request.headers.get("OK-ACCESS-PASSPHRASE", "")
 
 
-# Where a server may put what it quotes: HTTP status, content type, the body that is made of the words.
+# Places where a server may quote something: HTTP status, content type, the body.
 ECHOES: dict[str, tuple[int, str, Callable[[str], Any]]] = {
     "a page": (502, "text/html", lambda words: f"<pre>{words}</pre>"),
     "an escaped page": (502, "text/html", lambda words: f"<pre>{html.escape(words)}</pre>"),
@@ -597,14 +597,14 @@ ECHOES: dict[str, tuple[int, str, Callable[[str], Any]]] = {
 
 
 def secrets(standin: Standin, passphrase: str) -> set[str]:
-    """What must not be told: key, secret, passphrase, signatures, however they are escaped."""
+    """Secrets: key, secret, passphrase, signatures, however they are escaped."""
     bare = {KEY, SECRET, passphrase} | {signature(request) or KEY for request in standin.requests}
     escaped = {json.dumps(secret)[1:-1] for secret in bare} | {html.escape(secret) for secret in bare}
     return bare | escaped | {repr(secret)[1:-1] for secret in bare}
 
 
 def all_words(error: BaseException, caplog: pytest.LogCaptureFixture) -> str:
-    """All that a desk could print of an exception, and what the package has logged."""
+    """Everything that a desk could print of an exception, and what the package has logged."""
     told = ["".join(traceback.format_exception(error)), str(error), repr(error), repr(error.args)]
     told += [repr(getattr(error, "cancel_failure", None)), repr(getattr(error, "__notes__", None))]
     own = [record for record in caplog.records if record.name.startswith("okx_rfq_plugin")]
@@ -629,7 +629,7 @@ def test_no_secret_is_told_though_the_server_does(
     clock: Any,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A server or proxy that quotes the request's headers puts no secret into a message, a log or a traceback."""
+    """If a server or proxy quotes the request's headers, no secret gets into a message, a log or a traceback."""
     exchange = aimed(twin, standin, clock, deadline=DEADLINE)
     exchange.apiKey, exchange.secret, exchange.password = KEY, SECRET, passphrase
     standin.script(echo(status, lambda request: body(quoted(request)), content_type))
@@ -644,7 +644,7 @@ def test_no_secret_is_told_though_the_server_does(
 
 
 def test_no_secret_of_a_foreign_exception_is_logged(twin: Any, exchange: Any, caplog: pytest.LogCaptureFixture) -> None:
-    """An exception of others may quote the headers; the package's own words and logs do not repeat it."""
+    """Other libraries' exceptions may quote the headers; the package's own messages and logs do not repeat them."""
     exchange.apiKey, exchange.secret, exchange.password = KEY, SECRET, PLAIN
     broken(exchange, ValueError(f"no match for {KEY} {SECRET} {PLAIN}"))
 
@@ -660,7 +660,7 @@ def test_no_secret_of_a_foreign_exception_is_logged(twin: Any, exchange: Any, ca
 def test_no_secret_is_logged_on_success(
     twin: Any, exchange: Any, standin: Standin, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The whole way, retries included, logs no secret at any level."""
+    """The whole cancel, retries included, logs no secret at any level."""
     exchange.apiKey, exchange.secret, exchange.password = KEY, SECRET, PLAIN
     standin.script(LOST, reply(429, failed("50011")), OK)
 

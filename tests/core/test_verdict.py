@@ -1,4 +1,4 @@
-"""The verdict alone, where no reply on a socket brings it about, and the words in which an attempt is told."""
+"""The verdict for cases that no reply on a socket produces, and the descriptions of attempts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def caused(error: Exception, cause: Exception) -> Exception:
     return error
 
 
-# A reply, what ccxt raised, and what is told of it.
+# A reply, what ccxt raised, and the description.
 TOLD: list[tuple[Reply | None, Any, str]] = [
     (None, None, "no reply was seen; a fetch() of your own has to pass it to handle_errors(), as ccxt's does"),
     (None, ccxt.NetworkError("okx POST there"), "no reply arrived (NetworkError: okx POST there)"),
@@ -48,7 +48,7 @@ TOLD: list[tuple[Reply | None, Any, str]] = [
 
 @pytest.mark.parametrize(("reply", "error", "words"), TOLD)
 def test_an_attempt_is_told_in_words(reply: Reply | None, error: Any, words: str) -> None:
-    """OKX's own words are quoted on one line and not at any length; of anybody else's page only the status is told."""
+    """OKX's text is quoted on one line and shortened; of other pages only the status is mentioned."""
     assert words == describe(reply, error)
 
 
@@ -58,7 +58,7 @@ SUCCESS = {"code": "0", "msg": "", "data": [{"ts": "1697026383085"}]}
 # A reply, what ccxt raised, whether anything may have left the machine, and the verdict.
 JUDGED: list[tuple[Reply | None, Any, bool, Verdict]] = [
     (None, None, True, UNKNOWN),
-    (None, None, False, UNKNOWN),  # ccxt returned: somebody's own `fetch` has answered
+    (None, None, False, UNKNOWN),  # ccxt returned: a user's own `fetch` has answered
     (None, ccxt.ExchangeError("?"), True, UNKNOWN),
     (None, ccxt.ExchangeError("?"), False, Verdict(Meaning.REJECTED, ccxt.ExchangeError)),
     (None, ccxt.BadSymbol("?"), False, Verdict(Meaning.REJECTED, ccxt.BadSymbol)),
@@ -100,7 +100,7 @@ JUDGED: list[tuple[Reply | None, Any, bool, Verdict]] = [
 
 @pytest.mark.parametrize(("reply", "error", "sent", "verdict"), JUDGED)
 def test_an_attempt_is_judged(reply: Reply | None, error: Any, sent: bool, verdict: Verdict) -> None:
-    """By the code first, the status second, and the class of the error last; a doubt is never a success."""
+    """By code first, status second, and the error's class last; a doubt is never a success."""
     assert verdict == classify(CANCEL_ALL_RFQS, reply, error, sent=sent)
 
 
@@ -108,7 +108,7 @@ def rows(code: str, *said: str) -> Reply:
     return Reply(200, {"code": code, "msg": "", "data": [{"sCode": each} for each in said]})
 
 
-# Of other endpoints: what was called, what came, and the verdict.
+# Other endpoints: the method called, the reply, and the verdict.
 ELSEWHERE: list[tuple[Endpoint, Reply | None, Verdict]] = [
     (CANCEL_BATCH_RFQS, rows("0", "0", "0"), Verdict(Meaning.DONE, ccxt.BadResponse, "0", some=True)),
     (CANCEL_BATCH_RFQS, rows("1", "70000", "70200"), Verdict(Meaning.DONE, ccxt.BadResponse, "1")),
@@ -159,11 +159,11 @@ ELSEWHERE: list[tuple[Endpoint, Reply | None, Verdict]] = [
 
 @pytest.mark.parametrize(("endpoint", "reply", "verdict"), ELSEWHERE)
 def test_an_attempt_is_judged_by_what_was_called(endpoint: Endpoint, reply: Reply | None, verdict: Verdict) -> None:
-    """The rows of a batch have the last word; what is read has to be readable, row by row."""
+    """The rows of a batch decide; each row must be readable."""
     assert verdict == classify(endpoint, reply, None)
 
 
-# What is no success for want of something that OKX documents, or for something that it does not.
+# Not a success, because something that OKX documents is missing, or something else is present.
 _NO_DATA: list[Any] = [None, [], {}, "", "ts", {"ts": "1697026383085"}, [None], [[]], [{}], ["ts"]]
 _NO_CODES: list[Any] = ["-1", "70200 ", " 0", "", "1", "70208", "0_1", 0, 1.5, 0.0, True, False, None, [], ["0"], {}]
 NO_SUCCESS: list[Any] = [
@@ -181,7 +181,7 @@ NO_SUCCESS: list[Any] = [
 @pytest.mark.parametrize("endpoint", [CANCEL_ALL_RFQS, CANCEL_ALL_QUOTES], ids=lambda endpoint: endpoint.path)
 @pytest.mark.parametrize("body", NO_SUCCESS, ids=json.dumps)
 def test_what_is_like_a_success_is_none(endpoint: Endpoint, body: Any) -> None:
-    """A success is the very code, the rows that OKX documents, and no row that says anything but success."""
+    """A success has the exact code, the rows that OKX documents, and no row that says anything but success."""
     assert UNKNOWN.meaning is classify(endpoint, Reply(200, body), None).meaning
 
 
@@ -195,7 +195,7 @@ def test_a_countdown_without_its_times_is_no_success(row: dict[str, str], status
 
 
 def test_what_is_known_of_an_attempt_does_not_change() -> None:
-    """Replies and verdicts are values: equal by what they hold, and not to be changed."""
+    """Replies and verdicts are values: equal by content, and immutable."""
     reply, verdict = Reply(200, {"code": "0"}), classify(CANCEL_ALL_RFQS, None, None)
 
     assert Reply(200, {"code": "0"}) == reply
@@ -206,5 +206,5 @@ def test_what_is_known_of_an_attempt_does_not_change() -> None:
 
 
 def test_an_attempt_may_have_been_sent_unless_it_is_said() -> None:
-    """Where nothing is said about it, the request has perhaps left the machine."""
+    """By default, the request may have left the machine."""
     assert Meaning.UNKNOWN is classify(CANCEL_ALL_RFQS, None, ccxt.ExchangeError("?")).meaning

@@ -1,4 +1,4 @@
-"""Every Python and shell block of README and docs runs, in a clean process and an empty folder, as it stands."""
+"""Every Python and shell block of README and docs runs unchanged, in a clean process and an empty folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from support.blocks import NOT_RUN, ROOT, Block, Place, alike, blocks, pages
 from support.manual import commands
 
-# What a newcomer tries first is tried at each change; the rest, some sixty processes, on the oldest and newest Python.
+# What a newcomer tries first is run for each change; the rest, some sixty processes, on the oldest and newest Python.
 FIRST = (ROOT / "README.md",)
 ELSEWHERE = (ROOT / "docs" / "pytest.md",)  # tests/testing/test_pytest_docs.py runs its code
 PAGES = [
@@ -36,7 +36,7 @@ def place(tmp_path: Path) -> Iterator[Place]:
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.usefixtures("unmeasured")
 def test_the_blocks_of_a_page_run(page: Path, place: Place) -> None:
-    """In order, in one folder; what a block prints is what the page shows, but for numbers."""
+    """In order, in one folder; a block's output matches the page, except for numbers."""
     seen = ""
     for block in blocks(page):
         where = f"{name_of(page)}:{block.line}"
@@ -53,7 +53,7 @@ def test_the_blocks_of_a_page_run(page: Path, place: Place) -> None:
 
 @pytest.mark.parametrize("page", pages(), ids=name_of)
 def test_a_block_that_is_not_run_says_why(page: Path) -> None:
-    """An author who adds one to the documentation has to think of it."""
+    """Authors who add one to the documentation must decide whether it runs."""
     assert [] == [block.line for block in blocks(page) if "not run" in block.notes and len(block.notes["not run"]) < 20]
 
 
@@ -64,7 +64,7 @@ def options_of(verb: str) -> set[str]:
 
 @pytest.mark.parametrize("page", pages(), ids=name_of)
 def test_every_command_on_a_page_exists(page: Path) -> None:
-    """Its verb and its options, whether it is run or not."""
+    """Its verb and its options exist, whether it is run or not."""
     verbs = sorted(dict(commands()), key=len, reverse=True)
     for block in blocks(page):
         for line in block.commands if block.language == "sh" else ():
@@ -77,12 +77,12 @@ def test_every_command_on_a_page_exists(page: Path) -> None:
 
 
 def not_run(block: Block) -> bool:
-    """Whether a block is left out for what it would call."""
+    """A block may be skipped only because of what it would call."""
     return block.language == "sh" and any(word in block.text for word in NOT_RUN)
 
 
 def test_a_clean_place_knows_no_key_of_this_machine(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A block that shows the environment shows the documentation's key."""
+    """A block that prints the environment shows the documentation's key."""
     monkeypatch.setitem(os.environ, "OKX_API_KEY", "of-this-machine")
 
     code, seen = place.run(Block(1, "sh", "echo $OKX_API_KEY\n"))

@@ -1,4 +1,4 @@
-"""The Dockerfiles of the documentation, as far as they can be checked where nothing can build them."""
+"""The Dockerfiles of the documentation, checked as far as possible without building them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def instructions(text: str) -> list[tuple[str, str]]:
 
 @EACH
 def test_it_is_read_as_it_is_meant(page: str, text: str) -> None:
-    """It begins with an image, has no instruction that is none, and one entry point, which no shell runs."""
+    """It begins with an image, has only valid instructions, and one entry point without a shell."""
     found = instructions(text)
 
     assert found[0][0] == "FROM"
@@ -42,7 +42,7 @@ def test_it_is_read_as_it_is_meant(page: str, text: str) -> None:
 
 @EACH
 def test_what_it_installs_is_there(page: str, text: str) -> None:
-    """This package with extras that it has, in one layer, without pip's cache, in quotes that the shell needs."""
+    """This package with existing extras, in one layer, without pip's cache, quoted for the shell."""
     (run,) = [arguments for name, arguments in instructions(text) if name == "RUN"]
     asked = re.fullmatch(r"pip install --no-cache-dir (--user )?'okx-rfq-plugin\[([\w,]+)\]'", run)
 
@@ -52,7 +52,7 @@ def test_what_it_installs_is_there(page: str, text: str) -> None:
 
 @EACH
 def test_its_entry_point_is_a_command_that_the_guard_takes(page: str, text: str, tmp_path: Path) -> None:
-    """With the keys missing the guard says so, and starts nothing: 203, and not the 2 of a wrong option."""
+    """Without keys, the guard says so and starts nothing: 203, not the 2 of a wrong option."""
     words = [
         word
         for name, arguments in instructions(text)

@@ -1,4 +1,4 @@
-"""README's table of facts: raw ccxt, python-okx and this package, side by side against the sandbox."""
+"""README's table comparing raw ccxt, python-okx and this package, checked against the sandbox."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ IN_PART = {"code": "2", "msg": "Bulk operation partially succeeded.", "data": []
 
 
 def rows() -> dict[str, list[str]]:
-    """Return the cells of the table, without bold, by the first of each row."""
+    """Return the cells of the table, without bold, by the first cell of each row."""
     lines = [line for line in README.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
     cells = [[cell.strip().replace("**", "").replace("`", "") for cell in line.strip("|").split("|")] for line in lines]
     assert ["what happens", "raw ccxt", "python-okx", "okx-rfq-plugin"] == cells[0]
     return {first: rest for first, *rest in cells[1:]}
 
 
-# What the sandbox is told before each row; the first row is about what comes before.
+# The sandbox's faults for each row; the first row is about the preceding request.
 FAULTS: Mapping[str, tuple[Any, ...]] = MappingProxyType(
     {
         "it follows another call": (),
@@ -47,13 +47,13 @@ FAULTS: Mapping[str, tuple[Any, ...]] = MappingProxyType(
 
 
 class Peer:
-    """A client, and the seconds that it waited for before its cancel left."""
+    """A client, and the seconds that it waited before its cancel left."""
 
     def __init__(self, cancel: Callable[[], Any], look: Callable[[], Any], waits: list[float]) -> None:
         self.cancel, self._look, self._waits = cancel, look, waits
 
     def says(self, row: str) -> str:
-        """Return what the client does, as a cell of the table has it."""
+        """Return what the client does, in the words of the table's cells."""
         if row == "it follows another call":
             self._look()
             self._waits.clear()
@@ -77,10 +77,10 @@ class Peer:
 @pytest.fixture
 def peers(sandbox: Sandbox, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Peer]]:
     slept: list[float] = []
-    monkeypatch.setattr(time, "sleep", slept.append)  # ccxt's limiter sleeps by this; the clock of the world
+    monkeypatch.setattr(time, "sleep", slept.append)  # ccxt's limiter sleeps with this
     raw = sandbox.exchange(ccxt.okx)
     now = int(clock.wall() * 1000)
-    raw.milliseconds = lambda: now  # stands still: what ccxt waits does not depend on how fast this machine is
+    raw.milliseconds = lambda: now  # stands still, so that ccxt's waits do not depend on this machine's speed
     ours = sandbox.exchange(ccxt.okx)
     ours.milliseconds = raw.milliseconds
     okx_rfq_plugin.install(ours, policy=okx_rfq_plugin.RetryPolicy(jitter=0.0))
@@ -95,11 +95,11 @@ def peers(sandbox: Sandbox, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_table_has_the_rows_that_are_tried() -> None:
-    """No row stands there untested."""
+    """The table has no untested row."""
     assert list(FAULTS) == list(rows())
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # python-okx's: utcnow, and how it hands its body to httpx
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # python-okx's own: utcnow, and how it calls httpx
 @pytest.mark.parametrize("row", FAULTS)
 @pytest.mark.parametrize(("place", "name"), list(enumerate(("raw ccxt", "python-okx", "okx-rfq-plugin"))))
 def test_a_cell_is_true(row: str, place: int, name: str, sandbox: Sandbox, peers: dict[str, Peer]) -> None:
@@ -117,7 +117,7 @@ def texts() -> list[str]:
 
 
 def test_the_receipt_is_one(sandbox: Sandbox, peers: dict[str, Peer]) -> None:
-    """The keys, in their order, and the kinds of the values."""
+    """The keys, in their order, and the types of the values."""
     sandbox.create_rfq()
     shown = ast.literal_eval(texts()[0])
     given = peers["okx-rfq-plugin"].cancel()
@@ -127,7 +127,7 @@ def test_the_receipt_is_one(sandbox: Sandbox, peers: dict[str, Peer]) -> None:
 
 
 def test_the_failure_is_one(sandbox: Sandbox, peers: dict[str, Peer]) -> None:
-    """What the page shows is how the message begins, but for the seconds."""
+    """The page shows the beginning of the message, except for the seconds."""
     sandbox.fault(CANCEL, *[502] * 20)
     with pytest.raises(ccxt.ExchangeNotAvailable) as caught:
         peers["okx-rfq-plugin"].cancel()

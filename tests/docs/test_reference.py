@@ -1,4 +1,4 @@
-"""The reference is complete: each public name, hook, fixture, option, exit code and key has its place on a page."""
+"""The reference is complete: each public name, hook, fixture, option, exit code and key is on a page."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ NAMES = [
 
 @pytest.mark.parametrize(("where", "name"), sorted(set(NAMES)))
 def test_every_public_name_is_on_a_page(where: str, name: str) -> None:
-    """Sphinx makes its entry of the docstring, which there is."""
+    """Sphinx generates its entry from the docstring, which exists."""
     assert re.search(rf"^\.\. (auto\w+|data):: {re.escape(name)}$", page(where), flags=re.MULTILINE)
     if not name.endswith("__version__"):
         module, _, last = name.rpartition(".")
@@ -60,7 +60,7 @@ def keys_under(heading: str) -> list[str]:
 
 
 def test_every_key_of_a_receipt_is_explained() -> None:
-    """As the type has them."""
+    """As in the type."""
     assert sorted(okx_rfq_plugin.Receipt.__annotations__) == sorted(set(keys_under("A receipt")))
     assert sorted(okx_rfq_plugin.OpenRfq.__annotations__) == sorted(keys_under("An open RFQ"))
 
@@ -74,7 +74,7 @@ def test_every_fact_of_a_failure_is_explained() -> None:
 
 @pytest.mark.parametrize(("verb", "command"), list(commands()), ids=lambda value: value if type(value) is str else "")
 def test_every_option_is_on_the_page_of_the_command(verb: str, command: click.Command) -> None:
-    """Under its verb."""
+    """In its verb's section."""
     section = COMMAND.partition(f"\n## {verb}\n")[2].partition("\n## ")[0]
 
     options = [name for each in command.params if isinstance(each, click.Option) for name in each.opts]
@@ -83,7 +83,7 @@ def test_every_option_is_on_the_page_of_the_command(verb: str, command: click.Co
 
 @pytest.mark.parametrize(("verb", "command"), list(commands()), ids=lambda value: value if type(value) is str else "")
 def test_every_exit_code_is_explained(verb: str, command: click.Command) -> None:
-    """Each code that a verb's help tells has a row."""
+    """Each code in a verb's help has a row."""
     told = inspect.cleandoc(str(command.help)).partition("Exit codes: ")[2].partition("Example: ")[0]
     first = set(re.findall(r"(?:^|; |ended\. |\n)(\d{1,3}) ", told))
     explained = set(re.findall(r"^\| (\d+) \|", EXIT_CODES, flags=re.MULTILINE))
@@ -91,7 +91,7 @@ def test_every_exit_code_is_explained(verb: str, command: click.Command) -> None
     assert first - {"128", "137"} <= explained
 
 
-# What a reader of docs/how-to/errors.md searches for, as the package says it.
+# What readers of docs/how-to/errors.md search for, in the package's words.
 SAID = (
     "RFQs MAY STILL BE ACTIVE",
     "NOTHING WAS CANCELED",
@@ -105,7 +105,7 @@ SAID = (
 
 @pytest.mark.parametrize("words", SAID)
 def test_an_error_is_found_by_its_words(words: str) -> None:
-    """The page quotes what the package says."""
+    """The page quotes the package's messages."""
     sources = Path(okx_rfq_plugin.__file__).parent.rglob("*.py")
 
     assert words in page("how-to/errors.md")
@@ -130,26 +130,26 @@ def test_every_fixture_has_a_section(fixture: str) -> None:
 
 
 class Asked:
-    """Takes what a pytest plugin declares, and keeps the names."""
+    """Records the names that a pytest plugin declares."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
 
     def getgroup(self, *args: Any, **kwargs: Any) -> Asked:
-        """Return itself: groups do not matter."""
+        """Return itself, since groups do not matter."""
         return self
 
     def addoption(self, name: str, *args: Any, **kwargs: Any) -> None:
-        """Note an option."""
+        """Record an option."""
         self.names.append(name)
 
     def addini(self, name: str, *args: Any, **kwargs: Any) -> None:
-        """Note an ini value."""
+        """Record an ini value."""
         self.names.append(name)
 
 
 def test_every_option_of_the_pytest_plugin_is_explained() -> None:
-    """Those of the command line, and ini values."""
+    """Command line options and ini values."""
     asked = Asked()
     pytest_plugin.pytest_addoption(asked)  # type: ignore[arg-type]  # it has what is called
 
@@ -161,7 +161,7 @@ ENVIRONMENT = re.compile(r"\"(OKX_[A-Z_]+)\"|envvar=\"(OKX_\w+)\"")
 
 
 def test_every_environment_variable_is_public() -> None:
-    """What the package reads from the environment, a page names."""
+    """A page names every environment variable that the package reads."""
     sources = (Path(okx_rfq_plugin.__file__).parent).rglob("*.py")
     read = {
         name for source in sources for pair in ENVIRONMENT.findall(source.read_text("utf-8")) for name in pair if name
@@ -171,6 +171,6 @@ def test_every_environment_variable_is_public() -> None:
         "OKX_RFQ_GUARD",
         "OKX_RFQ_GUARD_FOLDER",
         "OKX_RFQ_FLEET_SERVER",
-    }  # between the package's own processes, and tests
+    }  # between the package's own processes, and in tests
 
     assert [] == sorted(name for name in read - internal if f"`{name}`" not in page("public-api.md"))

@@ -1,4 +1,4 @@
-"""What the site is made of: pictures, links of README, and the lists of what is installed."""
+"""The parts of the site: pictures, README's links, and the lists of dependencies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-sys.path.append(str(ROOT))  # behind the installed package, which is the one to be tested
+sys.path.append(str(ROOT))  # after the installed package, which is the one to test
 
 from tools.pictures.__main__ import FOLDER, PICTURES  # noqa: E402 - needs the line above
 from tools.site.links import wrong_links  # noqa: E402
@@ -21,13 +21,13 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_picture_is_as_it_is_drawn(name: str) -> None:
-    """`python -m tools.pictures` writes them."""
+    """`python -m tools.pictures` generates them."""
     assert PICTURES[name]() == (FOLDER / name).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("picture", sorted((ROOT / "docs").rglob("*.svg")), ids=lambda path: path.stem)
 def test_a_picture_loads_nothing_from_elsewhere(picture: Path) -> None:
-    """No font, no image, no script; it is an image that a browser takes."""
+    """No font, image or script, and a valid image for browsers."""
     text = picture.read_text(encoding="utf-8")
     ElementTree.fromstring(text)  # noqa: S314 - our own text
 
@@ -35,7 +35,7 @@ def test_a_picture_loads_nothing_from_elsewhere(picture: Path) -> None:
 
 
 def test_readme_renders_on_a_package_index() -> None:
-    """Fewer than 120 lines of 100 columns, links that are absolute, and no image."""
+    """Fewer than 120 lines of 100 columns, only absolute links, and no image."""
     lines = README.splitlines()
 
     assert len(lines) < 120
@@ -47,7 +47,7 @@ def test_readme_renders_on_a_package_index() -> None:
 
 
 def test_readme_links_to_pages_that_there_are() -> None:
-    """Each of its links into the site has a page in docs; each name is used and defined."""
+    """Each of its links into the site leads to a page in docs; each name is used and defined."""
     (base,) = re.findall(r'^"Documentation" = "(\S+)"', PYPROJECT, flags=re.MULTILINE)
     defined = dict(re.findall(r"^\[([\w-]+)\]: (\S+)$", README, flags=re.MULTILINE))
     used = set(re.findall(r"\]\[([\w-]+)\]", README))
@@ -60,7 +60,7 @@ def test_readme_links_to_pages_that_there_are() -> None:
 
 
 def test_every_page_is_in_the_menu() -> None:
-    """A page that no menu names is not found."""
+    """Readers cannot find a page that is in no menu."""
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     menus = set("\n".join(re.findall(r"```\{toctree\}\n(.*?)```", index, flags=re.DOTALL)).split())
     there_are = {
@@ -74,7 +74,7 @@ def test_every_page_is_in_the_menu() -> None:
 
 
 def test_links_are_checked_with_their_fragments(tmp_path: Path) -> None:
-    """What is not there, a place that is not on a page, a host that nobody may be sent to, a font from elsewhere."""
+    """A missing page, a missing anchor, a host that is not allowed, an external font."""
     (tmp_path / "a.html").write_text('<p id="here"></p><a href="b.html#there"></a><a href="#here"></a>')
     (tmp_path / "b.html").write_text(
         '<a href="c.html"></a><a href="https://else.example/"></a><link href="//fonts.example/x.css"/>'
@@ -101,7 +101,7 @@ def test_operators_install_what_the_package_declares() -> None:
 
 
 def test_the_table_of_versions_is_that_of_pyproject() -> None:
-    """The oldest version of each package that pyproject.toml names for users."""
+    """The oldest version of each package that pyproject.toml declares for users."""
     page = (ROOT / "docs" / "compatibility.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| ([\w, ]+?)(?: \(.+?\))? \| ([\d., ]+) \|", page, flags=re.MULTILINE)
     oldest = {name: old for names, olds in rows for name, old in zip(names.split(", "), olds.split(", "), strict=True)}
@@ -114,7 +114,7 @@ def test_the_table_of_versions_is_that_of_pyproject() -> None:
 
 
 def test_no_page_says_that_the_site_is_there() -> None:
-    """Its address is not registered yet: README says so beside its links, and no other page sends a reader there."""
+    """The address is not registered yet: README says so next to its links, and no other page links there."""
     pages = {path: path.read_text(encoding="utf-8") for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]}
 
     assert ["README.md"] == [path.name for path, text in pages.items() if "readthedocs.io/en" in text]
