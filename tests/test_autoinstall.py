@@ -19,18 +19,18 @@ import okx_rfq_plugin
 from okx_rfq_plugin.sandbox import Sandbox
 
 PACKAGE = Path(okx_rfq_plugin.__file__).parent
-PTH = "okx_rfq_autoinstall.pth"  # beside the package, in the checkout as in site-packages
-ONLY_OKX = Path(__file__).parent / "support" / "only_okx.py"  # not imported: here it would change ccxt
+PTH = "okx_rfq_autoinstall.pth"  # next to the package, in the checkout as in site-packages
+ONLY_OKX = Path(__file__).parent / "support" / "only_okx.py"  # not imported, because it would change ccxt here
 VARIABLE = "OKX_RFQ_AUTOINSTALL"
 HAS_METHOD = "import ccxt; print(hasattr(ccxt.okx, 'cancel_all_rfqs'))"
 FINDERS = "import sys; print(sum(type(each).__module__ == 'okx_rfq_plugin.autoinstall' for each in sys.meta_path))"
-# Coverage's own .pth file is in another site-packages, where Python runs none.
+# Coverage's own .pth file is in another site-packages, where Python executes none.
 MEASURED = 'import os; os.environ.get("COVERAGE_PROCESS_CONFIG") and __import__("coverage").process_startup()'
 IS_LOADED = "import sys; print('okx_rfq_plugin' in sys.modules)"
 
 
 class Interpreter:
-    """A virtual environment in which Python finds this package and its needs, and starts with the .pth file."""
+    """A virtual environment in which Python finds this package and its dependencies, and executes the .pth file."""
 
     def __init__(self, path: Path) -> None:
         venv.create(path, symlinks=os.name != "nt")
@@ -58,7 +58,7 @@ class Interpreter:
         )
 
     def output(self, script: str, *flags: str, **variables: str) -> str:
-        """Return what a script prints that ends well and has nothing to complain about."""
+        """Return the output of a script that ends well without warnings."""
         done = self.run(script, *flags, **variables)
         assert (0, "") == (done.returncode, done.stderr)
         return done.stdout.strip()
@@ -76,7 +76,7 @@ def interpreter(environment: Interpreter) -> Interpreter:
 
 
 def test_every_okx_class_has_the_methods(interpreter: Interpreter) -> None:
-    """Sync, async and pro, `myokx`, `okxus` and a framework's subclass; other exchanges have not."""
+    """Sync, async and pro, `myokx`, `okxus` and a framework's subclass; other exchanges do not."""
     script = """
         import ccxt, ccxt.async_support, ccxt.pro
         for package in (ccxt, ccxt.async_support, ccxt.pro):
@@ -90,7 +90,7 @@ def test_every_okx_class_has_the_methods(interpreter: Interpreter) -> None:
 
 
 def test_a_framework_without_a_line_of_code_cancels(interpreter: Interpreter) -> None:
-    """An object that knows nothing of this package has the method, and it works."""
+    """An object created without this package has the method, and it works."""
     script = """
         from ccxt import okx
         told = TOLD
@@ -109,19 +109,19 @@ def test_a_framework_without_a_line_of_code_cancels(interpreter: Interpreter) ->
 
 @pytest.mark.parametrize("value", ["1", "true", "yes", " On "])
 def test_values_that_turn_it_on(interpreter: Interpreter, value: str) -> None:
-    """Whatever does not say no."""
+    """Any value that does not say no."""
     assert "True" == interpreter.output(IS_LOADED, OKX_RFQ_AUTOINSTALL=value)
     assert "1" == interpreter.output(FINDERS, OKX_RFQ_AUTOINSTALL=value)
 
 
 @pytest.mark.parametrize("value", ["", "0", "false", "No", " off"])
 def test_values_that_turn_it_off(interpreter: Interpreter, value: str) -> None:
-    """What says no, in any case."""
+    """Values that say no, in any case."""
     assert "0" == interpreter.output(FINDERS, OKX_RFQ_AUTOINSTALL=value)
 
 
 def test_it_is_off_by_default(interpreter: Interpreter) -> None:
-    """Python starts without a module of this package, and ccxt is as its authors made it."""
+    """Python starts without a module of this package, and ccxt is unchanged."""
     assert "False" == interpreter.output(IS_LOADED)
     assert "False" == interpreter.output(HAS_METHOD)
 
@@ -133,7 +133,7 @@ def test_isolated_modes_are_respected(interpreter: Interpreter, flag: str) -> No
 
 
 def test_processes_of_a_pool_have_it_too(interpreter: Interpreter) -> None:
-    """The variable is inherited, and so is what it does: spawned workers, such as joblib's, are Pythons like others."""
+    """The variable is inherited, and so is its effect: spawned workers, such as joblib's, are ordinary Pythons."""
     script = """
         import subprocess, sys
         print(subprocess.check_output([sys.executable, "-c", WORKER], text=True))
@@ -142,18 +142,18 @@ def test_processes_of_a_pool_have_it_too(interpreter: Interpreter) -> None:
 
 
 def test_without_the_package_python_starts(interpreter: Interpreter) -> None:
-    """A .pth file that was left behind says so in one line, and nothing else happens."""
+    """A .pth file left behind reports it in one line, and nothing else happens."""
     (interpreter.site_packages / "found.pth").unlink()
     done = interpreter.run("print('started')", OKX_RFQ_AUTOINSTALL="1")
 
     assert (0, "started\n") == (done.returncode, done.stdout)
-    # Python goes through the .pth files of a virtual environment twice.
+    # Python processes the .pth files of a virtual environment twice.
     assert {"okx_rfq_plugin: OKX_RFQ_AUTOINSTALL is set, and could not be obeyed"} == set(done.stderr.splitlines())
     assert "started" == interpreter.output("print('started')")
 
 
 def broken(interpreter: Interpreter, name: str, text: str) -> None:
-    """Put a module in front of what is installed."""
+    """Put a module before the installed ones."""
     first = interpreter.site_packages / "first"
     first.mkdir(exist_ok=True)
     for each in first.glob("*.py"):
@@ -165,7 +165,7 @@ def broken(interpreter: Interpreter, name: str, text: str) -> None:
 
 @pytest.mark.parametrize("name", ["pluggy", "tenacity"])
 def test_ccxt_is_imported_although_the_methods_cannot_be_put_on(interpreter: Interpreter, name: str) -> None:
-    """A broken dependency of this package takes no framework down; stderr says that the method is missing."""
+    """A broken dependency of this package does not break a framework; stderr says that the method is missing."""
     broken(interpreter, name, "raise ImportError('broken on purpose')")
     done = interpreter.run(HAS_METHOD, OKX_RFQ_AUTOINSTALL="1")
 
@@ -177,7 +177,7 @@ def test_ccxt_is_imported_although_the_methods_cannot_be_put_on(interpreter: Int
 
 
 def test_a_ccxt_without_okx_is_imported(interpreter: Interpreter) -> None:
-    """Somebody's own module of that name."""
+    """An unrelated module of that name."""
     broken(interpreter, "ccxt", "")
     done = interpreter.run("import ccxt; print('imported')", OKX_RFQ_AUTOINSTALL="1")
 
@@ -186,7 +186,7 @@ def test_a_ccxt_without_okx_is_imported(interpreter: Interpreter) -> None:
 
 
 def test_an_error_of_ccxts_own_is_the_importers(interpreter: Interpreter) -> None:
-    """What ccxt raises is raised as ever, and the next import tries again."""
+    """Errors from ccxt are raised as usual, and the next import tries again."""
     broken(interpreter, "ccxt", "raise RuntimeError('ccxt cannot')")
     script = "\ntry:\n    import ccxt\nexcept RuntimeError as error:\n    print(error)\n"
 
@@ -209,7 +209,7 @@ def test_an_error_of_ccxts_own_is_the_importers(interpreter: Interpreter) -> Non
     ids=["of the old kind", "that takes no attribute"],
 )
 def test_a_loader_that_cannot_be_followed_is_said(interpreter: Interpreter, loader: str, words: str) -> None:
-    """An import hook of somebody else's, such as an obfuscator's, brings ccxt as ever."""
+    """A third-party import hook, such as an obfuscator's, still loads ccxt."""
     script = f"""
 import importlib.machinery, sys, types, warnings
 from okx_rfq_plugin import autoinstall
@@ -234,7 +234,7 @@ print(ccxt.__spec__.loader.__class__.__name__)
 
 
 def test_another_module_of_the_same_zip_file_is_none_of_ours(interpreter: Interpreter) -> None:
-    """Its loader is ccxt's as well; one line is said, of ccxt, and none of what lies beside it."""
+    """Its loader is also ccxt's; one line about ccxt is printed, and none about its neighbors."""
     archive = interpreter.site_packages.parent / "all.zip"
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("ccxt.py", "import beside")
@@ -273,7 +273,7 @@ def test_a_closed_stderr_does_no_harm(interpreter: Interpreter) -> None:
 
 
 def test_ccxt_looks_as_ever(interpreter: Interpreter) -> None:
-    """Loader, spec and source of ccxt are what they are without this package."""
+    """Loader, spec and source of ccxt are the same as without this package."""
     script = """
         import ccxt, inspect
         print(type(ccxt.__loader__).__name__, type(ccxt.__spec__.loader).__name__, len(inspect.getsource(ccxt)))
@@ -282,7 +282,7 @@ def test_ccxt_looks_as_ever(interpreter: Interpreter) -> None:
 
 
 def test_import_of_a_class_first(interpreter: Interpreter) -> None:
-    """`from ccxt.pro.okx import okx`, as some write it, brings the class with the methods."""
+    """`from ccxt.pro.okx import okx`, as some write it, imports the class with the methods."""
     script = "from ccxt.pro.okx import okx; print(hasattr(okx, 'cancel_all_rfqs'))"
 
     assert "True" == interpreter.output(script, OKX_RFQ_AUTOINSTALL="1")
@@ -298,7 +298,7 @@ def test_a_ccxt_that_was_imported_before(interpreter: Interpreter) -> None:
 
 
 def test_the_file_is_one_line_that_imports_nothing_where_the_variable_is_unset(interpreter: Interpreter) -> None:
-    """A start of Python imports what it imports without the file, module for module."""
+    """At startup, Python imports exactly the same modules as without the file."""
     script = "import sys; print(*sorted(sys.modules))"
     with_file = interpreter.output(script)
     (interpreter.site_packages / PTH).unlink()
@@ -308,7 +308,7 @@ def test_the_file_is_one_line_that_imports_nothing_where_the_variable_is_unset(i
 
 
 def test_the_wheel_knows_the_file() -> None:
-    """At uninstall pip removes what the installed wheel's RECORD lists."""
+    """When uninstalling, pip removes what the installed wheel's RECORD lists."""
     files = importlib.metadata.files("okx-rfq-plugin") or []
     if not any(str(file) == "okx_rfq_plugin/__init__.py" for file in files):
         pytest.skip("the package is not installed from a wheel: `tox` does that")

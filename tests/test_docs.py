@@ -34,7 +34,7 @@ def python_in(text: str) -> str:
 def test_the_readme_example_runs(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The example cancels what is active; only the address of OKX and the keys are the sandbox's."""
+    """The example cancels what is active; only OKX's address and the keys are replaced by the sandbox's."""
     okx = ccxt.okx
     monkeypatch.setattr(ccxt, "okx", lambda config: sandbox.exchange(okx))
     sandbox.create_rfq()
@@ -48,7 +48,7 @@ def test_the_readme_example_runs(
 def test_the_readme_example_says_when_rfqs_may_be_active(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Its except branch speaks in words, and sends the reader to OKX's pages."""
+    """Its except branch prints sentences, and refers the reader to OKX's pages."""
     okx = ccxt.okx
     monkeypatch.setattr(ccxt, "okx", lambda config: sandbox.exchange(okx))
     sandbox.fault("rfq/cancel-all-rfqs", *[502] * 20)
@@ -61,7 +61,7 @@ def test_the_readme_example_says_when_rfqs_may_be_active(
 
 
 def test_the_readme_is_short_and_begins_with_two_commands() -> None:
-    """A newcomer reads it in one go, and finds exactly two commands to begin with."""
+    """A newcomer reads it in one sitting, and finds exactly two commands to start with."""
     assert len(README.splitlines()) < 120
     assert re.findall(r"\n\n    (\S.*)\n\n", README) == [
         "pip install '.[cli]' && okx-rfq cancel-all --env sandbox",
@@ -70,7 +70,7 @@ def test_the_readme_is_short_and_begins_with_two_commands() -> None:
 
 
 def test_every_hook_is_documented_with_its_arguments() -> None:
-    """The table has each specification as it is."""
+    """The table has each specification verbatim."""
     specified = {
         f"{name}({', '.join(inspect.signature(spec).parameters)})"
         for name, spec in inspect.getmembers(hookspecs, inspect.isfunction)
@@ -81,7 +81,7 @@ def test_every_hook_is_documented_with_its_arguments() -> None:
 
 
 def test_the_hooks_example_runs(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
-    """The observer of the example prints the snapshot and the facts."""
+    """The example's observer prints the snapshot and the facts."""
     manager = okx_rfq_plugin.get_plugin_manager()
     namespace: dict[str, Any] = {}
     exec(python_in(HOOKS), namespace)  # noqa: S102 - our own text
@@ -102,7 +102,7 @@ def test_the_hooks_example_runs(sandbox: Sandbox, capsys: pytest.CaptureFixture[
 
 
 def test_the_example_of_a_block_cancels(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was active when the block was entered is canceled when it is left."""
+    """What was active on entering the block is canceled on leaving it."""
     okx = ccxt.okx
     monkeypatch.setattr(ccxt, "okx", lambda config: sandbox.exchange(okx))
     sandbox.create_rfq()
@@ -125,12 +125,12 @@ def test_every_fixture_is_documented() -> None:
 
 @pytest.mark.parametrize("fixture", FIXTURES)
 def test_the_example_of_a_fixture_runs(fixture: str, pytester: pytest.Pytester) -> None:
-    """Each section has a complete test, which passes as it stands."""
+    """Each section has a complete test, which passes unchanged."""
     section = PYTEST.split(f"## {fixture}\n")[1].split("\n## ")[0]
 
     run(pytester, python_in(section), passed=1)
 
 
 def test_every_cassette_is_documented() -> None:
-    """The page names each cassette that comes with the package."""
+    """The page lists each cassette that comes with the package."""
     assert [] == [name for name in NAMES if f"`{name}`" not in PYTEST]

@@ -1,4 +1,4 @@
-"""The pages on frameworks: what they show stands in examples that run, and each has its example and environment."""
+"""The pages on frameworks: their code is in examples that run, and each has its example and environment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FOLDERS = {path.parent.name for path in EXAMPLES.glob("*/test_*.py")}
 
 @pytest.mark.parametrize(("page", "block"), SHOWN, ids=[page for page, _ in SHOWN])
 def test_what_a_page_shows_is_in_its_example(page: str, block: str) -> None:
-    """Line for line, from a file in the folder that the page names."""
+    """Verbatim, from a file in the folder that the page names."""
     (folder,) = set(re.findall(r"examples/frameworks/(\w+)", PAGES[page]))
     files = [path for path in (EXAMPLES / folder).rglob("*") if path.is_file() and path.suffix != ".pyc"]
 
@@ -30,12 +30,12 @@ def test_what_a_page_shows_is_in_its_example(page: str, block: str) -> None:
 
 
 def lines(text: str) -> str:
-    """Return a text without its indentation, which a page leaves out."""
+    """Return a text without indentation, which a page omits."""
     return "\n".join(line.strip() for line in text.splitlines()) + "\n"
 
 
 def test_every_example_has_a_page_and_every_page_stands_in_the_index() -> None:
-    """Nothing is found by chance alone."""
+    """No match is accidental."""
     named = {folder for text in PAGES.values() for folder in re.findall(r"examples/frameworks/(\w+)", text)}
 
     assert named - {"services"} >= FOLDERS
@@ -43,7 +43,7 @@ def test_every_example_has_a_page_and_every_page_stands_in_the_index() -> None:
 
 
 def test_every_example_is_run() -> None:
-    """By `tox -e examples`, or by an environment of its name."""
+    """By `tox -e examples`, or by an environment with its name."""
     by_name = re.search(r"testenv:\{(freqtrade[\w,]*)\}", (ROOT / "tox.ini").read_text(encoding="utf-8"))
     assert by_name is not None
     together = re.findall(r"frameworks/(\w+)", (ROOT / "examples" / "pytest.ini").read_text(encoding="utf-8"))
@@ -53,7 +53,7 @@ def test_every_example_is_run() -> None:
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed here")
 def test_the_unit_is_what_systemd_takes(tmp_path: Path) -> None:
-    """Nothing in it is unknown or ignored; the programs that it names are put in place of those of /opt/desk."""
+    """Nothing in it is unknown or ignored; its programs are replaced with existing ones."""
     text = (EXAMPLES / "services" / "desk.service").read_text(encoding="utf-8")
     (tmp_path / "desk.service").write_text(
         text.replace("/opt/desk/bin/okx-rfq", "/bin/true").replace("User=desk\n", "")

@@ -1,4 +1,4 @@
-"""What `install` and `uninstall` put on exchanges and classes, and that nothing else changes."""
+"""What `install` and `uninstall` change on exchanges and classes, and that nothing else changes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ every_class = pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__modu
 
 @pytest.fixture
 def sandbox(clock: Any) -> Iterator[Sandbox]:
-    """One on real time, which waits only push on: a pickled exchange cannot bring a clock of its own along."""
+    """A sandbox in real time, advanced only by waits, because a pickled exchange cannot bring its own clock."""
     with Sandbox(clock=lambda: time.time() + clock.time - 1000) as running:
         yield running
 
@@ -58,7 +58,7 @@ def family(cls: type) -> Iterator[type]:
 
 @pytest.fixture(scope="module")
 def bare() -> dict[type, dict[str, Any]]:
-    """What the classes hold before any test: ccxt's own, and those that `install` makes for single objects of them."""
+    """What the classes contain before any test: ccxt's own members, and the subclasses that `install` creates."""
     for cls in CLASSES:
         install(cls())
     return {each: dict(vars(each)) for cls in CLASSES for each in family(cls)}
@@ -66,7 +66,7 @@ def bare() -> dict[type, dict[str, Any]]:
 
 @pytest.fixture(autouse=True)
 def _classes_as_before(bare: dict[type, dict[str, Any]]) -> Iterator[None]:
-    """Take off by force what a failing test has left on a class, so that no other test sees it."""
+    """Remove by force what a failing test has left on a class, so that no other test sees it."""
     yield
 
     for cls, before in bare.items():
@@ -78,7 +78,7 @@ def _classes_as_before(bare: dict[type, dict[str, Any]]) -> Iterator[None]:
 
 
 def cancel(exchange: Any, method: str = "cancel_all_rfqs") -> Any:
-    """Return what a cancel returns, on either twin."""
+    """Return a cancel's result, on either twin."""
     if exchange.synchronous:
         return getattr(exchange, method)()
 
@@ -106,7 +106,7 @@ def keys_used(sandbox: Sandbox) -> list[str]:
 
 
 def state(holder: Any) -> dict[str, Any]:
-    """Return what an object or class holds, deep enough for the one dict that an install writes to."""
+    """Return the contents of an object or class, including the one dict that an install writes to."""
     return {name: dict(value) if name == "has" else value for name, value in vars(holder).items()}
 
 
@@ -115,11 +115,11 @@ def subclass_of(base: type) -> Any:
 
 
 class Desk(ccxt.okx):
-    """A user's own exchange, found by pickle under its name."""
+    """A user's own exchange, which pickle finds by its name."""
 
 
 class AsyncDesk(ccxt.async_support.okx):
-    """Same as Desk, for ccxt.async_support."""
+    """Async version of `Desk`."""
 
 
 # Objects and classes
@@ -127,7 +127,7 @@ class AsyncDesk(ccxt.async_support.okx):
 
 @every_class
 def test_object_of_every_class_gets_the_method_and_its_alias(cls: Any, sandbox: Sandbox) -> None:
-    """An object of each of ccxt's okx classes cancels by both names after `install`; its class knows nothing of it."""
+    """An object of each of ccxt's okx classes cancels by both names after `install`; its class is unchanged."""
     before = dict(vars(cls))
 
     exchanges = [install(sandbox.exchange(cls)) for _ in range(2)]
@@ -141,7 +141,7 @@ def test_object_of_every_class_gets_the_method_and_its_alias(cls: Any, sandbox: 
 
 @every_class
 def test_class_gives_it_to_old_and_new_objects_and_subclasses(cls: Any, sandbox: Sandbox) -> None:
-    """A class gives it to objects that exist already, to later ones, and to those of subclasses made later."""
+    """On a class, it affects existing objects, later ones, and those of subclasses created later."""
     existing = sandbox.exchange(cls)
 
     assert install(cls) is cls
@@ -152,7 +152,7 @@ def test_class_gives_it_to_old_and_new_objects_and_subclasses(cls: Any, sandbox:
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_class_okx_gives_it_to_the_regions(module: Any, sandbox: Sandbox) -> None:
-    """Put on okx, it is on objects of myokx and okxus too, by both names."""
+    """On okx, it is also on objects of myokx and okxus, by both names."""
     existing = sandbox.exchange(module.myokx)
 
     install(module.okx)
@@ -162,7 +162,7 @@ def test_class_okx_gives_it_to_the_regions(module: Any, sandbox: Sandbox) -> Non
 
 
 def test_class_of_async_support_gives_it_to_pro(sandbox: Sandbox) -> None:
-    """ccxt.pro.okx is a subclass of ccxt.async_support.okx, so that it comes with it."""
+    """ccxt.pro.okx inherits it as a subclass of ccxt.async_support.okx."""
     install(ccxt.async_support.okx)
 
     assert ("canceled", 0) == outcome(sandbox, sandbox.exchange(ccxt.pro.okx))
@@ -178,10 +178,10 @@ def test_has_tells_of_objects_built_after_the_class_was_installed(cls: Any) -> N
 
 
 def test_subclass_of_a_users_own_gets_it_alone(twin: Any, sandbox: Sandbox) -> None:
-    """Put on a user's own subclass, it is on that and not on ccxt's class; its own `__init__` runs as before."""
+    """On a user's own subclass, it is on that and not on ccxt's class; the subclass's `__init__` runs as before."""
 
     class Mine(twin.module.okx):
-        """Takes an argument more than ccxt."""
+        """Takes one more argument than ccxt."""
 
         def __init__(self, config: Any, desk: str = "none") -> None:
             super().__init__(config)
@@ -197,7 +197,7 @@ def test_subclass_of_a_users_own_gets_it_alone(twin: Any, sandbox: Sandbox) -> N
 
 
 def test_objects_that_compare_by_value_are_told_apart(twin: Any) -> None:
-    """A user's class whose objects are equal and cannot be hashed takes it, on each object for itself."""
+    """A user's class whose objects are equal and unhashable supports it, on each object separately."""
 
     class Mine(twin.module.okx):
         """All of them are equal."""
@@ -265,7 +265,7 @@ def waiting(seconds: float) -> RetryPolicy:
 
 @pytest.mark.parametrize("level", ["object", "class"])
 def test_new_policy_replaces_the_old_and_none_keeps_it(level: str, twin: Any, sandbox: Sandbox, waits: Any) -> None:
-    """A further `install` with a policy replaces the old one; one without keeps it; `uninstall` forgets it."""
+    """Another `install` with a policy replaces the old one; one without keeps it; `uninstall` forgets it."""
     exchange = sandbox.exchange(twin.module.okx)
     target = exchange if level == "object" else twin.module.okx
 
@@ -284,7 +284,7 @@ def test_new_policy_replaces_the_old_and_none_keeps_it(level: str, twin: Any, sa
 
 
 def test_policy_of_the_object_beats_that_of_its_class(twin: Any, sandbox: Sandbox, waits: Any) -> None:
-    """Where both have a policy the object's counts, whichever came first; without it the class's counts again."""
+    """If both have a policy, the object's counts, whichever came first; without it, the class's counts again."""
     first, later = sandbox.exchange(twin.module.okx), sandbox.exchange(twin.module.okx)
 
     install(first, policy=waiting(3))
@@ -297,7 +297,7 @@ def test_policy_of_the_object_beats_that_of_its_class(twin: Any, sandbox: Sandbo
 
 
 def test_object_without_a_policy_has_that_of_its_class(twin: Any, sandbox: Sandbox, waits: Any) -> None:
-    """An object that it was put on without a policy goes by its class's, also by one that comes later."""
+    """An object installed without a policy uses its class's, even one set later."""
     exchange = install(sandbox.exchange(twin.module.okx))
 
     install(twin.module.okx, policy=waiting(5))
@@ -316,13 +316,13 @@ def test_policy_refuses_what_is_no_time_to_wait(name: str, value: float) -> None
 
 @pytest.mark.parametrize("value", ["3", None, True, 1j])
 def test_policy_refuses_what_is_no_number(value: Any) -> None:
-    """What is no number of seconds at all is a TypeError that names the field."""
+    """A value that is not a number of seconds at all is a TypeError that names the field."""
     with pytest.raises(TypeError, match="deadline"):
         RetryPolicy(deadline=value)
 
 
 def test_policy_is_frozen_and_keyword_only() -> None:
-    """A policy cannot be changed, so that exchanges can share it, and its numbers are always named."""
+    """A policy is immutable, so that exchanges can share it, and its arguments are keyword-only."""
     policy = RetryPolicy(deadline=0, jitter=0)
 
     assert RetryPolicy(jitter=0.0, deadline=0.0) == policy
@@ -332,14 +332,14 @@ def test_policy_is_frozen_and_keyword_only() -> None:
         RetryPolicy(1)  # type: ignore[call-arg]  # what must fail
 
 
-# Taking it off
+# Uninstalling
 
 
 @pytest.mark.parametrize("off", list(permutations(("class", "subclass", "object"))), ids="-".join)
 @pytest.mark.parametrize("on", list(permutations(("class", "subclass", "object"))), ids="-".join)
 @pytest.mark.thinned
 def test_class_subclass_and_object_are_independent(on: tuple[str, ...], off: tuple[str, ...], twin: Any) -> None:
-    """Put on a class, its subclass and an object in any order and taken off in any other, each stands by itself."""
+    """On a class, its subclass and an object, installed and uninstalled in any order, each is independent."""
     cls = twin.module.okx
     mine = subclass_of(cls)
     exchange, bystander = mine(), cls()
@@ -367,7 +367,7 @@ def test_class_subclass_and_object_are_independent(on: tuple[str, ...], off: tup
 
 
 def test_object_still_cancels_after_its_class_was_uninstalled(twin: Any, sandbox: Sandbox) -> None:
-    """An object that it was put on keeps it when it is taken off the class."""
+    """An object on which it was installed keeps it when it is removed from the class."""
     exchange = install(sandbox.exchange(twin.module.okx))
     install(twin.module.okx)
 
@@ -377,7 +377,7 @@ def test_object_still_cancels_after_its_class_was_uninstalled(twin: Any, sandbox
 
 
 def test_subclass_still_cancels_after_its_base_was_uninstalled(twin: Any, sandbox: Sandbox) -> None:
-    """A subclass that it was put on keeps it when it is taken off its base."""
+    """A subclass on which it was installed keeps it when it is removed from its base."""
     install(twin.module.okx)
     exchange = sandbox.exchange(install(twin.module.myokx))
 
@@ -388,7 +388,7 @@ def test_subclass_still_cancels_after_its_base_was_uninstalled(twin: Any, sandbo
 
 @every_class
 def test_uninstall_leaves_the_class_as_it_was(cls: Any) -> None:
-    """After `uninstall` a class holds what it held before, camelCase copies on subclasses included."""
+    """After `uninstall` a class contains what it did before, including camelCase copies on subclasses."""
     before = {each: dict(vars(each)) for each in CLASSES}
     install(cls)
     for each in CLASSES:
@@ -401,7 +401,7 @@ def test_uninstall_leaves_the_class_as_it_was(cls: Any) -> None:
 
 
 def test_uninstall_leaves_no_copy_on_a_subclass_first_used_meanwhile(twin: Any) -> None:
-    """On a subclass whose first object was built in between, only ccxt's own camelCase copies stay, of ccxt's own."""
+    """On a subclass whose first object was built in between, only ccxt's own camelCase copies stay."""
     cls = twin.module.okx
     install(cls)
     mine = subclass_of(cls)
@@ -415,7 +415,7 @@ def test_uninstall_leaves_no_copy_on_a_subclass_first_used_meanwhile(twin: Any) 
 
 
 def test_uninstall_where_nothing_is_installed_changes_nothing(twin: Any) -> None:
-    """Taking it off what never had it, or no longer has it, does nothing."""
+    """Uninstalling where it was never installed, or no longer is, does nothing."""
     exchange = twin.module.okx()
     before = [state(each) for each in (exchange, twin.module.okx)]
 
@@ -427,12 +427,12 @@ def test_uninstall_where_nothing_is_installed_changes_nothing(twin: Any) -> None
 
 @pytest.mark.parametrize("target", [5, "okx", None, ccxt, ccxt.kraken, int, object()], ids=kind)
 def test_uninstall_of_what_can_have_nothing_does_nothing(target: Any) -> None:
-    """Where there is nothing, nothing happens, whatever the target is."""
+    """If nothing is installed, nothing happens, whatever the target is."""
     assert uninstall(target) is target
 
 
 def test_uninstall_of_an_objects_type_leaves_other_objects_their_own(twin: Any) -> None:
-    """Code that takes it off `type(exchange)` does not keep later objects from getting it."""
+    """Code that uninstalls from `type(exchange)` does not prevent later objects from getting it."""
     exchange = install(twin.module.okx())
 
     uninstall(type(exchange))
@@ -442,7 +442,7 @@ def test_uninstall_of_an_objects_type_leaves_other_objects_their_own(twin: Any) 
 
 
 def test_patch_of_somebody_else_survives_uninstall(twin: Any) -> None:
-    """What somebody else has put on the class in the place of a member since stays there."""
+    """A member that other code has replaced on the class since stays replaced."""
     cls = twin.module.okx
     install(cls)
     theirs = {name: lambda *args, **kwargs: None for name in ("handle_errors", "cancel_all_rfqs", "__init__")}
@@ -452,12 +452,12 @@ def test_patch_of_somebody_else_survives_uninstall(twin: Any) -> None:
     uninstall(cls)
 
     assert theirs == {name: vars(cls)[name] for name in theirs}
-    for name in ("cancel_all_rfqs", "__init__"):  # which the class has not of its own
+    for name in ("cancel_all_rfqs", "__init__"):  # which the class has only inherited
         delattr(cls, name)
 
 
 def test_patch_that_calls_what_it_found_works_before_and_after_uninstall(twin: Any, sandbox: Sandbox) -> None:
-    """A patch made while it was installed calls on what it found there; after `uninstall` that still reaches ccxt's."""
+    """A patch made while installed calls what it replaced; after `uninstall` that still reaches ccxt's."""
     cls = install(twin.module.okx)
     found = cls.handle_errors
     seen = []
@@ -479,7 +479,7 @@ def test_patch_that_calls_what_it_found_works_before_and_after_uninstall(twin: A
 
 
 def test_patch_made_before_install_is_called_and_put_back(twin: Any, sandbox: Sandbox, monkeypatch: Any) -> None:
-    """A patch that was on the class already is called while it is installed, and stands there again afterwards."""
+    """A patch that was already on the class is called while installed, and is there again afterwards."""
     cls = twin.module.okx
     ccxts, seen = cls.handle_errors, []
 
@@ -496,7 +496,7 @@ def test_patch_made_before_install_is_called_and_put_back(twin: Any, sandbox: Sa
 
 
 def test_patch_of_an_inherited_method_counts_while_installed(twin: Any, sandbox: Sandbox, monkeypatch: Any) -> None:
-    """The method that ccxt inherits is looked up at each call, so that a patch below it counts at once."""
+    """The inherited ccxt method is looked up at each call, so that a patch on a base class counts at once."""
     exchange = install(sandbox.exchange(twin.module.okx))
     ccxts, seen = twin.module.okx.handle_errors, []
 
@@ -510,11 +510,11 @@ def test_patch_of_an_inherited_method_counts_while_installed(twin: Any, sandbox:
     assert [200] == seen
 
 
-# Targets that cannot have it
+# Unsupported targets
 
 
 class KrakenSubclass(ccxt.kraken):
-    """Some venue that nobody serves."""
+    """A venue that no plugin supports."""
 
 
 @pytest.mark.parametrize(
@@ -523,7 +523,7 @@ class KrakenSubclass(ccxt.kraken):
     ids=kind,
 )
 def test_target_that_nobody_serves_is_not_supported(target: Any) -> None:
-    """A class, a module or whatever else that no plugin serves is `ccxt.NotSupported`, and stays as it was."""
+    """A class, a module or anything else that no plugin supports is `ccxt.NotSupported`, and unchanged."""
     before = dict(vars(target)) if hasattr(target, "__dict__") else None
 
     with pytest.raises(ccxt.NotSupported, match="okx"):
@@ -533,7 +533,7 @@ def test_target_that_nobody_serves_is_not_supported(target: Any) -> None:
 
 
 def test_object_that_nobody_serves_is_not_supported(twin: Any) -> None:
-    """The same holds for an object of another venue."""
+    """The same applies to an object of another venue."""
     exchange = twin.module.kraken()
     before = type(exchange), state(exchange)
 
@@ -545,7 +545,7 @@ def test_object_that_nobody_serves_is_not_supported(twin: Any) -> None:
 
 @pytest.mark.parametrize("policy", [30, {"deadline": 3}, RetryPolicy, "fast", False], ids=kind)
 def test_policy_of_a_wrong_type_is_refused_before_anything_changes(policy: Any, twin: Any) -> None:
-    """A policy that is none is a TypeError, and nothing was installed."""
+    """An invalid policy is a TypeError, and nothing was installed."""
     exchange = twin.module.okx()
 
     for target in (exchange, twin.module.okx):
@@ -591,7 +591,7 @@ COPIES: dict[str, Callable[[Any], Any]] = {
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.thinned
 def test_copy_cancels_with_its_own_key(level: str, how: str, twin: Any, sandbox: Sandbox, waits: Any) -> None:
-    """A copy cancels with the key that it has, not the original's, and goes by the same policy."""
+    """A copy cancels with its own key, not the original's, and uses the same policy."""
     cls = twin.module.myokx if level == "base" else twin.module.okx
     exchange = LEVELS[level](cls, sandbox.exchange)
     other = sandbox.create_user()
@@ -613,7 +613,7 @@ def test_copy_cancels_with_its_own_key(level: str, how: str, twin: Any, sandbox:
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.thinned
 def test_copy_holds_what_a_bare_copy_would_hold(level: str, how: str, twin: Any, sandbox: Sandbox) -> None:
-    """Copying drops nothing and adds nothing: the copy is installed as the original is, and uninstalls the same way."""
+    """Copying drops and adds nothing: the copy is installed like the original, and uninstalls the same way."""
     cls = twin.module.myokx if level == "base" else twin.module.okx
     exchange = LEVELS[level](cls, sandbox.exchange)
 
@@ -628,7 +628,7 @@ def test_copy_holds_what_a_bare_copy_would_hold(level: str, how: str, twin: Any,
 
 
 def test_copy_goes_by_its_class_where_the_original_does(twin: Any, sandbox: Sandbox, waits: Any) -> None:
-    """A copy of an object that has no policy of its own has none either, so that a new one of its class counts."""
+    """A copy of an object without its own policy has none either, so that a new one on its class counts."""
     install(twin.module.okx, policy=waiting(5))
     duplicates = [
         copy.deepcopy(install(sandbox.exchange(twin.module.okx))),
@@ -641,7 +641,7 @@ def test_copy_goes_by_its_class_where_the_original_does(twin: Any, sandbox: Sand
 
 
 def test_bare_copies_are_bare(twin: Any) -> None:
-    """What was uninstalled is copied as ccxt copies it."""
+    """An uninstalled object is copied as ccxt copies it."""
     exchange = uninstall(install(twin.module.okx()))
 
     duplicate = pickle.loads(pickle.dumps(exchange))  # noqa: S301 - our own bytes
@@ -654,7 +654,7 @@ def test_reduction_to_a_name_stays_a_name(twin: Any) -> None:
     """A user's exchange that pickles as a global name, as singletons do, still does."""
 
     class Singleton(twin.module.okx):
-        """Found under its name only."""
+        """Found only by its name."""
 
         def __reduce_ex__(self, protocol: Any) -> str:
             return "THE_DESK"
@@ -688,7 +688,7 @@ print(json.dumps(results))
 
 
 def in_a_fresh_process(script: str, tmp_path: Path, *args: str) -> Any:
-    """Run a script where nothing was installed, and return what it prints."""
+    """Run a script in which nothing was installed, and return its output."""
     (tmp_path / "script.py").write_text(script)
     root = str(Path(okx_rfq_plugin.__file__).parent.parent)
     done = subprocess.run(
@@ -701,7 +701,7 @@ def in_a_fresh_process(script: str, tmp_path: Path, *args: str) -> Any:
 
 @pytest.mark.usefixtures("unmeasured")
 def test_pickle_still_cancels_where_nothing_was_installed(twin: Any, sandbox: Sandbox, tmp_path: Path) -> None:
-    """Unpickled in a process where nobody called `install`, it cancels with its own key and leaves the class alone."""
+    """Unpickled in a process that never called `install`, it cancels with its own key and leaves the class alone."""
     pickles, users = [], []
     for level, put_on in LEVELS.items():
         cls = twin.module.myokx if level == "base" else twin.module.okx
@@ -723,7 +723,7 @@ def test_pickle_still_cancels_where_nothing_was_installed(twin: Any, sandbox: Sa
 
 @pytest.mark.parametrize("policy", [None, waiting(7)], ids=["no policy", "policy"])
 def test_pickle_of_a_users_own_class_finds_it_by_name(policy: Any, twin: Any, sandbox: Sandbox) -> None:
-    """An object of a user's own class comes back as one of that class, with the method, also after it was taken off."""
+    """An object of a user's own class comes back as one of that class, with the method, even after an uninstall."""
     cls = Desk if twin.synchronous else AsyncDesk
     install(cls, policy=policy)
     data = pickle.dumps(sandbox.exchange(cls))
@@ -736,12 +736,12 @@ def test_pickle_of_a_users_own_class_finds_it_by_name(policy: Any, twin: Any, sa
     assert not hasattr(cls, "cancel_all_rfqs")
 
 
-# Otherwise untouched
+# Everything else unchanged
 
 
 @pytest.mark.parametrize("steps", [(), ("50011",), ("50102",), ("50113",)], ids=str)
 def test_cancel_leaves_the_object_as_it_was(steps: Any, twin: Any, sandbox: Sandbox) -> None:
-    """A cancel, good or bad, changes nothing on the object but what ccxt notes of any request."""
+    """A cancel, successful or not, changes nothing on the object except ccxt's usual bookkeeping."""
     exchange = install(sandbox.exchange(twin.module.okx))
     warm(exchange)
     before, options = state(exchange), copy.deepcopy(exchange.options)
@@ -761,12 +761,12 @@ def test_cancel_leaves_the_object_as_it_was(steps: Any, twin: Any, sandbox: Sand
 
 
 def warm(exchange: Any) -> None:
-    """Send some request, so that ccxt has everything that it makes on the first one."""
+    """Send any request, so that ccxt has everything that it creates on the first one."""
     cancel(exchange, "public_get_public_time")
 
 
 def test_rate_limit_flag_can_be_read_set_and_deleted_as_on_a_bare_object(twin: Any) -> None:
-    """`enableRateLimit` of an installed object answers as a bare one's does, errors included."""
+    """`enableRateLimit` of an installed object behaves like a bare one's, errors included."""
     bare, installed = twin.module.okx(), install(twin.module.okx())
 
     def use(exchange: Any) -> list[Any]:
@@ -784,7 +784,7 @@ def test_rate_limit_flag_can_be_read_set_and_deleted_as_on_a_bare_object(twin: A
 
 
 def test_rate_limit_flag_of_a_class_is_readable_while_installed(twin: Any) -> None:
-    """The flag of a class itself reads the same before, during and after `install`, whether it has one or not."""
+    """The flag of a class itself reads the same before, during and after `install`, whether it exists or not."""
     mine = subclass_of(twin.module.okx)
     mine.enableRateLimit = "the class's"
     before = [getattr(cls, "enableRateLimit", "none") for cls in (twin.module.okx, mine)]
@@ -796,7 +796,7 @@ def test_rate_limit_flag_of_a_class_is_readable_while_installed(twin: Any) -> No
 
 
 def test_object_and_class_look_as_before(twin: Any) -> None:
-    """Repr, the class's name, module and docs, and isinstance are those of ccxt's class."""
+    """The repr, the class's name, module and docs, and isinstance are those of ccxt's class."""
     bare, exchange = twin.module.okx(), install(twin.module.okx())
 
     def look(each: Any) -> list[Any]:
@@ -809,7 +809,7 @@ def test_object_and_class_look_as_before(twin: Any) -> None:
 
 @every_class
 def test_method_is_a_coroutine_function_on_async_classes_only(cls: Any) -> None:
-    """A framework that asks `inspect` whether to await is told the truth, for both names."""
+    """A framework that uses `inspect` to find out whether to await gets the right answer, for both names."""
     exchange = install(cls())
 
     assert inspect.iscoroutinefunction(exchange.cancel_all_rfqs) is not cls.synchronous
@@ -834,7 +834,7 @@ def test_ccxts_own_methods_take_keywords_as_before(level: str, twin: Any) -> Non
 
 @pytest.mark.parametrize("level", ["object", "class"])
 def test_other_calls_of_an_installed_exchange_work_as_before(level: str, twin: Any, sandbox: Sandbox) -> None:
-    """Another request of the same object returns and raises what it would on a bare one."""
+    """Another request of the same object returns and raises the same as on a bare one."""
     exchange = sandbox.exchange(twin.module.okx)
     install(exchange if level == "object" else twin.module.okx)
     exchange.enableRateLimit = False  # ccxt would wait between the two
@@ -849,7 +849,7 @@ def test_other_calls_of_an_installed_exchange_work_as_before(level: str, twin: A
 
 @pytest.mark.parametrize(("on", "off"), list(product(permutations(("class", "object")), repeat=2)), ids=str)
 def test_has_is_as_before_after_both_were_taken_off(on: Any, off: Any, twin: Any) -> None:
-    """An object that existed before both installs does not claim the method once it is gone."""
+    """An object older than both installs does not claim the method once it is gone."""
     exchange = twin.module.okx()
     targets = {"class": twin.module.okx, "object": exchange}
 
@@ -874,7 +874,7 @@ def test_has_of_an_object_goes_with_its_class(how: str | None, twin: Any) -> Non
 
 
 def test_has_that_somebody_else_sets_afterwards_is_theirs(twin: Any) -> None:
-    """Once it was taken off an object, a later uninstall of another leaves that object's claims alone."""
+    """After uninstalling from one object, a later uninstall from another does not change the first one's claims."""
     exchange = uninstall(install(twin.module.okx()))
     exchange.has["cancelAllRfqs"] = "emulated"
     uninstall(install(twin.module.okx()))

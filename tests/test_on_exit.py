@@ -1,4 +1,4 @@
-"""cancel_on_exit: however a block is left, the book is empty afterwards, and what ended the block goes on."""
+"""cancel_on_exit: however a block is left, the book is empty afterwards, and what ended the block propagates."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def raising(error: BaseException) -> Callable[[], None]:
 
 
 def signaled(twin: Twin, signum: int) -> Callable[[], Any]:
-    """What a block does that gets a signal and would go on for long."""
+    """A block that gets a signal and would otherwise run long."""
 
     async def on_a_loop() -> None:
         signal.raise_signal(signum)
@@ -69,7 +69,7 @@ def signaled(twin: Twin, signum: int) -> Callable[[], Any]:
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
-    """What `sys.excepthook` is shown."""
+    """The calls of `sys.excepthook`."""
     errors: list[BaseException] = []
     monkeypatch.setattr(sys, "excepthook", lambda kind, error, trace: errors.append(error))
     return errors
@@ -77,7 +77,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
 
 @pytest.fixture(params=[signal.SIGTERM, signal.SIGINT])
 def signum(request: pytest.FixtureRequest) -> Iterator[int]:
-    """A signal that nobody handles; afterwards too."""
+    """A signal without a handler, before and afterwards."""
     default = signal.SIG_DFL if request.param == signal.SIGTERM else signal.default_int_handler
     assert signal.getsignal(request.param) is default
     yield request.param
@@ -85,7 +85,7 @@ def signum(request: pytest.FixtureRequest) -> Iterator[int]:
 
 
 def is_ending(error: BaseException, signum: int) -> bool:
-    """Return whether a process ends by this as the signal wants it."""
+    """Return whether this ends a process the way the signal should."""
     if signum == signal.SIGINT:
         return isinstance(error, KeyboardInterrupt)
     return isinstance(error, SystemExit) and error.code == 143
@@ -95,7 +95,7 @@ def is_ending(error: BaseException, signum: int) -> bool:
 
 
 def test_the_end_of_a_block_cancels(twin: Twin, sandbox: Sandbox) -> None:
-    """A block that ends leaves no RFQ, on an exchange that the package was not on; the block gets that exchange."""
+    """A block that ends leaves no RFQ, even on an exchange without the package, which is installed on it."""
     exchange = sandbox.exchange(twin.module.okx)
     sandbox.create_rfq()
 
@@ -114,7 +114,7 @@ def test_the_block_gets_the_exchange(sandbox: Sandbox) -> None:
 
 
 def test_a_policy_stays(twin: Twin, exchange: Any, sandbox: Sandbox) -> None:
-    """An exchange that has the method keeps its policy: here one attempt alone."""
+    """An exchange that has the method keeps its policy: here, only one attempt."""
     okx_rfq_plugin.install(exchange, policy=okx_rfq_plugin.RetryPolicy(deadline=0))
     sandbox.fault(CANCEL_ALL, 502)
 
@@ -126,7 +126,7 @@ def test_a_policy_stays(twin: Twin, exchange: Any, sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("error", [ZeroDivisionError(), SystemExit(3), GeneratorExit()], ids=kind)
 def test_what_ended_the_block_goes_on(twin: Twin, exchange: Any, sandbox: Sandbox, error: BaseException) -> None:
-    """The very exception goes on, with a note that says that the cancel went well."""
+    """The same exception propagates, with a note that says that the cancel succeeded."""
     sandbox.create_rfq()
 
     with pytest.raises(type(error)) as raised:
@@ -138,7 +138,7 @@ def test_what_ended_the_block_goes_on(twin: Twin, exchange: Any, sandbox: Sandbo
 
 
 def test_a_note_says_that_nothing_was_active(twin: Twin, exchange: Any) -> None:
-    """Where there was nothing to cancel, the note says that."""
+    """If there was nothing to cancel, the note says that."""
     with pytest.raises(ZeroDivisionError) as raised:
         leave(twin, exchange, raising(ZeroDivisionError()))
 
@@ -146,7 +146,7 @@ def test_a_note_says_that_nothing_was_active(twin: Twin, exchange: Any) -> None:
 
 
 def test_a_generator_that_is_closed_cancels(exchange: Any, sandbox: Sandbox) -> None:
-    """A block inside a generator is left when that is closed."""
+    """A block inside a generator is left when the generator is closed."""
     if not exchange.synchronous:
         pytest.skip("an async one is closed by awaiting, as any block is left")
 
@@ -164,7 +164,7 @@ def test_a_generator_that_is_closed_cancels(exchange: Any, sandbox: Sandbox) -> 
 
 
 def test_a_failed_cancel_is_raised(twin: Twin, exchange: Any, sandbox: Sandbox) -> None:
-    """Where the block ended well and the cancel did not, the cancel's error is raised."""
+    """If the block succeeded and the cancel failed, the cancel's error is raised."""
     sandbox.fault(CANCEL_ALL, REFUSED)
 
     with pytest.raises(ccxt.AuthenticationError, match="NOTHING WAS CANCELED"):
@@ -172,7 +172,7 @@ def test_a_failed_cancel_is_raised(twin: Twin, exchange: Any, sandbox: Sandbox) 
 
 
 def test_a_failed_cancel_is_raised_from_the_blocks_error(twin: Twin, exchange: Any, sandbox: Sandbox) -> None:
-    """Both are seen: the cancel's error, which is the more urgent one, has the block's as its cause."""
+    """Both are visible: the cancel's error, which is more urgent, has the block's as its cause."""
     sandbox.fault(CANCEL_ALL, REFUSED)
     error = ZeroDivisionError()
 
@@ -186,7 +186,7 @@ def test_a_failed_cancel_is_raised_from_the_blocks_error(twin: Twin, exchange: A
 def test_a_failed_cancel_holds_up_nobody_who_ends(
     twin: Twin, exchange: Any, sandbox: Sandbox, shown: list[BaseException], error: BaseException
 ) -> None:
-    """Ctrl+C and the like go on in any case, and the cancel's error is shown."""
+    """Ctrl+C and the like propagate in any case, and the cancel's error is shown."""
     sandbox.fault(CANCEL_ALL, REFUSED)
 
     with pytest.raises(type(error)) as raised:
@@ -214,7 +214,7 @@ def test_a_failed_cancel_lets_no_process_end_well(
 
 
 def test_with_and_async_with_are_not_mixed_up(sandbox: Sandbox) -> None:
-    """The wrong one says which is the right one, before the block."""
+    """The wrong one names the right one, before the block."""
     with (
         pytest.raises(TypeError, match="asynchronous: `async with cancel_on_exit"),
         cancel_on_exit(sandbox.exchange(ccxt.async_support.okx)),
@@ -230,7 +230,7 @@ def test_with_and_async_with_are_not_mixed_up(sandbox: Sandbox) -> None:
 
 
 def test_an_exchange_that_nobody_serves_is_refused() -> None:
-    """The block is not entered where its end could cancel nothing."""
+    """The block is not entered if its end could not cancel."""
     with pytest.raises(ccxt.NotSupported), cancel_on_exit(ccxt.kraken()):
         pytest.fail("the block was entered")
 
@@ -239,7 +239,7 @@ def test_an_exchange_that_nobody_serves_is_refused() -> None:
 
 
 def test_a_signal_ends_the_block(twin: Twin, exchange: Any, sandbox: Sandbox, signum: int) -> None:
-    """SIGTERM, which would end the process without a cancel, and Ctrl+C end the block, and go on after the cancel."""
+    """SIGTERM, which would end the process without a cancel, and Ctrl+C end the block, then continue."""
     sandbox.create_rfq()
 
     with pytest.raises((SystemExit, KeyboardInterrupt)) as raised:
@@ -252,7 +252,7 @@ def test_a_signal_ends_the_block(twin: Twin, exchange: Any, sandbox: Sandbox, si
 def test_a_signal_waits_for_the_cancel(
     twin: Twin, exchange: Any, sandbox: Sandbox, clock: VirtualClock, signum: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that comes in the middle of the cancel, here between two attempts, does not stop it, and goes on after it."""
+    """One that arrives during the cancel, here between two attempts, does not stop it, and continues after it."""
     sandbox.create_rfq()
     sandbox.fault(CANCEL_ALL, "50001")
     skip = clock.sleep
@@ -271,12 +271,12 @@ def test_a_signal_waits_for_the_cancel(
 
 
 def test_a_signal_at_the_very_end_of_the_block_waits(exchange: Any, sandbox: Sandbox, signum: int) -> None:
-    """One that comes when the block is left and the cancel has not begun yet does not keep it from running."""
+    """One that arrives after the block and before the cancel does not prevent it."""
     if not exchange.synchronous:
         pytest.skip("a task is canceled where it awaits, and nowhere else")
     sandbox.create_rfq()
 
-    tracer = sys.gettrace()  # of coverage, perhaps
+    tracer = sys.gettrace()  # perhaps coverage's
 
     def trace(frame: Any, event: str, arg: Any) -> None:
         if frame.f_code is cancel_on_exit.__exit__.__code__:
@@ -291,7 +291,7 @@ def test_a_signal_at_the_very_end_of_the_block_waits(exchange: Any, sandbox: San
 
 
 def test_a_signal_that_the_block_swallows_goes_on(twin: Twin, exchange: Any) -> None:
-    """Who catches everything in a block does not go on after it. (Ctrl+C is asyncio's own matter from 3.11 on.)"""
+    """Code that catches everything in a block does not continue after it. (Ctrl+C is up to asyncio from 3.11 on.)"""
 
     def swallowing() -> None:
         with contextlib.suppress(SystemExit):
@@ -308,7 +308,7 @@ def test_a_signal_that_the_block_swallows_goes_on(twin: Twin, exchange: Any) -> 
 
 
 def test_another_handler_stays(twin: Twin, exchange: Any, sandbox: Sandbox, signum: int) -> None:
-    """Where the program handles the signal itself, the block leaves that to it."""
+    """If the program handles the signal itself, the block leaves it to that."""
     heard: list[int] = []
     default = signal.signal(signum, lambda number, frame: heard.append(number))
     try:
@@ -320,7 +320,7 @@ def test_another_handler_stays(twin: Twin, exchange: Any, sandbox: Sandbox, sign
 
 
 def test_blocks_inside_one_another_all_end(twin: Twin, sandbox: Sandbox, signum: int) -> None:
-    """Each exchange of nested blocks is cleared, and the signals are handled as before when the last is left."""
+    """Each exchange of nested blocks is cleared, and the signals are handled as before after the last one."""
     users = [sandbox.create_user() for _ in range(2)]
     outer, inner = (sandbox.exchange(twin.module.okx, credentials=user) for user in users)
     for user in users:
@@ -346,7 +346,7 @@ def test_blocks_inside_one_another_all_end(twin: Twin, sandbox: Sandbox, signum:
 
 
 def test_the_same_block_may_be_entered_again(twin: Twin, exchange: Any, sandbox: Sandbox) -> None:
-    """After a first use, and inside itself, it cancels each time."""
+    """After a first use, and nested in itself, it cancels each time."""
     block = cancel_on_exit(exchange)
 
     async def again() -> None:
@@ -365,9 +365,9 @@ def test_the_same_block_may_be_entered_again(twin: Twin, exchange: Any, sandbox:
 
 
 def test_every_task_cancels(sandbox: Sandbox, signum: int) -> None:
-    """A signal ends the blocks of all tasks, and those that are done first do not keep the others from their cancels.
+    """A signal ends the blocks of all tasks, and those that finish first do not prevent the others' cancels.
 
-    The first is done at once, which shuts down the loop; the second when it has begun again; the third later still.
+    The first finishes at once, which shuts down the loop; the second when it has restarted; the third later still.
     """
     users = [sandbox.create_user() for _ in range(3)]
     for user in users:
@@ -396,7 +396,7 @@ def test_every_task_cancels(sandbox: Sandbox, signum: int) -> None:
 
 
 def test_a_block_that_is_never_left_keeps_nobody_from_ending(sandbox: Sandbox) -> None:
-    """Where its task has gone without leaving it, Ctrl+C does what it does without a block."""
+    """If its task has gone without leaving it, Ctrl+C works as without a block."""
     exchange = sandbox.exchange(ccxt.async_support.okx)
     exchange.timeout_on_exit = 0
     block = cancel_on_exit(exchange)
@@ -430,7 +430,7 @@ def test_another_thread_leaves_signals_alone(twin: Twin, exchange: Any, sandbox:
 
 @pytest.mark.parametrize("cancels", [1, 3])
 def test_a_canceled_task_cancels_to_the_end(sandbox: Sandbox, clock: VirtualClock, cancels: int) -> None:
-    """Who cancels a task, and once more while its cancel runs, does not stop the cancel; the task ends canceled."""
+    """Canceling a task, and again while its cancel runs, does not stop the cancel; the task ends canceled."""
     sandbox.create_rfq()
     sandbox.fault(CANCEL_ALL, "50001", "50001")
     exchange = sandbox.exchange(ccxt.async_support.okx)
@@ -458,7 +458,7 @@ def test_a_canceled_task_cancels_to_the_end(sandbox: Sandbox, clock: VirtualCloc
 
 
 def test_a_canceled_scope_of_anyio_does_not_spin(sandbox: Sandbox) -> None:
-    """Anyio cancels a task in a canceled scope again at every turn of the loop."""
+    """Anyio cancels a task in a canceled scope again at every iteration of the loop."""
     turns = 0
 
     async def main() -> None:
@@ -511,7 +511,7 @@ def test_a_timeout_around_the_block_cancels(sandbox: Sandbox) -> None:
 def test_a_loop_that_is_shut_down_lets_the_cancel_end(
     sandbox: Sandbox, clock: VirtualClock, shutdowns: int, faults: int, shown: list[BaseException]
 ) -> None:
-    """A shutdown cancels every task, the cancel's own too: it begins again. After a second one it says so and ends."""
+    """A shutdown cancels every task, even the cancel, which starts again. After a second one it says so and ends."""
     sandbox.create_rfq()
     sandbox.fault(CANCEL_ALL, *["50001"] * faults)
     exchange = sandbox.exchange(ccxt.async_support.okx)
@@ -546,7 +546,7 @@ def test_a_loop_that_is_shut_down_lets_the_cancel_end(
 
 @pytest.mark.parametrize("cls", [ccxt.async_support.okx, ccxt.pro.okx, ccxt.async_support.myokx])
 def test_a_closed_exchange_cancels_by_a_fresh_one(sandbox: Sandbox, cls: Any) -> None:
-    """An exchange that the block has closed stays so; another of its account, world and policy cancels."""
+    """An exchange closed by the block stays closed; another with its account, environment and policy cancels."""
     sandbox.create_rfq()
     sandbox.fault(CANCEL_ALL, "50001")
     exchange = okx_rfq_plugin.install(sandbox.exchange(cls), policy=okx_rfq_plugin.RetryPolicy(attempt_timeout=9.0))
@@ -565,7 +565,7 @@ def test_a_closed_exchange_cancels_by_a_fresh_one(sandbox: Sandbox, cls: Any) ->
 
 
 def test_a_closed_exchange_with_a_session_of_the_users_own(sandbox: Sandbox) -> None:
-    """What the user's session was is not known any more when the exchange is closed: the fresh one makes its own."""
+    """The user's session is no longer known when the exchange is closed, so the new one creates its own."""
     import aiohttp
 
     sandbox.create_rfq()
@@ -585,7 +585,7 @@ def test_a_closed_exchange_with_a_session_of_the_users_own(sandbox: Sandbox) -> 
 
 @closes
 def test_a_closed_sync_exchange_cancels_as_ever(sandbox: Sandbox) -> None:
-    """Ccxt's sync objects go on after close()."""
+    """Sync objects of ccxt still work after close()."""
     sandbox.create_rfq()
     exchange = sandbox.exchange(ccxt.okx)
 
@@ -613,7 +613,7 @@ SCRIPTS = {
 
         asyncio.run(main())
         """,
-    # Signals end a process that the block was forked into as if it had none, and the block's own as ever.
+    # Signals end a process that the block was forked into as if it had none, and the block's own process as usual.
     "forked": """
         with cancel_on_exit(exchange(ccxt)) as okx:
             create(okx)
@@ -674,7 +674,7 @@ def test_a_process_that_is_terminated_leaves_no_rfq(script: str, tmp_path: Path)
 
 @pytest.mark.usefixtures("unmeasured")
 def test_a_dropped_loop_does_not_keep_a_process_from_ending(tmp_path: Path) -> None:
-    """Where a block was never left, since its loop was dropped, SIGTERM ends the process as ever."""
+    """If a block was never left, because its loop was dropped, SIGTERM ends the process as usual."""
     (tmp_path / "strategy.py").write_text(
         HEAD
         + textwrap.dedent("""

@@ -1,4 +1,4 @@
-"""The package as a whole: what an import costs, what it names, and which module may know which."""
+"""The package as a whole: the cost of an import, its names, and which module may contain what."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TREES = {name: ast.parse(path.read_text()) for name, path in FILES.items()}
 
 
 def run(tmp_path: Path, script: str, *args: str) -> subprocess.CompletedProcess[str]:
-    """Run a script in a process of its own."""
+    """Run a script in a separate process."""
     (tmp_path / "script.py").write_text(textwrap.dedent(script))
     return subprocess.run(
         [sys.executable, "script.py", *args],
@@ -42,7 +42,7 @@ def run(tmp_path: Path, script: str, *args: str) -> subprocess.CompletedProcess[
 @pytest.mark.parametrize("name", ["okx_rfq_plugin", "okx_rfq_plugin.sandbox"])
 @pytest.mark.usefixtures("unmeasured")
 def test_import_loads_nothing_heavy(name: str, tmp_path: Path) -> None:
-    """Importing the package, as pytest does at each start, loads nothing of what others have made."""
+    """Importing the package, as pytest does at each start, imports no third-party modules."""
     done = run(
         tmp_path,
         """
@@ -60,7 +60,7 @@ def test_import_loads_nothing_heavy(name: str, tmp_path: Path) -> None:
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The metadata that pip writes for a release of this package, on the path before any other."""
+    """The metadata that pip writes for a release of this package, first on the path."""
     info = tmp_path / "okx_rfq_plugin-9.8.7.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: okx-rfq-plugin\nVersion: 9.8.7\n")
@@ -70,7 +70,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("installed")
 @pytest.mark.parametrize("name", okx_rfq_plugin.__all__)
 def test_every_public_name_is_there(name: str) -> None:
-    """Each name of `__all__` can be had, and is the same object each time."""
+    """Each name of `__all__` can be imported, and is the same object each time."""
     value = getattr(okx_rfq_plugin, name)
 
     assert value is not None
@@ -79,7 +79,7 @@ def test_every_public_name_is_there(name: str) -> None:
 
 @pytest.mark.usefixtures("installed")
 def test_version_is_that_of_the_installed_distribution() -> None:
-    """`__version__` is read from the metadata of what is installed, and written down nowhere else."""
+    """`__version__` is read from the installed metadata, and written down nowhere else."""
     assert "9.8.7" == okx_rfq_plugin.__version__
 
 
@@ -91,7 +91,7 @@ def test_public_names_are_those_of_the_contract() -> None:
 
 
 def test_name_that_is_not_there_is_an_attribute_error() -> None:
-    """An unknown name is an AttributeError that says the name, and an ImportError where it is imported."""
+    """An unknown name is an AttributeError with the name, and an ImportError when imported."""
     with pytest.raises(AttributeError, match="cancel_everything"):
         okx_rfq_plugin.cancel_everything  # noqa: B018 - that it raises is the point
 
@@ -100,12 +100,12 @@ def test_name_that_is_not_there_is_an_attribute_error() -> None:
 
 
 def test_dir_names_what_is_public() -> None:
-    """`dir()` shows the public names, also those that nobody has asked for yet."""
+    """`dir()` shows the public names, including those not imported yet."""
     assert sorted(okx_rfq_plugin.__all__) == dir(okx_rfq_plugin)
 
 
 def test_star_import_brings_the_public_names(tmp_path: Path, installed: None) -> None:
-    """`from okx_rfq_plugin import *` brings each name of `__all__`."""
+    """`from okx_rfq_plugin import *` imports each name of `__all__`."""
     names: dict[str, Any] = {}
 
     exec("from okx_rfq_plugin import *", names)  # noqa: S102 - the only way to say it inside a function
@@ -114,18 +114,18 @@ def test_star_import_brings_the_public_names(tmp_path: Path, installed: None) ->
 
 
 def test_package_is_typed() -> None:
-    """A type checker finds the marker beside the code."""
+    """Type checkers find the marker next to the code."""
     assert (PACKAGE / "py.typed").is_file()
 
 
-# Rooms
+# Modules
 
 
 OKX_CODE = re.compile(r"(?<![\d.])[5-7]\d{4}(?!\d)")
 
 
 def literals(name: str) -> Iterator[str]:
-    """Go through a file's strings and numbers, docstrings and comments left out."""
+    """Yield a file's strings and numbers, without docstrings and comments."""
     prose = {id(node.value) for node in ast.walk(TREES[name]) if isinstance(node, ast.Expr)}
     for node in ast.walk(TREES[name]):
         if isinstance(node, ast.Constant) and isinstance(node.value, (str, int)) and id(node) not in prose:
@@ -134,7 +134,7 @@ def literals(name: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("name", [name for name in FILES if not name.startswith(("sandbox", "testing"))])
 def test_okx_codes_are_known_to_two_files(name: str) -> None:
-    """Only the table of verdicts and that of endpoints hold an OKX code; the sandbox plays OKX's part, and must."""
+    """Only the tables of verdicts and endpoints contain OKX codes; so must the sandbox, which plays OKX."""
     codes = [code for literal in literals(name) for code in OKX_CODE.findall(literal)]
 
     assert (name in ("_core.verdict", "_core.endpoints")) == bool(codes)
@@ -145,7 +145,7 @@ def test_okx_codes_are_known_to_two_files(name: str) -> None:
 
 @pytest.mark.usefixtures("unmeasured")
 def test_logger_is_silent_by_default(tmp_path: Path) -> None:
-    """A cancel that is retried and fails prints nothing where the user has not asked for logs."""
+    """A cancel that is retried and fails prints nothing unless the user has configured logging."""
     done = run(
         tmp_path,
         """

@@ -1,4 +1,4 @@
-"""Who may serve, wrap and watch a cancel, and that no plugin stands in the way of one."""
+"""Plugins that perform, wrap and observe a cancel, and that none prevents one."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ RECEIPT: dict[str, Any] = {
 
 @pytest.fixture
 def registered() -> Iterator[Callable[[object], Any]]:
-    """Registers plugins with the package's own manager, and takes them off again."""
+    """Registers plugins with the package's own manager, and removes them again."""
     manager, plugins = get_plugin_manager(), []
 
     def register(plugin: object) -> Any:
@@ -61,7 +61,7 @@ def registered() -> Iterator[Callable[[object], Any]]:
 
 
 def distribution(folder: Path, name: str, source: str, *, entry_points: str = "") -> None:
-    """Install a distribution into a folder as pip would: its module, and the metadata beside it."""
+    """Install a distribution into a folder as pip would: its module, and its metadata next to it."""
     info = folder / f"{name}-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
@@ -71,7 +71,7 @@ def distribution(folder: Path, name: str, source: str, *, entry_points: str = ""
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder to install distributions into, on this process's path; what is imported from it is forgotten."""
+    """A folder for installing distributions, on this process's path; imports from it are undone."""
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
@@ -81,7 +81,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def run(tmp_path: Path, script: str, *args: str, code: int = 0, **environment: str) -> Any:
-    """Run a script in a process of its own, with `site` on its path, and return the JSON that it prints last."""
+    """Run a script in a separate process, with `site` on its path, and return the JSON that it prints last."""
     (tmp_path / "script.py").write_text(textwrap.dedent(script))
     path = [str(tmp_path / "site"), str(Path(okx_rfq_plugin.__file__).parent.parent)]
     done = subprocess.run(
@@ -154,7 +154,7 @@ WHOLE_WAY = """
 
 @pytest.mark.usefixtures("unmeasured")
 def test_installed_third_party_is_loaded_beside_broken_ones(tmp_path: Path) -> None:
-    """A distribution that is installed is loaded, wraps and hears; broken ones beside it are reported, and no more."""
+    """An installed distribution is loaded, wraps and observes; broken ones are reported, and nothing more."""
     distribution(tmp_path / "site", "good", GOOD)
     for name, (source, _) in BROKEN.items():
         distribution(tmp_path / "site", name, source)
@@ -170,7 +170,7 @@ def test_installed_third_party_is_loaded_beside_broken_ones(tmp_path: Path) -> N
 
 @pytest.mark.usefixtures("unmeasured")
 def test_variable_in_the_environment_keeps_third_parties_out(tmp_path: Path) -> None:
-    """With OKX_RFQ_DISABLE_PLUGIN_AUTOLOAD=1 no third party is imported, and the cancel works."""
+    """With OKX_RFQ_DISABLE_PLUGIN_AUTOLOAD=1 no third-party plugin is imported, and the cancel works."""
     distribution(tmp_path / "site", "good", GOOD)
 
     result = run(tmp_path, WHOLE_WAY, OKX_RFQ_DISABLE_PLUGIN_AUTOLOAD="1")
@@ -183,7 +183,7 @@ def test_variable_in_the_environment_keeps_third_parties_out(tmp_path: Path) -> 
 def test_broken_plugin_is_reported_logged_and_left_out(
     name: str, site: Path, caplog: pytest.LogCaptureFixture, exchange: Any, twin: Any, sandbox: Sandbox
 ) -> None:
-    """What is wrong with a plugin stands in `failures` and in the log; nothing of it is left, and cancels work."""
+    """A plugin's error is in `failures` and in the log; nothing of it stays registered, and cancels work."""
     source, why = BROKEN[name]
     distribution(site, name, source)
     manager = RfqPluginManager()
@@ -201,13 +201,13 @@ def test_broken_plugin_is_reported_logged_and_left_out(
 
 
 def canceled_by(manager: RfqPluginManager, exchange: Any, twin: Any) -> Any:
-    """Return what a cancel comes to that is asked of this manager, not of the process's own."""
+    """Return the outcome of a cancel with this manager, not the process's own."""
     serve = manager.serve if twin.synchronous else manager.serve_async
     return twin.run(exchange, lambda: serve("cancel_all_rfqs", exchange, {}, confirm=False))
 
 
 def test_one_plugin_declared_twice_is_named_as_such(site: Path) -> None:
-    """Where two entry points name one object the second is left out, and the reason says so."""
+    """If two entry points name one object, the second is skipped, and the reason says so."""
     distribution(site, "twofold", GOOD, entry_points="[okx_rfq_plugin]\none = twofold\ntwo = twofold\n")
     manager = RfqPluginManager()
 
@@ -229,7 +229,7 @@ def test_loading_twice_is_the_same_as_once(site: Path) -> None:
 
 
 def test_keyboard_interrupt_during_a_scan_is_not_swallowed(site: Path) -> None:
-    """Ctrl+C while a plugin is imported goes through."""
+    """Ctrl+C while a plugin is being imported propagates."""
     distribution(site, "interrupted", "raise KeyboardInterrupt")
 
     with pytest.raises(KeyboardInterrupt):
@@ -239,7 +239,7 @@ def test_keyboard_interrupt_during_a_scan_is_not_swallowed(site: Path) -> None:
 def test_unreadable_metadata_keep_nothing_but_third_parties_from_working(
     site: Path, caplog: pytest.LogCaptureFixture, exchange: Any, twin: Any
 ) -> None:
-    """Where the metadata of what is installed cannot be read, that is logged, and the package's own plugin serves."""
+    """If the installed metadata cannot be read, that is logged, and the package's own plugin serves."""
     distribution(site, "garbled", "", entry_points="[okx_rfq_plugin]\nthis line is no entry point\n")
     manager = RfqPluginManager()
 
@@ -263,7 +263,7 @@ def test_variable_keeps_this_process_from_scanning(site: Path, monkeypatch: pyte
 
 @pytest.mark.usefixtures("unmeasured")
 def test_scan_happens_at_install_and_never_inside_a_cancel(tmp_path: Path) -> None:
-    """Third parties are scanned by `install`, on objects or classes, or by unpickling; a cancel finds them loaded."""
+    """`install`, on objects or classes, or unpickling scans for plugins; a cancel finds them loaded."""
     distribution(tmp_path / "site", "good", GOOD)
 
     result = run(
@@ -305,7 +305,7 @@ def test_scan_happens_at_install_and_never_inside_a_cancel(tmp_path: Path) -> No
 
 @pytest.mark.usefixtures("unmeasured")
 def test_plugin_that_asks_for_the_manager_while_it_is_loaded_gets_the_one(tmp_path: Path) -> None:
-    """A plugin may call `get_plugin_manager()` or `install()` as it is imported: there is one manager in a process."""
+    """A plugin may call `get_plugin_manager()` or `install()` on import: there is one manager per process."""
     distribution(
         tmp_path / "site",
         "eager",
@@ -333,7 +333,7 @@ def test_plugin_that_asks_for_the_manager_while_it_is_loaded_gets_the_one(tmp_pa
 
 @pytest.mark.usefixtures("unmeasured")
 def test_threads_that_ask_at_once_get_the_same_manager(tmp_path: Path) -> None:
-    """Two threads that install first at the same moment are served by one manager."""
+    """Two threads that install first at the same time share one manager."""
     distribution(tmp_path / "site", "slow", "import meeting\nmeeting.loading.set()\nmeeting.go.wait(10)\n")
     meeting = "import threading\nloading, go = threading.Event(), threading.Event()\n"
     (tmp_path / "site" / "meeting.py").write_text(meeting)
@@ -367,7 +367,7 @@ OWN = re.compile(r"\[project\.entry-points\.okx_rfq_plugin\]\nokx = \"(.+)\"\n")
 
 
 def test_the_manager_that_is_being_loaded_is_the_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Asking for it while third parties are being loaded gives the one that will be there."""
+    """Asking for it while plugins are being loaded returns the final one."""
     manager = okx_rfq_plugin.get_plugin_manager()
     monkeypatch.setattr(plugins, "_loaded", False)
 
@@ -375,11 +375,11 @@ def test_the_manager_that_is_being_loaded_is_the_one(monkeypatch: pytest.MonkeyP
 
 
 def test_ctrl_c_while_third_parties_are_loaded_loses_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl+C goes through, and the next to ask has them loaded, each of them."""
+    """Ctrl+C propagates, and the next call has all of them loaded."""
     loaded: list[str] = []
 
     class Declared:
-        """What a distribution declares: its first loading is interrupted."""
+        """A distribution's plugin whose first loading is interrupted."""
 
         value, name, dist = "third:party", "party", None
 
@@ -401,11 +401,11 @@ def test_ctrl_c_while_third_parties_are_loaded_loses_none(monkeypatch: pytest.Mo
     assert manager.has_plugin("?:party")
 
 
-# What is told of an install
+# Notifications of an install
 
 
 class Told:
-    """Notes what it was put on."""
+    """Records what it was installed on."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.exchanges: list[Any] = []
@@ -420,7 +420,7 @@ class Told:
 
 @pytest.mark.parametrize("level", ["object", "class"])
 def test_plugin_hears_of_each_install(level: str, twin: Any, registered: Any, sandbox: Sandbox) -> None:
-    """It is told of the very object or class, at the end: the methods are there; and again if it is installed again."""
+    """It gets the very object or class, at the end, when the methods are there; and again on another install."""
     told = registered(Told())
     target = sandbox.exchange(twin.module.okx) if level == "object" else type("Mine", (twin.module.okx,), {})
 
@@ -432,7 +432,7 @@ def test_plugin_hears_of_each_install(level: str, twin: Any, registered: Any, sa
 
 
 def test_plugin_hears_of_copies(twin: Any, registered: Any, sandbox: Sandbox) -> None:
-    """An installed exchange that is copied or unpickled is one more that is installed."""
+    """Copying or unpickling an installed exchange installs another one."""
     exchange = install(sandbox.exchange(twin.module.okx))
     told = registered(Told())
 
@@ -444,7 +444,7 @@ def test_plugin_hears_of_copies(twin: Any, registered: Any, sandbox: Sandbox) ->
 def test_plugin_that_fails_at_an_install_is_logged(
     twin: Any, registered: Any, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The exchange is installed all the same."""
+    """The exchange is still installed."""
     registered(Told(ValueError("broken")))
 
     exchange = install(sandbox.exchange(twin.module.okx))
@@ -456,7 +456,7 @@ def test_plugin_that_fails_at_an_install_is_logged(
 def test_any_pluggy_host_can_load_the_entry_point_and_cancel(
     site: Path, twin: Any, sandbox: Sandbox, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A host that loads the entry-point group by pluggy alone cancels on plain okx objects, never installed."""
+    """A host that loads the entry-point group with pluggy alone cancels on plain okx objects, never installed."""
     declared = OWN.search((Path(__file__).parent.parent / "pyproject.toml").read_text())
     assert declared is not None
     distribution(site, "same", "", entry_points=f"[okx_rfq_plugin]\nokx = {declared[1]}\n")
@@ -496,7 +496,7 @@ def test_object_that_another_host_has_canceled_on_can_still_be_pickled(twin: Any
 
 
 def test_own_entry_point_is_not_loaded_a_second_time(site: Path) -> None:
-    """The package's own implementation is registered once, although its metadata declare it too."""
+    """The package's own implementation is registered once, although its metadata also declare it."""
     distribution(site, "okx_again", "", entry_points="[okx_rfq_plugin]\nokx = okx_rfq_plugin.okx:okx\n")
     manager = RfqPluginManager()
 
@@ -506,11 +506,11 @@ def test_own_entry_point_is_not_loaded_a_second_time(site: Path) -> None:
     assert {} == manager.failures
 
 
-# Serving and wrapping
+# Performing and wrapping
 
 
 class Kraken:
-    """A plugin that serves another venue."""
+    """A plugin for another venue."""
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
@@ -528,7 +528,7 @@ class Kraken:
 
 
 def test_plugin_can_serve_another_venue(twin: Any, registered: Any) -> None:
-    """Another package can serve another venue: `install` takes its exchanges, and the cancel is its own."""
+    """Another package can support another venue: `install` accepts its exchanges, and it performs the cancel."""
     plugin = registered(Kraken())
 
     exchange = install(twin.module.kraken())
@@ -538,7 +538,7 @@ def test_plugin_can_serve_another_venue(twin: Any, registered: Any) -> None:
 
 
 def test_exchange_that_lost_its_plugin_says_so(twin: Any) -> None:
-    """Where the plugin that served an exchange is gone, the cancel fails as not supported, and nothing is in doubt."""
+    """If the plugin for an exchange is gone, the cancel fails as not supported, and nothing is in doubt."""
     plugin = Kraken()
     get_plugin_manager().register(plugin)
     exchange = install(twin.module.kraken())
@@ -552,7 +552,7 @@ def test_exchange_that_lost_its_plugin_says_so(twin: Any) -> None:
 
 
 def test_plugin_that_wants_to_come_first_does(exchange: Any, twin: Any, registered: Any, sandbox: Sandbox) -> None:
-    """A dry run that says `tryfirst` comes before the package's own, for both twins."""
+    """A dry run with `tryfirst` runs before the package's own implementation, for both twins."""
 
     class DryRun:
         """Sends nothing."""
@@ -585,7 +585,7 @@ def test_plugin_that_does_not_ask_to_come_first_does_not(
     arguments: tuple[int, ...],
     status: str | None,
 ) -> None:
-    """A third party's implementation that says nothing of its place never keeps an okx exchange from OKX."""
+    """A third-party implementation without a priority never keeps an okx exchange from OKX."""
 
     def meddle(self: object) -> Any:
         raise AssertionError("this is not OKX")
@@ -599,7 +599,7 @@ def test_plugin_that_does_not_ask_to_come_first_does_not(
 
 
 def test_wrapper_sees_the_cancel_on_both_sides(exchange: Any, twin: Any, registered: Any) -> None:
-    """A wrapper is called around the cancel with the live exchange, and what it returns is returned."""
+    """A wrapper is called around the cancel with the live exchange, and its result is returned."""
 
     class Wrapper:
         """Adds a field; on async objects it wraps the awaitable."""
@@ -624,7 +624,7 @@ def test_wrapper_sees_the_cancel_on_both_sides(exchange: Any, twin: Any, registe
 
 @pytest.mark.parametrize("params", [None, [], "all", 1, [("a", 1)]], ids=repr)
 def test_params_that_are_no_dict_reach_no_plugin(params: Any, exchange: Any, twin: Any, sandbox: Sandbox) -> None:
-    """Params that are no dict are `ccxt.BadRequest` before a byte is sent."""
+    """Params that are not a dict are `ccxt.BadRequest` before a byte is sent."""
     with pytest.raises(ccxt.BadRequest, match="dict") as raised:
         twin.cancel(exchange, params)
 
@@ -636,7 +636,7 @@ def test_params_that_are_no_dict_reach_no_plugin(params: Any, exchange: Any, twi
 
 
 class Observer:
-    """Notes what it is told, and on which thread."""
+    """Records its notifications, and on which thread they came."""
 
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []
@@ -666,7 +666,7 @@ def delivered() -> None:
 def test_observer_hears_of_each_wait_and_of_the_receipt(
     exchange: Any, twin: Any, registered: Any, sandbox: Sandbox, clock: Any
 ) -> None:
-    """Observers are told of each wait and of the receipt, in order, with a snapshot of the exchange."""
+    """Observers are notified of each wait and of the receipt, in order, with a snapshot of the exchange."""
     observer = registered(Observer())
     sandbox.create_rfq()
     sandbox.fault(CANCEL, "50011", DROP)
@@ -687,7 +687,7 @@ def test_observer_hears_of_each_wait_and_of_the_receipt(
 
 
 def test_observer_hears_of_a_failure(exchange: Any, twin: Any, registered: Any, sandbox: Sandbox) -> None:
-    """Observers are told of what the caller is told: the same class, words and facts, without a traceback."""
+    """Observers get what the caller gets: the same class, words and facts, without a traceback."""
     observer = registered(Observer())
     sandbox.fault(CANCEL, "50113")
 
@@ -703,7 +703,7 @@ def test_observer_hears_of_a_failure(exchange: Any, twin: Any, registered: Any, 
 
 
 def test_observer_hears_of_refused_params(exchange: Any, twin: Any, registered: Any) -> None:
-    """A cancel that is refused before anything is sent is a failure that observers hear of."""
+    """A cancel that is refused before anything is sent is a failure reported to observers."""
     observer = registered(Observer())
 
     with pytest.raises(ccxt.BadRequest):
@@ -714,21 +714,21 @@ def test_observer_hears_of_refused_params(exchange: Any, twin: Any, registered: 
 
 
 class NeedsArguments(Exception):
-    """An exception like vcrpy's: it cannot be made from words alone."""
+    """An exception like vcrpy's: it cannot be created from a message alone."""
 
     def __init__(self, cassette: str, *, request: str) -> None:
         super().__init__(f"{request} is not in {cassette}")
 
 
 class ChangesArguments(Exception):
-    """An exception that hands on other arguments than it was made from, so that a copy of a copy fails."""
+    """An exception that passes on other arguments than it was created with, so that a copy of a copy fails."""
 
     def __init__(self, words: str) -> None:
         super().__init__(words, "gateway")
 
 
 class RefusedByGateway(ccxt.AuthenticationError):
-    """A framework's own error of ccxt's family."""
+    """A framework's own error, derived from ccxt's."""
 
     def __init__(self, gateway: str, *, rule: int) -> None:
         super().__init__(f"{gateway}: rule {rule}")
@@ -748,10 +748,10 @@ FOREIGN: list[Callable[[], BaseException]] = [
 
 @pytest.mark.parametrize("number", range(len(FOREIGN)))
 def test_exception_that_is_not_ccxts_passes_and_is_heard(number: int, exchange: Any, twin: Any) -> None:
-    """Whatever comes out of a cancel reaches the caller itself, with its facts, and observers hear of its class."""
+    """Any exception from a cancel reaches the caller itself, with its facts, and observers learn its class."""
     if number == len(FOREIGN) - 1 and sys.version_info < (3, 11):
         pytest.skip("exception groups came with Python 3.11")
-    manager, observer = RfqPluginManager(), Observer()  # one of its own: an observers' thread may not survive this
+    manager, observer = RfqPluginManager(), Observer()  # separate, because an observers' thread may not survive this
     manager.register(observer)
     foreign = FOREIGN[number]()
 
@@ -772,7 +772,7 @@ def test_exception_that_is_not_ccxts_passes_and_is_heard(number: int, exchange: 
 
 
 def test_exception_of_a_framework_in_ccxts_family_is_heard(exchange: Any, twin: Any, registered: Any) -> None:
-    """An error class that a framework derives from ccxt's reaches the caller, and observers, as that class."""
+    """A framework's subclass of a ccxt error reaches the caller and the observers as that class."""
     observer = registered(Observer())
 
     def fetch(*args: Any) -> Any:
@@ -790,12 +790,12 @@ def test_exception_of_a_framework_in_ccxts_family_is_heard(exchange: Any, twin: 
 
 
 def test_exception_of_a_plugin_passes_and_is_heard(exchange: Any, twin: Any, registered: Any) -> None:
-    """What another plugin's implementation raises reaches the caller as it is, and observers hear of it."""
+    """An error from another plugin's implementation reaches the caller unchanged, and observers are notified."""
     observer = registered(Observer())
     foreign = NeedsArguments("a cassette", request="this request")
 
     class Replay:
-        """Comes before the package's own, and fails."""
+        """Runs before the package's own, and fails."""
 
         @hookimpl(tryfirst=True)
         def cancel_all_rfqs(self) -> Any:
@@ -809,7 +809,7 @@ def test_exception_of_a_plugin_passes_and_is_heard(exchange: Any, twin: Any, reg
 
     assert raised.value is foreign
     assert ["failed"] == [what for what, *_ in observer.told]
-    facts = CancelFailure(code=None, attempts=0, elapsed=0.0, may_be_canceled=True)  # who knows what the plugin sent
+    facts = CancelFailure(code=None, attempts=0, elapsed=0.0, may_be_canceled=True)  # what the plugin sent is unknown
     assert facts == raised.value.cancel_failure  # type: ignore[attr-defined]  # the package puts it there
 
 
@@ -817,7 +817,7 @@ def test_exception_of_a_plugin_passes_and_is_heard(exchange: Any, twin: Any, reg
 def test_call_that_is_over_is_no_part_of_the_next(
     steps: tuple[str, ...], exchange: Any, twin: Any, sandbox: Sandbox
 ) -> None:
-    """Nor of what its caller raises by itself afterwards."""
+    """Nor of what its caller raises afterwards."""
     if steps:
         sandbox.fault("rfq/cancel-all-rfqs", *steps)
     seen: list[Any] = []
@@ -845,11 +845,11 @@ def test_call_that_is_over_is_no_part_of_the_next(
 
 
 def test_each_plugin_hears_in_order_on_a_thread_of_its_own(exchange: Any, twin: Any, registered: Any) -> None:
-    """Neither the caller's nor another plugin's, one for all that a plugin hears."""
+    """Neither the caller's nor another plugin's: one for all of a plugin's notifications."""
     heard: dict[str, list[Any]] = {"one": [], "two": []}
 
     class Named:
-        """Notes what it hears, and where."""
+        """Records its notifications, and where they came."""
 
         def __init__(self, name: str) -> None:
             self.name = name
@@ -873,7 +873,7 @@ def test_each_plugin_hears_in_order_on_a_thread_of_its_own(exchange: Any, twin: 
 def test_event_of_one_exchange_is_told_in_the_order_of_events(
     exchange: Any, twin: Any, registered: Any, clock: Any
 ) -> None:
-    """What happened first is told first, over several cancels; the third waits for OKX's limit, which is no event."""
+    """Events are delivered in order, over several cancels; the third waits for OKX's limit, which is no event."""
     observer = registered(Observer())
 
     twin.run(exchange, *[lambda n=n: exchange.cancel_all_rfqs({"number": n}) for n in range(3)])
@@ -887,7 +887,7 @@ def test_event_of_one_exchange_is_told_in_the_order_of_events(
 def test_observer_that_raises_is_logged_and_stops_nobody(
     raised: BaseException, exchange: Any, twin: Any, registered: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One that raises, SystemExit included, is logged; those beside it are told, and it is told the next time too."""
+    """One that raises, SystemExit included, is logged; the others are notified, and so is it the next time."""
     tries = []
 
     class Raising:
@@ -909,11 +909,11 @@ def test_observer_that_raises_is_logged_and_stops_nobody(
 
 
 def test_observer_that_hangs_does_not_hold_up_a_cancel(exchange: Any, twin: Any, registered: Any) -> None:
-    """Cancels return while an observer still hangs in the first event; once it comes back, the rest is delivered."""
+    """Cancels return while an observer still hangs in the first event; once it returns, the rest is delivered."""
     hanging, go = threading.Event(), threading.Event()
 
     class Hanging:
-        """Waits until it may go on."""
+        """Waits until it may continue."""
 
         @hookimpl(tryfirst=True)
         def rfqs_canceled(self) -> None:
@@ -934,7 +934,7 @@ def test_observer_that_hangs_does_not_hold_up_a_cancel(exchange: Any, twin: Any,
 
 
 def test_observer_that_changes_a_receipt_changes_nothing(exchange: Any, twin: Any, registered: Any) -> None:
-    """Each observer has its own copy: what one does to it neither the others see nor the caller."""
+    """Each observer has its own copy: neither the others nor the caller see what one does to it."""
 
     class Vandal:
         """Changes everything."""
@@ -985,7 +985,7 @@ def test_observer_that_changes_an_error_changes_nothing(
 def test_observers_get_no_live_exchange_and_no_secret(
     exchange: Any, twin: Any, registered: Any, sandbox: Sandbox
 ) -> None:
-    """In all that observers are told there is no exchange object, key, secret or passphrase, at any depth."""
+    """What observers get contains no exchange object, key, secret or passphrase, at any depth."""
     observer = registered(Observer())
     sandbox.fault(CANCEL, "50011", DROP, "50113")
     with pytest.raises(ccxt.AuthenticationError):
@@ -1016,13 +1016,13 @@ def test_observers_get_no_live_exchange_and_no_secret(
     [("0123456789ab", "...89ab"), ("0123456789a", "..."), ("", "..."), (None, "...")],
 )
 def test_snapshot_shows_the_end_of_a_long_key_only(key: Any, shown: str) -> None:
-    """A snapshot shows four characters of a key of twelve and more, and nothing of a shorter one."""
+    """A snapshot shows four characters of a key with at least twelve, and nothing of a shorter one."""
     assert shown == ExchangeSnapshot.of(ccxt.okx({"apiKey": key})).key
 
 
 @pytest.mark.parametrize("world", ["demo", "live"])
 def test_snapshot_names_exchange_and_world(world: str, twin: Any) -> None:
-    """A snapshot has ccxt's id and the environment that the exchange is set to; it cannot be changed."""
+    """A snapshot has ccxt's id and the exchange's environment, and is immutable."""
     exchange = twin.module.myokx()
     exchange.set_sandbox_mode(world == "demo")
 
@@ -1036,7 +1036,7 @@ def test_snapshot_names_exchange_and_world(world: str, twin: Any) -> None:
 def test_exchange_that_cannot_be_described_does_not_spoil_a_cancel(
     exchange: Any, twin: Any, registered: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where no snapshot can be taken that is logged, and the cancel returns its receipt."""
+    """If no snapshot can be taken, that is logged, and the cancel returns its receipt."""
     observer = registered(Observer())
 
     class Headers(dict):  # type: ignore[type-arg]  # some framework's own
@@ -1054,7 +1054,7 @@ def test_exchange_that_cannot_be_described_does_not_spoil_a_cancel(
 
 
 def test_wrapper_of_an_observer_hook_is_passed_over(exchange: Any, twin: Any, registered: Any) -> None:
-    """Observer hooks are not called through pluggy, so that a wrapper around one is not called, and harms nobody."""
+    """Observer hooks are not called through pluggy, so a wrapper around one is not called, and is harmless."""
 
     class Wrapper:
         """Wraps what cannot be wrapped."""
@@ -1074,7 +1074,7 @@ def test_wrapper_of_an_observer_hook_is_passed_over(exchange: Any, twin: Any, re
 
 
 def test_nobody_told_needs_no_thread() -> None:
-    """A manager that nobody observes starts no thread in a cancel, and has nothing to deliver."""
+    """A manager without observers starts no thread in a cancel, and has nothing to deliver."""
     manager = RfqPluginManager()
 
     manager.observers.tell("rfqs_canceled", ccxt.okx(), "cancel_all_rfqs", receipt=RECEIPT)
@@ -1082,11 +1082,11 @@ def test_nobody_told_needs_no_thread() -> None:
     assert manager.observers.drain(0) is True
 
 
-# The process's end, and forks
+# The end of the process, and forks
 
 
 def test_what_was_told_last_is_delivered_before_the_process_ends(tmp_path: Path) -> None:
-    """A script that ends right after its cancel still has its observers told."""
+    """If a script ends right after its cancel, its observers are still notified."""
     result = run(
         tmp_path,
         """
@@ -1115,7 +1115,7 @@ def test_what_was_told_last_is_delivered_before_the_process_ends(tmp_path: Path)
 
 
 def test_observer_that_hangs_for_ever_does_not_keep_the_process_alive(tmp_path: Path) -> None:
-    """A process whose observer never comes back ends by itself, with its own exit code."""
+    """A process whose observer never returns ends on its own, with its own exit code."""
     result = run(
         tmp_path,
         """
@@ -1142,7 +1142,7 @@ def test_observer_that_hangs_for_ever_does_not_keep_the_process_alive(tmp_path: 
 
 
 def test_observers_work_in_a_forked_process(tmp_path: Path) -> None:
-    """After `os.fork` the child's cancels work and its observers are told, though no thread was forked with it."""
+    """After `os.fork` the child's cancels work and its observers are notified, though no thread was forked."""
     result = run(
         tmp_path,
         """
@@ -1185,7 +1185,7 @@ def test_observers_work_in_a_forked_process(tmp_path: Path) -> None:
 def test_logger_of_the_package_is_the_one_that_is_documented(
     caplog: pytest.LogCaptureFixture, exchange: Any, twin: Any
 ) -> None:
-    """All that a cancel logs, it logs under `okx_rfq_plugin`."""
+    """A cancel logs everything under `okx_rfq_plugin`."""
     caplog.set_level(logging.DEBUG, "okx_rfq_plugin")
 
     twin.cancel(exchange)

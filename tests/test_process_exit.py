@@ -1,4 +1,4 @@
-"""at_exit: however a process ends that Python lives through, the book is empty afterwards. In real processes."""
+"""at_exit: however a process ends that Python survives, the book is empty afterwards. In real processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from okx_rfq_plugin.sandbox import Sandbox
 
 PACKAGE = Path(okx_rfq_plugin.__file__).parent
 KINDS = ("ccxt", "ccxt.async_support", "ccxt.pro")
-# `localhost` is looked up: at this point of a process's life Python starts no thread of a pool for that.
+# `localhost` needs a lookup; this late in a process's life, Python starts no pool thread for that.
 HEAD = """
     import asyncio, importlib, json, os, signal, sys, threading
     kind, told = sys.argv[1], json.loads(sys.argv[2])
@@ -81,7 +81,7 @@ ENDS = {
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.thinned
 def test_whatever_ends_the_process(real: Sandbox, kind: str, end: str) -> None:
-    """Each end, on each kind of exchange, after the loop is over and the exchange closed; the exit code stays."""
+    """Each end, on each kind of exchange, after the loop has ended and the exchange is closed; the exit code stays."""
     script, code = ENDS[end]
     done = run(real, kind, f"at_exit(exchange)\nonce()\n{script}")
 
@@ -91,7 +91,7 @@ def test_whatever_ends_the_process(real: Sandbox, kind: str, end: str) -> None:
 
 
 def test_a_failure_is_shown(real: Sandbox) -> None:
-    """`sys.excepthook` is shown what is true now."""
+    """`sys.excepthook` gets what is true now."""
     done = run(real, "ccxt", "at_exit(exchange)\nexchange.secret = 'wrong'")
 
     assert 0 == done.returncode
@@ -100,7 +100,7 @@ def test_a_failure_is_shown(real: Sandbox) -> None:
 
 
 def test_objects_of_one_account_share_the_request(real: Sandbox) -> None:
-    """Classes that a framework makes per client or order: fifty objects, two accounts, two requests."""
+    """A framework's classes per client or order: fifty objects, two accounts, two requests."""
     script = """
         import ccxt
         for _ in range(50):
@@ -130,7 +130,7 @@ def test_one_failure_keeps_no_other_from_its_cancel(real: Sandbox) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="Windows has no fork")
 def test_a_forked_process_cancels_nothing(real: Sandbox) -> None:
-    """What its parent has registered is the parent's; SIGTERM ends the child as ever."""
+    """What its parent registered belongs to the parent; SIGTERM ends the child as usual."""
     script = """
         at_exit(exchange)
         child = os.fork()
@@ -150,7 +150,7 @@ def test_a_forked_process_cancels_nothing(real: Sandbox) -> None:
 
 
 def test_a_signal_does_not_stop_the_cancel(real: Sandbox) -> None:
-    """Another Ctrl+C or SIGTERM, while OKX takes its time."""
+    """Another Ctrl+C or SIGTERM, while OKX is slow."""
     real.fault("rfq/cancel-all-rfqs", 0.5)
     script = """
         at_exit(exchange)
@@ -169,7 +169,7 @@ def test_a_signal_does_not_stop_the_cancel(real: Sandbox) -> None:
 
 
 def test_taken_off_again(real: Sandbox) -> None:
-    """What `at_exit` returned takes the exchange off; the signal's handler goes with the last one."""
+    """The function returned by `at_exit` unregisters the exchange; the last one also removes the signal's handler."""
     script = """
         take_off = at_exit(exchange)
         at_exit(exchange)
@@ -184,7 +184,7 @@ def test_taken_off_again(real: Sandbox) -> None:
 
 
 def test_one_taken_off_leaves_the_others(real: Sandbox) -> None:
-    """Their cancels run all the same, and SIGTERM still ends the process by way of them."""
+    """Their cancels still run, and SIGTERM still ends the process through them."""
     script = """
         take_off = at_exit(exchange)
         at_exit(make(type(exchange), told["other"]))
@@ -199,7 +199,7 @@ def test_one_taken_off_leaves_the_others(real: Sandbox) -> None:
 
 
 def test_a_host_that_cannot_be_looked_up_is_said(real: Sandbox) -> None:
-    """At this point a lookup runs where it was asked for, and its error is shown as any other."""
+    """At this point a lookup runs on the calling thread, and its error is shown like any other."""
     script = """
         exchange.urls["api"]["rest"] = f"http://{'a' * 64}.localhost"  # longer than a label of a name may be
         at_exit(exchange)
@@ -226,6 +226,6 @@ def test_on_another_thread(real: Sandbox) -> None:
 
 
 def test_what_is_not_served_is_refused_at_once() -> None:
-    """Not at the end, when nobody can do anything about it."""
+    """Not at the end, when it is too late to react."""
     with pytest.raises(ccxt.NotSupported):
         okx_rfq_plugin.at_exit(ccxt.kraken())

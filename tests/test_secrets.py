@@ -42,7 +42,7 @@ HEADERS = {
 
 @pytest.fixture
 def unfiltered() -> Iterator[None]:
-    """Take the filter off ccxt's logger afterwards; it is there for the whole process otherwise."""
+    """Remove the filter from ccxt's logger afterwards; otherwise it would stay for the whole process."""
     yield
     CCXT_LOGGER.removeFilter(redaction.hide)
 
@@ -80,7 +80,7 @@ SHAPES: dict[str, tuple[Any, ...]] = {
 @pytest.mark.usefixtures("redacted")
 @pytest.mark.parametrize("shape", SHAPES)
 def test_values_are_hidden_wherever_they_stand(shape: str, caplog: pytest.LogCaptureFixture) -> None:
-    """In every shape the names stay and the values are gone."""
+    """In every form the names stay and the values are gone."""
     told = logged(*SHAPES[shape], caplog=caplog)
 
     assert "***" in told
@@ -90,7 +90,7 @@ def test_values_are_hidden_wherever_they_stand(shape: str, caplog: pytest.LogCap
 
 @pytest.mark.usefixtures("redacted")
 def test_the_request_keeps_its_headers(caplog: pytest.LogCaptureFixture) -> None:
-    """What is logged is a copy: the headers that are about to be sent stay as they are."""
+    """The log gets a copy: the headers about to be sent stay unchanged."""
     headers = dict(HEADERS)
 
     logged("%s", headers, caplog=caplog)
@@ -104,7 +104,7 @@ def test_the_request_keeps_its_headers(caplog: pytest.LogCaptureFixture) -> None
     ['Request header "OK-ACCESS-KEY" cannot be empty.', "Invalid OK-ACCESS-TIMESTAMP.", '{"code":"0","data":[]}', ""],
 )
 def test_what_is_no_secret_stays(text: str, caplog: pytest.LogCaptureFixture) -> None:
-    """OKX's own texts, which name the headers, are logged as they came; so is any other object."""
+    """OKX's own texts that name the headers are logged unchanged; so is any other object."""
     thing = object()
 
     assert f"{text} 7 {thing}" == logged("%s %d %s", text, 7, thing, caplog=caplog)
@@ -112,7 +112,7 @@ def test_what_is_no_secret_stays(text: str, caplog: pytest.LogCaptureFixture) ->
 
 @pytest.mark.usefixtures("redacted")
 def test_a_record_that_cannot_be_searched_is_hidden_whole(caplog: pytest.LogCaptureFixture) -> None:
-    """The filter never raises, which would stop ccxt's request, and lets nothing through that it has not seen."""
+    """The filter never raises, which would stop ccxt's request, and lets nothing through unchecked."""
     endless: list[Any] = [KEY]
     endless.append(endless)
 
@@ -134,7 +134,7 @@ def test_filter_is_there_once_and_can_be_taken_off() -> None:
 
 
 class Quiet:
-    """A raw ccxt object of one of the twins on the sandbox, with all that it has signed, and what its calls raised."""
+    """A twin's raw ccxt object on the sandbox, with everything it has signed, and what its calls raised."""
 
     def __init__(self, twin: Any, sandbox: Sandbox, **config: Any) -> None:
         made = sandbox.exchange(twin.module.okx)
@@ -158,7 +158,7 @@ class Quiet:
 def test_raw_ccxt_at_debug_level(
     filtered: bool, own_logger: bool, twin: Any, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Raw ccxt logs key, signature and passphrase of each request; with the filter none, and it sends what it did."""
+    """Raw ccxt logs key, signature and passphrase of each request; with the filter none, and requests are unchanged."""
     logger = logging.getLogger("a.desk") if own_logger else None
     raw = Quiet(twin, sandbox, **({"logger": logger} if own_logger else {}))
     if filtered:
@@ -181,11 +181,11 @@ def test_raw_ccxt_at_debug_level(
     assert sandbox.credentials["secret"] not in caplog.text
 
 
-# The whole way of a cancel, at debug level
+# A whole cancel, at debug level
 
 
 def everything_of(error: BaseException | None) -> Iterator[str]:
-    """Go through all that can be printed of an exception and of those behind it."""
+    """Yield everything that can be printed of an exception and its causes."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
@@ -226,7 +226,7 @@ def test_a_cancel_in_trouble_shows_no_secret(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """With every logger of the process at debug level, nothing that is logged, printed, raised or shown holds one."""
+    """With every logger of the process at debug level, no log, output, exception or repr contains one."""
     raw = Quiet(twin, sandbox)
     exchange = okx_rfq_plugin.install(raw.exchange, policy=okx_rfq_plugin.RetryPolicy(deadline=5))
     exchange.milliseconds = lambda: int(clock.wall() * 1000)
@@ -255,7 +255,7 @@ def test_a_cancel_in_trouble_shows_no_secret(
 def test_recording_at_debug_level_shows_no_secret(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """What is logged while a cassette is made, and the cassette itself, hold no secret."""
+    """The log while a cassette is recorded, and the cassette itself, contain no secret."""
     situation = next(situation for situation in recording.SITUATIONS if situation.name == "rejected-signature")
     clock = VirtualClock()
     sandbox = FixtureSandbox(clock)
@@ -271,7 +271,7 @@ def test_recording_at_debug_level_shows_no_secret(
 
 
 def test_asyncio_in_debug_mode_shows_no_secret(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
-    """The debug mode of asyncio, which logs tasks and slow callbacks with their repr, holds no secret."""
+    """The debug mode of asyncio, which logs tasks and slow callbacks with their repr, shows no secret."""
     exchange = okx_rfq_plugin.install(sandbox.exchange(ccxt.async_support.okx))
     exchange.timeout_on_exit = 0
 
@@ -300,7 +300,7 @@ KEYS = re.compile(
 
 
 def shipped() -> dict[str, Path]:
-    """Return the files of the installed distribution, the wheel's; from an editable install, those of the checkout."""
+    """Return the files of the installed distribution: the wheel's, or if editable, those of the checkout."""
     package = Path(okx_rfq_plugin.__file__).parent
     files = {str(path): Path(str(path.locate())) for path in importlib.metadata.files("okx-rfq-plugin") or ()}
     files |= {str(path): path for path in package.rglob("*") if "__pycache__" not in path.parts}
@@ -309,7 +309,7 @@ def shipped() -> dict[str, Path]:
 
 
 def test_nothing_that_is_shipped_looks_like_a_secret() -> None:
-    """No file of the wheel holds what has the form of an OKX key, secret or signature, or a signed header."""
+    """No file of the wheel has anything in the form of an OKX key, secret or signature, or a signed header."""
     files = shipped()
 
     assert {"redaction.py", "canceled.yaml", "METADATA"} <= {path.name for path in files.values()}
@@ -329,7 +329,7 @@ def test_nothing_that_is_shipped_looks_like_a_secret() -> None:
     ],
 )
 def test_what_looks_like_a_secret_is_recognized(secret: str) -> None:
-    """The search above finds what it is there to find."""
+    """The search above finds what it must find."""
     assert KEYS.search(f"a: {secret}\n")
 
 
@@ -348,7 +348,7 @@ def test_cassettes_hold_no_header_of_a_request() -> None:
 def test_the_command_prints_no_secret(
     options: list[str], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], redacted: None
 ) -> None:
-    """What the command prints and logs of the sandbox, for people and as JSON, holds no part of its credentials."""
+    """The command's output and log about the sandbox, as text and JSON, contain no part of its credentials."""
     with caplog.at_level(logging.DEBUG):
         shown = CliRunner().invoke(okx_rfq, ["cancel-all", "--env", "sandbox", *options])
     with Sandbox() as sandbox:
@@ -361,7 +361,7 @@ def test_the_command_prints_no_secret(
 
 
 def test_security_md_names_what_a_user_can_call_and_set() -> None:
-    """The document names the filter, the switch for third parties' code, and this search, by their real names."""
+    """The document names the filter, the switch for third-party code, and this search, by their real names."""
     text = (Path(__file__).parent.parent / "SECURITY.md").read_text(encoding="utf-8")
 
     assert f"okx_rfq_plugin.{okx_rfq_plugin.redact_ccxt_logs.__name__}()" in text

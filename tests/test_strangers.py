@@ -1,7 +1,7 @@
-"""A day at the sandbox, written down as OKX's pages have it, and lived through by clients that know nothing of it.
+"""A day at the sandbox, written from OKX's pages, and run by clients that are unrelated to it.
 
-Raw ccxt, sync and async, and python-okx, with nothing but the base address changed. Where the pages are silent, the
-step says so, and what the sandbox does there stands in a comment or docstring of its own.
+Raw ccxt, sync and async, and python-okx, with only the base address changed. Where the pages are silent, the step
+says so, and what the sandbox does there is in a comment or docstring.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from okx.PublicData import PublicAPI
 from okx_rfq_plugin.sandbox import Sandbox
 
 pytestmark = [
-    # python-okx's own, not ours: its fourth argument, datetime.utcnow, and how it hands its body to httpx.
+    # From python-okx: its fourth argument, datetime.utcnow, and how it passes its body to httpx.
     pytest.mark.filterwarnings("ignore:use_server_time parameter is deprecated:DeprecationWarning"),
     pytest.mark.filterwarnings(r"ignore:datetime\.datetime\.utcnow:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning"),
@@ -32,7 +32,7 @@ Call = Callable[[str, dict[str, Any]], dict[str, Any]]
 
 
 class Clock:
-    """Stands still until a step moves it; it begins so far behind that a day of steps stays within OKX's 30 s."""
+    """Stands still until a step moves it; starts early enough for a day of steps to stay within OKX's 30 s."""
 
     def __init__(self) -> None:
         self.now = time.time() - 28
@@ -60,7 +60,7 @@ class Step:
 
 
 def create(name: str, code: str = "0") -> Step:
-    leg = {"instId": "BTC-USD-261225-100000-C", "side": "buy", "sz": "25"}  # only options: it lives ten minutes
+    leg = {"instId": "BTC-USD-261225-100000-C", "side": "buy", "sz": "25"}  # only options: active for ten minutes
     return Step(
         path="create-rfq",
         params={"counterparties": ["WAGMI"], "clRfqId": name, "legs": [leg]},
@@ -149,7 +149,7 @@ WRONG: dict[str, tuple[dict[str, str], str, type[ccxt.BaseError]]] = {
 
 
 def by_ccxt(exchange: Any, run: Callable[[Any], Any]) -> Call:
-    """Call by ccxt's implicit methods; what it raises holds OKX's reply."""
+    """Call ccxt's implicit methods; their exceptions contain OKX's reply."""
     exchange.enableRateLimit = False
     verbs = {"rfqs": "private_get", "counterparties": "private_get", "time": "public_get"}
 
@@ -208,7 +208,7 @@ def clock() -> Clock:
 
 @pytest.fixture(params=STRANGERS, ids=lambda stranger: stranger.__name__)
 def meet(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[Callable[..., Call]]:
-    """Return a function that makes one of the strangers, with the sandbox's key but for what is changed."""
+    """Return a function that creates one of the clients, with the sandbox's key except for what is changed."""
     met: list[Iterator[Call]] = []
 
     def make(world: str = "demo", **changed: str) -> Call:
@@ -227,7 +227,7 @@ def sandbox(clock: Clock) -> Iterator[Sandbox]:
 
 
 def named(params: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
-    """Put ids into the place of `@name`."""
+    """Replace `@name` with ids."""
     plain = json.dumps(params)
     for name, rfq_id in ids.items():
         plain = plain.replace(f'"@{name}"', f'"{rfq_id}"')
@@ -236,7 +236,7 @@ def named(params: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
 
 
 def outcome(step: Step, reply: dict[str, Any]) -> Step:
-    """Return the step as it came out, to be compared with what it was to be."""
+    """Return the step's actual outcome, for comparison with the expected one."""
     rows = reply.get("data", [])  # a refusal of the gateway has none
     return replace(
         step,
@@ -264,7 +264,7 @@ def test_a_day_goes_as_documented(meet: Callable[..., Call], sandbox: Sandbox, c
 
 
 def test_eighty_rfqs_are_what_half_a_day_allows(meet: Callable[..., Call], sandbox: Sandbox, clock: Clock) -> None:
-    """The eighty-first in twelve hours is refused, however slowly they come; cancel-all has no part in that limit.
+    """The eighty-first in twelve hours is refused, however slowly they come; cancel-all does not count for that limit.
 
     Source: #block-trading-rest-api-create-rfq
     """
@@ -281,7 +281,7 @@ def test_eighty_rfqs_are_what_half_a_day_allows(meet: Callable[..., Call], sandb
 
 @pytest.mark.parametrize("wrong", WRONG)
 def test_what_is_wrong_gets_its_code(wrong: str, meet: Callable[..., Call], sandbox: Sandbox) -> None:
-    """A wrong key, secret, passphrase or world gets OKX's code for it, reading or canceling; nothing is canceled."""
+    """A wrong key, secret, passphrase or environment gets OKX's code, for reads and cancels; nothing is canceled."""
     changed, code, raises = WRONG[wrong]
     sandbox.create_rfq()
     call = meet(**changed)
@@ -295,7 +295,7 @@ def test_what_is_wrong_gets_its_code(wrong: str, meet: Callable[..., Call], sand
 
 @pytest.mark.parametrize("off", [-31, 31])
 def test_a_wrong_clock_gets_50102(off: int, meet: Callable[..., Call], sandbox: Sandbox, clock: Clock) -> None:
-    """A client over 30 seconds off, to either side, gets 50102; the time is told to everybody all the same.
+    """A client over 30 seconds off, in either direction, gets 50102; the time is public all the same.
 
     Source: #overview-rest-authentication
     """

@@ -1,4 +1,4 @@
-"""A real store for each test that wants one, and a sandbox on real time."""
+"""A real store for each test that needs one, and a sandbox in real time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from okx_rfq_plugin.sandbox import Sandbox
 
 @pytest.fixture
 def store() -> Iterator[EmbeddedServer]:
-    """A server of its own; on Python 3.10, which the wheel is not for, the one that OKX_RFQ_FLEET_SERVER names."""
+    """A separate server; on Python 3.10, which the wheel does not support, the one named by OKX_RFQ_FLEET_SERVER."""
     try:
         server = EmbeddedServer()
         server.start()

@@ -1,4 +1,4 @@
-"""What the commands of the fleet show and how they end, piped and on a terminal."""
+"""Output and exit codes of the fleet's commands, piped and on a terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals, and th
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_watcher_that_owes_nothing_ends_with_0(store: EmbeddedServer, sandbox: Sandbox, number: int) -> None:
-    """And its record is out of the store."""
+    """And its record is removed from the store."""
     with fleet("watch", sandbox, store.url) as watching:
         assert ["demo:100001"] == watching.next()["accounts"]
 
@@ -32,7 +32,7 @@ def test_a_watcher_that_owes_nothing_ends_with_0(store: EmbeddedServer, sandbox:
 
 
 def test_a_watcher_without_the_key_ends_with_3(store: EmbeddedServer, sandbox: Sandbox) -> None:
-    """A member died whose account it cannot cancel for."""
+    """A member died for whose account it has no key."""
     other = sandbox.create_user()
     with fleet("watch", sandbox, store.url) as watching, strategy(sandbox, store.url, credentials=other) as beta:
         watching.next()
@@ -44,7 +44,7 @@ def test_a_watcher_without_the_key_ends_with_3(store: EmbeddedServer, sandbox: S
 
 
 def test_what_a_watcher_says_is_one_object_a_line(store: EmbeddedServer, sandbox: Sandbox) -> None:
-    """Each with what happened, when, whose account and member it is, and a sentence."""
+    """Each has what happened, when, the account and the member, and a sentence."""
     with fleet("watch", sandbox, store.url) as watching, strategy(sandbox, store.url) as alpha:
         watching.next()
         create(alpha)
@@ -56,7 +56,7 @@ def test_what_a_watcher_says_is_one_object_a_line(store: EmbeddedServer, sandbox
 
 
 def test_two_halts_at_once_do_no_harm(store: EmbeddedServer, sandbox: Sandbox) -> None:
-    """Each cancels, each ends with 0, and the fleet is halted by one of them."""
+    """Each cancels, each ends with 0, and one of them halts the fleet."""
     with (
         strategy(sandbox, store.url) as alpha,
         fleet("halt", sandbox, store.url, "--reason", "one", "--no-wait") as one,
@@ -68,7 +68,7 @@ def test_two_halts_at_once_do_no_harm(store: EmbeddedServer, sandbox: Sandbox) -
 
 
 def test_the_status_is_live_on_a_terminal(store: EmbeddedServer, sandbox: Sandbox) -> None:
-    """It shows who joins, and a halt, as they happen; Ctrl+C ends it with 0."""
+    """It shows joins and a halt as they happen; Ctrl+C ends it with 0."""
     with on_a_terminal("fleet", "status", "--store", store.url, "--watch", env=keys(sandbox.credentials)) as running:
         running.until("not halted")
         with join(sandbox.exchange(ccxt.okx), store.url, name="alpha"):

@@ -1,4 +1,4 @@
-"""Deaths on real time: five seconds after one no RFQ of the account is active, and later none comes to be."""
+"""Deaths in real time: after five seconds no RFQ of the account is active, and later none becomes active."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WITHIN = 5.0  # seconds
 
 
 class Machine:
-    """How late this machine is, in seconds: what it keeps from us is no fault of the fleet's."""
+    """This machine's delays, in seconds, which are not the fleet's fault."""
 
     def __init__(self) -> None:
         self.late = 0.0
@@ -49,7 +49,7 @@ class Machine:
 
 @contextmanager
 def in_time(sandbox: Sandbox) -> Iterator[None]:
-    """Whether no RFQ is active five seconds after the block; the machine's own lateness is granted."""
+    """Assert that no RFQ is active five seconds after the block, plus this machine's delays."""
     with Machine() as machine:
         yield
         begun = time.monotonic()
@@ -58,7 +58,7 @@ def in_time(sandbox: Sandbox) -> Iterator[None]:
 
 
 def creates_after_the_last_cancel(sandbox: Sandbox) -> int:
-    """How many create-rfq arrived after the last cancel-all-rfqs."""
+    """Return how many create-rfq arrived after the last cancel-all-rfqs."""
     paths = [request.path for request in sandbox.requests]
     last = max(number for number, path in enumerate(paths) if path.endswith("rfq/cancel-all-rfqs"))
     return sum(path.endswith("rfq/create-rfq") for path in paths[last:])
@@ -92,7 +92,7 @@ DEATHS = [is_killed, is_stopped_for_good, is_cut_off, is_slowed, has_failed]
 def test_five_seconds_after_a_death_no_rfq_is_active(
     store: EmbeddedServer, proxy: Proxy, sandbox: Sandbox, dies: Callable[[Process, Proxy], None], ahead: float
 ) -> None:
-    """However a host dies, and if its clock is an hour ahead or behind."""
+    """However a host dies, and even if its clock is an hour fast or slow."""
     env = {"CLOCK_AHEAD": str(ahead)}
     with watcher(sandbox, store.url) as watching, strategy(sandbox, proxy.url, env=env) as alpha:
         create(alpha)
@@ -107,7 +107,7 @@ def test_five_seconds_after_a_death_no_rfq_is_active(
 
 
 def test_two_watchers_cancel_and_one_forgets(store: EmbeddedServer, sandbox: Sandbox) -> None:
-    """Both see the death, both cancel until nothing can come alive, and neither owes anything then."""
+    """Both see the death, and both cancel until nothing can become active; then no cancel is outstanding."""
     with (
         watcher(sandbox, store.url) as one,
         watcher(sandbox, store.url) as two,
@@ -124,7 +124,7 @@ def test_two_watchers_cancel_and_one_forgets(store: EmbeddedServer, sandbox: San
 
 
 def test_a_watcher_that_starts_after_the_death_cancels(store: EmbeddedServer, sandbox: Sandbox) -> None:
-    """The only watcher had died before: the next one gives the member its lease again, and cancels then."""
+    """The only watcher had died before: the next one grants the member its lease again, and then cancels."""
     with strategy(sandbox, store.url) as alpha:
         create(alpha)
         kill(alpha)
@@ -133,7 +133,7 @@ def test_a_watcher_that_starts_after_the_death_cancels(store: EmbeddedServer, sa
 
 
 def test_nothing_that_was_signed_before_arrives_after_the_last_cancel(store: EmbeddedServer, sandbox: Sandbox) -> None:
-    """Stopped with a signed create, and let go on when the watcher is done: it is refused, and so is the next one."""
+    """Stopped with a signed create, and resumed when the watcher is done: that create and the next are refused."""
     with watcher(sandbox, store.url) as watching, strategy(sandbox, store.url) as alpha:
         create(alpha)
         alpha.send("create and stop")
@@ -148,7 +148,7 @@ def test_nothing_that_was_signed_before_arrives_after_the_last_cancel(store: Emb
 
 
 def test_a_halted_member_creates_nothing_after_the_last_cancel(store: EmbeddedServer, sandbox: Sandbox) -> None:
-    """It tries again and again while the fleet is halted for certain, and OKX hears none of it."""
+    """It tries repeatedly while the fleet is certainly halted, and OKX receives none of it."""
     with strategy(sandbox, store.url) as alpha, fleet("halt", sandbox, store.url, "--reason", "test") as halt:
         halt.until(lambda said: said["step"] == "obeyed")
         begun = time.monotonic()
@@ -164,7 +164,7 @@ def test_a_halted_member_creates_nothing_after_the_last_cancel(store: EmbeddedSe
 def test_a_fault_of_the_store_alone_cancels_nothing(
     store: EmbeddedServer, proxy: Proxy, sandbox: Sandbox, fault: str
 ) -> None:
-    """Longer than any lease: the RFQs stay, and nobody has asked OKX to cancel."""
+    """Longer than any lease: the RFQs stay, and OKX was not asked to cancel."""
     with watcher(sandbox, proxy.url, blind_after=8.0) as watching, strategy(sandbox, proxy.url) as alpha:
         create(alpha)
         if fault == "killed":
@@ -194,7 +194,7 @@ def test_a_fault_of_the_store_alone_cancels_nothing(
 
 @pytest.mark.parametrize("by", ["halt", "watcher"])
 def test_what_was_let_through_before_is_too_old_for_okx(store: EmbeddedServer, sandbox: Sandbox, by: str) -> None:
-    """Stopped between the fence and the wire until the last cancel: it is sent then, and OKX refuses it with 50102."""
+    """Stopped between the fence and the wire until the last cancel: it is then sent, and OKX refuses it with 50102."""
     with strategy(sandbox, store.url) as alpha:
         create(alpha)
         alpha.send("create and hold")

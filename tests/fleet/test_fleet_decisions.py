@@ -47,26 +47,26 @@ def view(*beats: tuple[Member, Beat | None], epoch: str = "1", latch: Latch | No
     [
         (Reading(2.0, 2.0, 2.0), 2.0),
         (Reading(0.0, 60.0, 60.0), 60.0),  # suspended
-        (Reading(0.0, 60.0, 0.0), 60.0),  # and the wall clock was not set when it went on
+        (Reading(0.0, 60.0, 0.0), 60.0),  # and the wall clock was not set when it resumed
         (Reading(0.0, 0.0, 60.0), 60.0),  # a virtual machine was paused
-        (Reading(2.0, 2.0, -3600.0), math.inf),  # the wall clock was set back, and tells of no pause
+        (Reading(2.0, 2.0, -3600.0), math.inf),  # the wall clock was set back, and hides a pause
         (Reading(2.0, 2.0, 1.4), math.inf),
         (Reading(2.0, 2.0, 1.6), 2.0),  # it was slewed
         (Reading(2.0, 2.0, 3600.0), 3600.0),  # and forward
     ],
 )
 def test_the_clock_that_moved_most_counts(later: Reading, seconds: float) -> None:
-    """A lease is as old as the clock that moved most says."""
+    """A lease's age is that of the clock that moved most."""
     assert seconds == later.most_since(at(0.0))
 
 
 def test_the_time_that_has_passed_for_certain_is_monotonic() -> None:
-    """Neither a suspension nor a clock that is set brings a cancel forward."""
+    """Neither a suspension nor setting a clock makes a cancel earlier."""
     assert 2.0 == Reading(2.0, 60.0, 3600.0).least_since(at(0.0))
 
 
 def test_each_clock_is_the_one_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
-    """CLOCK_BOOTTIME is not the monotonic clock under another name."""
+    """CLOCK_BOOTTIME is not an alias of the monotonic clock."""
     monkeypatch.setattr("time.monotonic", lambda: 1.0)
     monkeypatch.setattr("time.clock_gettime", {time.CLOCK_BOOTTIME: 2.0}.__getitem__)
     monkeypatch.setattr("time.time", lambda: 3.0)
@@ -95,7 +95,7 @@ def test_a_fence_is_up_until_the_first_answer() -> None:
 
 @pytest.mark.parametrize(("seconds", "up"), [(0.0, False), (2.99, False), (3.0, True), (60.0, True)])
 def test_a_lease_counts_from_before_the_renewal_was_sent(seconds: float, up: bool) -> None:
-    """However late the answer was, the lease is over three seconds after the renewal was sent."""
+    """However late the answer was, the lease ends three seconds after the renewal was sent."""
     fence = Fence(3.0)
     fence.renewed(at(0.0), None)
 
@@ -103,7 +103,7 @@ def test_a_lease_counts_from_before_the_renewal_was_sent(seconds: float, up: boo
 
 
 def test_a_halted_member_is_told_why() -> None:
-    """The refusal quotes reason, by whom and since when."""
+    """The refusal quotes the reason, who halted the fleet, and since when."""
     fence = Fence(3.0)
     fence.renewed(at(0.0), HALTED)
 
@@ -126,7 +126,7 @@ def test_a_halted_member_is_told_why() -> None:
 def test_a_signature_is_no_further_ahead_than_the_fleet_was_told(
     told: float | None, ahead: float | None, words: str | None
 ) -> None:
-    """The last cancel waits for what was told, 30 s at most: what OKX would take for longer is not sent."""
+    """The last cancel waits for what the store was told, 30 s at most; what OKX would accept for longer is not sent."""
     fence = Fence(3.0)
     fence.renewed(at(0.0), None, told)
 
@@ -137,7 +137,7 @@ def test_a_signature_is_no_further_ahead_than_the_fleet_was_told(
 
 @pytest.mark.parametrize("version", [6, 7, 8])
 def test_a_halt_in_the_store_is_obeyed_whatever_was_known(version: int) -> None:
-    """A store that has lost its data and whose clock is behind halts with a version below that of an earlier resume."""
+    """A store that has lost its data and whose clock is slow halts with a version below that of an earlier resume."""
     fence = Fence(3.0)
     fence.heard(Latch(7, False, "over", "ops", 0.0))
 
@@ -147,7 +147,7 @@ def test_a_halt_in_the_store_is_obeyed_whatever_was_known(version: int) -> None:
 
 
 def test_a_fence_says_what_went_wrong() -> None:
-    """The reason of the last failure is in the refusal."""
+    """The refusal contains the reason of the last failure."""
     fence = Fence(3.0)
     fence.failed("TimeoutError")
 
@@ -166,7 +166,7 @@ def test_a_fence_says_what_went_wrong() -> None:
     ],
 )
 def test_a_halt_that_the_store_lost_is_put_back(known: Latch | None, stored: Latch | None, put_back: bool) -> None:
-    """A halt is, a resume is not: in doubt the fleet stays halted."""
+    """A halt is, a resume is not: in doubt, the fleet stays halted."""
     fence = Fence(3.0)
     fence.heard(known)
 
@@ -175,7 +175,7 @@ def test_a_halt_that_the_store_lost_is_put_back(known: Latch | None, stored: Lat
 
 @pytest.mark.parametrize("lease", [0.0, -1.0, math.inf, math.nan])
 def test_a_lease_is_a_time(lease: float) -> None:
-    """What is no number of seconds is refused."""
+    """Anything that is not a number of seconds is refused."""
     with pytest.raises(ValueError, match="a lease is a number of seconds above 0"):
         Fence(lease)
 
@@ -185,27 +185,27 @@ def test_a_lease_is_a_time(lease: float) -> None:
 
 @pytest.mark.parametrize("record", [MEMBER, HALTED, Watcher("w", "watcher", "host", 1, ("demo:1",), "alarm")])
 def test_a_record_is_read_as_it_was_written(record: Member | Latch | Watcher) -> None:
-    """What goes into the store comes out of it."""
+    """A record comes out of the store as it went in."""
     kind: Any = type(record)
     assert record == from_text(kind, to_text(record))
 
 
 @pytest.mark.parametrize("text", ["", "null", "[]", "{}", "7", '{"id": 1}', '{"accounts": 1}', "\x00"])
 def test_what_is_no_record_is_none(text: str) -> None:
-    """Whatever stands in the store, it breaks nothing."""
+    """Whatever the store contains, nothing breaks."""
     assert None is from_text(Member, text)
     assert None is beat_from_text(text)
 
 
 def test_the_newest_latch_is_that_of_the_greatest_version() -> None:
-    """None counts for nothing."""
+    """None never wins."""
     assert None is newest(None, None)
     assert HALTED is newest(None, HALTED, Latch(6, False, "", "", 0.0))
 
 
 @pytest.mark.parametrize(("ahead", "longer"), [(None, 30.0), (-5.0, 0.0), (0.0, 0.0), (12.0, 12.0), (3600.0, 30.0)])
 def test_a_signature_dated_ahead_is_good_for_longer(ahead: float | None, longer: float) -> None:
-    """By as much as it is ahead, 30 s at most, and by 30 s where that is not known."""
+    """By as much as it is ahead, 30 s at most, and by 30 s if that is unknown."""
     assert longer == replace(MEMBER, ahead=ahead).longer
 
 
@@ -232,7 +232,7 @@ def test_a_member_has_lapsed_a_sixth_after_its_lease() -> None:
 
 @pytest.mark.parametrize("broken", ["silence", "gap", "suspended", "restarted"])
 def test_a_break_gives_everyone_the_whole_lease_again(broken: str) -> None:
-    """No answer, a pause of the one who looks, or another server: it begins anew."""
+    """No answer, a pause of the observer, or another server: it starts anew."""
     detector = FailureDetector()
     shown = view((MEMBER, Beat(1, 0)))
     look(detector, 0.0, 3.25, shown)
@@ -250,7 +250,7 @@ def test_a_break_gives_everyone_the_whole_lease_again(broken: str) -> None:
 
 
 def test_what_a_member_tells_later_counts() -> None:
-    """Such as that its signatures are ahead by now."""
+    """For example that its signatures are ahead by now."""
     detector = FailureDetector()
     detector.look(view((MEMBER, Beat(1, 0))), at(0.0))
 
@@ -267,7 +267,7 @@ def test_heartbeats_of_an_earlier_version_are_read(text: str, beat: Beat) -> Non
 
 
 def test_nothing_has_lapsed_while_the_store_is_silent() -> None:
-    """Not even one that would have."""
+    """Not even a member that would have."""
     detector = FailureDetector()
     look(detector, 0.0, 3.25, view((MEMBER, Beat(1, 0))))
     detector.look(None, at(3.5))
@@ -276,7 +276,7 @@ def test_nothing_has_lapsed_while_the_store_is_silent() -> None:
 
 
 def test_who_is_gone_from_the_list_has_signed_off() -> None:
-    """And is looked for no longer."""
+    """And is no longer observed."""
     detector = FailureDetector()
     look(detector, 0.0, 1.0, view((MEMBER, Beat(1, 0))))
 
@@ -286,7 +286,7 @@ def test_who_is_gone_from_the_list_has_signed_off() -> None:
 
 
 def test_who_is_gone_with_the_whole_list_is_still_looked_for() -> None:
-    """A store that was emptied has lost it; it has its lease again to show itself, and lapses then."""
+    """An emptied store has lost it; it has its whole lease again to renew, and lapses then."""
     detector = FailureDetector()
     look(detector, 0.0, 3.0, view((MEMBER, Beat(1, 0))))
     look(detector, 3.25, 6.5, view(epoch="2"))
@@ -311,7 +311,7 @@ def test_blindness_is_measured() -> None:
 
 
 def test_a_plan_has_three_steps() -> None:
-    """At once, 2 s and 31 s later; each is done by a clean cancel that began in time."""
+    """At once, 2 s and 31 s later; each is completed by a clean cancel that began in time."""
     plan = Plan(at(0.0))
     for seconds in (0.0, 2.0, 31.0):
         assert plan.is_due(at(seconds))
@@ -324,7 +324,7 @@ def test_a_plan_has_three_steps() -> None:
 
 
 def test_a_late_cancel_does_for_all_that_was_due() -> None:
-    """What begins after 31 s is as good as three."""
+    """A cancel that begins after 31 s completes all three."""
     plan = Plan(at(0.0))
     plan.begin(at(40.0))
     plan.end(at(41.0), clean=True)
@@ -343,7 +343,7 @@ def test_a_cancel_that_was_not_clean_is_repeated_a_second_later() -> None:
 
 
 def test_a_cancel_that_began_before_the_lapse_does_not_count() -> None:
-    """A new lapse while a cancel is on its way has its own steps; the earlier one's last is still due at its time."""
+    """A new lapse during a cancel has its own steps; the earlier one's last step stays due at its time."""
     earlier = Plan(at(0.0))
     earlier.begin(at(0.0))
     plan = Plan(at(5.0))
@@ -355,7 +355,7 @@ def test_a_cancel_that_began_before_the_lapse_does_not_count() -> None:
 
 
 def test_a_plan_without_the_last_step() -> None:
-    """Ends after 2 s."""
+    """It ends after 2 s."""
     assert [0.0, 2.0] == Plan(at(0.0), last=False).steps
 
 
@@ -381,7 +381,7 @@ def test_a_watcher_without_the_key_says_so_once() -> None:
 
 
 def test_who_comes_back_may_lapse_again() -> None:
-    """Each lapse is canceled for."""
+    """Each lapse leads to cancels."""
     watch = Watch(frozenset({"demo:1"}))
     assert ["lapsed", "canceled", "canceled"] == run(watch, 0.0, 7.0, view((MEMBER, Beat(1, 0))))
     assert ["back"] == run(watch, 7.25, 8.0, view((MEMBER, Beat(2, 0))))
@@ -390,7 +390,7 @@ def test_who_comes_back_may_lapse_again() -> None:
 
 
 def test_a_later_lapse_of_another_member_puts_nothing_off() -> None:
-    """It has its own steps, and those of the earlier ones stay due at their time."""
+    """It has its own steps, and those of the earlier ones stay due at their times."""
     watch = Watch(frozenset({"demo:1"}))
     twin = Member("m3", "gamma", "host3", 44, "demo:1", 3.0, 0.0, 0.0)
     ahead = replace(MEMBER, ahead=20.0)
@@ -403,7 +403,7 @@ def test_a_later_lapse_of_another_member_puts_nothing_off() -> None:
 
 
 def test_a_store_that_comes_and_goes_is_blindness_too() -> None:
-    """It answers now and then, and never long enough to notice a lapse."""
+    """It answers occasionally, but never long enough to notice a lapse."""
     watch = Watch(frozenset({"demo:1"}), blind_after=5.0)
     shown = view((MEMBER, Beat(1, 0)))
     run(watch, 0.0, 0.5, shown)

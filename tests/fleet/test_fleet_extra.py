@@ -1,4 +1,4 @@
-"""The kill switch where there is no fleet: it is what it was."""
+"""Without a fleet, the kill switch works as before."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _canceled(sandbox: Sandbox, redis: str) -> dict[str, Any]:
 
 
 def test_without_a_fleet_nothing_of_it_is_there(sandbox: Sandbox) -> None:
-    """Creating and canceling load the same modules with the extra and without it: none of the fleet's, and no redis."""
+    """Creating and canceling load the same modules with and without the extra: none of the fleet's, and no redis."""
     with_it, without = _canceled(sandbox, "installed"), _canceled(sandbox, "missing")
 
     assert with_it == without
@@ -58,14 +58,14 @@ def test_without_a_fleet_nothing_of_it_is_there(sandbox: Sandbox) -> None:
 
 
 def test_without_a_fleet_no_hook_of_it_is_asked(sandbox: Sandbox) -> None:
-    """A cancel is served by the package's own plugin alone, nothing is asked before a create, and no policy is put."""
+    """Only the package's own plugin performs a cancel, nothing is asked before a create, and no policy is set."""
     said = _canceled(sandbox, "installed")
 
     assert (["okx"], [], "NoneType") == (said["cancel"], said["create"], said["policy"])
 
 
 def test_the_name_of_the_fleet_loads_no_redis() -> None:
-    """`import okx_rfq_plugin.fleet` costs nothing before something of it is used."""
+    """`import okx_rfq_plugin.fleet` costs nothing until something in it is used."""
     words = "import sys, okx_rfq_plugin.fleet; print([name for name in sys.modules if name.startswith('redis')])"
     done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, timeout=PATIENCE, check=True)
 

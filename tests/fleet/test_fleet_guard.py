@@ -1,4 +1,4 @@
-"""`okx-rfq guard --fleet`: what it guards is a member, without a word about the fleet in the strategy."""
+"""`okx-rfq guard --fleet`: the guarded command is a member, without fleet code in the strategy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from okx_rfq_plugin.sandbox import Sandbox
 def guarded(
     sandbox: Sandbox, folder: Path, *options: str, env: Mapping[str, str] = {}, wrapper: tuple[str, ...] = ()
 ) -> Iterator[Process]:
-    """A strategy under a guard; it does what it is told, and the guard's words are in a file."""
+    """A strategy under a guard; it follows commands, and the guard's output is in a file."""
     place = ("--env", "sandbox", "--url", sandbox.url, "--look-every", "0")
     command = (*wrapper, sys.executable, "-c", STRATEGY, sandbox.url, "by environment", "", "0")
     with (folder / "said").open("w") as said:
@@ -58,7 +58,7 @@ def test_what_is_guarded_joins_by_itself(by: str, store: EmbeddedServer, sandbox
 
 
 def test_a_watcher_covers_what_the_guard_cannot(store: EmbeddedServer, sandbox: Sandbox, tmp_path: Path) -> None:
-    """Guard and strategy killed together, and no twin, as when the machine dies: the watcher cancels."""
+    """Guard and strategy killed together, without a twin, as when the machine dies: the watcher cancels."""
     with (
         guarded(sandbox, tmp_path, "--fleet", store.url, "--no-twin") as strategy,
         watcher(sandbox, store.url) as watching,
@@ -74,7 +74,7 @@ def test_a_watcher_covers_what_the_guard_cannot(store: EmbeddedServer, sandbox: 
 
 
 def test_a_halted_fleet_is_named_beforehand(store: EmbeddedServer, sandbox: Sandbox, tmp_path: Path) -> None:
-    """The command is started, and can create nothing."""
+    """The command is started, but cannot create anything."""
     Store(store.url, timeout=5.0).set_latch(halted=True, reason="risk limit", by="ops")
     with guarded(sandbox, tmp_path, "--fleet", store.url) as strategy:
         assert "refused" == strategy.tell("create")[0]

@@ -1,4 +1,4 @@
-"""Members in this process and in forked ones: identity, sign-off, and what is seen of them."""
+"""Members in this process and in forked ones: identity, sign-off, and how others see them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def registered(store: EmbeddedServer) -> list[str]:
 
 
 def test_leaving_the_block_signs_off(store: EmbeddedServer, exchange: Any) -> None:
-    """Inside it is in the list, afterwards it is not, and creates are unguarded as they were before."""
+    """Inside the block it is in the list; afterwards it is not, and creates are unguarded as before."""
     with join(exchange, store.url, name="alpha") as member:
         assert [member.record.id] == registered(store)
         exchange.private_post_rfq_create_rfq(RFQ)
@@ -50,7 +50,7 @@ def test_leaving_the_block_signs_off(store: EmbeddedServer, exchange: Any) -> No
 def test_leaving_by_an_exception_signs_off_only_where_nothing_is_left(
     store: EmbeddedServer, exchange: Any, creates: bool
 ) -> None:
-    """What was created may be active: then the lease is left to lapse."""
+    """What was created may be active, so the lease lapses."""
 
     def block() -> None:
         with join(exchange, store.url):
@@ -65,7 +65,7 @@ def test_leaving_by_an_exception_signs_off_only_where_nothing_is_left(
 
 
 def test_a_member_without_a_store_is_fenced(exchange: Any, sandbox: Sandbox) -> None:
-    """The block is entered, creates are refused, cancels are not, and no secret of the URL is shown."""
+    """The block is entered, creates are refused, cancels are not, and no secret in the URL is shown."""
     sandbox.create_rfq()
     with join(exchange, "redis://user:hidden-word@127.0.0.1:1/0") as member:
         with pytest.raises(ccxt.OperationRejected, match="the lease of 3 s in the fleet has lapsed") as refused:
@@ -76,14 +76,14 @@ def test_a_member_without_a_store_is_fenced(exchange: Any, sandbox: Sandbox) -> 
 
 
 def test_quotes_are_fenced_too(exchange: Any) -> None:
-    """A create-quote of a fenced member is refused."""
+    """A fenced member's create-quote is refused."""
     with join(exchange, "redis://127.0.0.1:1/0"), pytest.raises(ccxt.OperationRejected, match=r"rfq/create-quote"):
         exchange.private_post_rfq_create_quote({})
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://127.0.0.1", ""])
 def test_a_url_that_is_none_is_refused(exchange: Any, url: str) -> None:
-    """Before anything is done."""
+    """Before anything happens."""
     with pytest.raises(ValueError, match=r"."), join(exchange, url):
         pytest.fail("entered")
 
@@ -121,7 +121,7 @@ with join(exchange, sys.argv[2]) as member:
 
 
 def test_a_forked_process_joins_anew(store: EmbeddedServer, sandbox: Sandbox) -> None:
-    """It does not live on its parent's lease, and is a member of its own."""
+    """It does not use its parent's lease, and is a separate member."""
     done = subprocess.run(
         (sys.executable, "-W", "ignore", "-c", _FORKING, sandbox.url, store.url),
         env=environment(**keys(sandbox.credentials)),
@@ -182,12 +182,12 @@ def test_usage(arguments: tuple[str, ...], words: str) -> None:
 
 
 def test_the_environment_of_a_guarded_command() -> None:
-    """It names the fleet, and is otherwise what it was."""
+    """It names the fleet, and is otherwise unchanged."""
     assert {"A": "1", "OKX_RFQ_FLEET": "redis://x"} == guarded_environment("redis://x", {"A": "1"})
 
 
 def test_signatures_ahead_of_okxs_clock_are_noticed(exchange: Any) -> None:
-    """Also those that a clock set forward, or a time difference of ccxt's, has put ahead after joining."""
+    """Also those put ahead after joining, by setting a clock or by ccxt's time difference."""
     exchange.milliseconds = lambda: 1_000_020_000
     reading = Reading(10.0, 10.0, 0.0)
     okx = OkxClock(1_000_000_000, reading, read=lambda: reading)
@@ -200,7 +200,7 @@ def test_signatures_ahead_of_okxs_clock_are_noticed(exchange: Any) -> None:
 
 @pytest.mark.parametrize("answers", [True, False])
 def test_okx_is_asked_again_when_the_clocks_part(answers: bool) -> None:
-    """After a pause of a virtual machine its time is not what it was thought; once in five seconds at most."""
+    """After a pause of a virtual machine, OKX's time is not the estimated one; once in five seconds at most."""
     readings = [Reading(10.0, 10.0, 1000.0)]
     asked: list[int] = []
 
@@ -224,7 +224,7 @@ def test_okx_is_asked_again_when_the_clocks_part(answers: bool) -> None:
 
 
 def test_okx_is_asked_again_by_an_object_of_its_own(exchange: Any, sandbox: Sandbox) -> None:
-    """The strategy's may be in use by another thread, or by a loop."""
+    """Another thread or a loop may be using the strategy's."""
     okx = clock_of(exchange)
     assert okx is not None and okx._ask is not None  # noqa: PT018 - for mypy
     exchange.session.close()
@@ -235,7 +235,7 @@ def test_okx_is_asked_again_by_an_object_of_its_own(exchange: Any, sandbox: Sand
 
 @pytest.mark.parametrize("seconds", [20, 3600])
 def test_who_signs_ahead_of_okx_tells_so_first(store: EmbeddedServer, exchange: Any, seconds: int) -> None:
-    """The first such create is refused, and what OKX would take within 30 s goes out once the store knows of it."""
+    """The first such create is refused; one that OKX accepts within 30 s is sent once the store knows."""
     with join(exchange, store.url) as member:
         exchange.private_post_rfq_create_rfq(RFQ)
         exchange.options["timeDifference"] = -1000 * seconds
@@ -253,7 +253,7 @@ def test_who_signs_ahead_of_okx_tells_so_first(store: EmbeddedServer, exchange: 
 
 
 def test_a_store_that_refuses_is_a_store_error(store: EmbeddedServer) -> None:
-    """A replica that may not be written to, for example: the connection is dropped, and another is opened next."""
+    """A read-only replica, for example: the connection is dropped, and the next call opens another."""
     with EmbeddedServer("--replicaof", "127.0.0.1", str(store.port)) as replica:
         here = Store(replica.url, timeout=5.0)
         with pytest.raises(StoreError, match=r"ReadOnlyError|read only"):

@@ -1,4 +1,4 @@
-"""The guarantees with real processes and a real server: the sandbox's book is the judge."""
+"""The guarantees with real processes and a real server, judged by the sandbox's book."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def of_kind(kind: str) -> Any:
 
 
 def refused(process: Process, words: str) -> bool:
-    """Whether the next create is refused, and why."""
+    """Return whether the next create is refused, and why."""
     answer = process.tell("create")
     return answer[0] == "refused" and words in answer[1]
 
 
 def test_a_killed_member_is_canceled_for(store: EmbeddedServer, sandbox: Sandbox) -> None:
-    """Within about the lease after SIGKILL its RFQs are gone, though nothing on its host is left to cancel them."""
+    """About a lease after SIGKILL its RFQs are gone, though nothing on its host is left to cancel them."""
     with strategy(sandbox, store.url) as alpha, fleet("watch", sandbox, store.url) as running:
         running.until(of_kind("watching"))
         create(alpha)
@@ -42,17 +42,17 @@ def test_a_killed_member_is_canceled_for(store: EmbeddedServer, sandbox: Sandbox
         assert ("alpha", "demo:100001") == (lapsed["member"]["name"], lapsed["account"])
         running.until(of_kind("canceled"))
         assert [] == sandbox.rfqs("active")
-        # The steps at 2 s and at 31 s are owed.
+        # The steps at 2 s and at 31 s are outstanding.
         assert 4 == running.end(signal.SIGTERM)
 
 
 def test_a_member_that_signs_off_is_not_canceled_for(store: EmbeddedServer, sandbox: Sandbox) -> None:
-    """What it has left behind on purpose stays, and the watcher owes nothing."""
+    """What it deliberately left active stays, and the watcher has no outstanding cancels."""
     with strategy(sandbox, store.url, lease=0.6) as alpha, watcher(sandbox, store.url) as watching:
         create(alpha)
         alpha.send("bye")
         assert 0 == alpha.end()
-        # Another that dies later, and sooner noticed than the first would be.
+        # Another that dies later, and would be noticed sooner than the first.
         other = sandbox.create_user()
         with strategy(sandbox, store.url, "beta", lease=0.6, credentials=other) as beta:
             kill(beta)
@@ -93,7 +93,7 @@ def test_stopped_in_the_middle_of_a_create(store: EmbeddedServer, sandbox: Sandb
 
 
 def test_the_store_dies_and_comes_back_empty(store: EmbeddedServer, sandbox: Sandbox) -> None:
-    """Creates stop, cancels work, and nothing is canceled by the watcher; with the store the creates come back."""
+    """Creates stop, cancels work, and the watcher cancels nothing; creates resume with the store."""
     with strategy(sandbox, store.url) as alpha, watcher(sandbox, store.url, blind_after=1.0) as watching:
         create(alpha)
 
@@ -143,7 +143,7 @@ def test_a_member_that_is_cut_off_is_fenced_and_canceled_for(
 
 
 def test_a_store_that_takes_five_seconds_an_answer(proxy: Proxy, sandbox: Sandbox) -> None:
-    """Creates are refused, and a cancel is as quick as ever."""
+    """Creates are refused, and a cancel is as fast as ever."""
     with strategy(sandbox, proxy.url) as alpha:
         create(alpha)
         proxy.delay = 5.0
@@ -156,7 +156,7 @@ def test_a_store_that_takes_five_seconds_an_answer(proxy: Proxy, sandbox: Sandbo
 
 
 def test_fail_over_to_a_replica(store: EmbeddedServer, proxy: Proxy, sandbox: Sandbox) -> None:
-    """The primary dies and a replica takes over behind the same address: no one is canceled, everyone goes on."""
+    """The primary dies and a replica takes over at the same address: nothing is canceled, and all members continue."""
     with (
         EmbeddedServer("--replicaof", "127.0.0.1", str(store.port)) as replica,
         strategy(sandbox, proxy.url) as alpha,
@@ -232,7 +232,7 @@ def test_a_halt_names_accounts_that_it_has_no_key_for(store: EmbeddedServer, san
 
 
 def test_a_process_joins_by_its_environment(store: EmbeddedServer, sandbox: Sandbox) -> None:
-    """OKX_RFQ_FLEET is all it takes; it dies, and is canceled for."""
+    """Setting OKX_RFQ_FLEET is enough; it dies, and the watcher cancels."""
     env = {"OKX_RFQ_FLEET": store.url, "OKX_RFQ_FLEET_NAME": "gamma"}
     with strategy(sandbox, "by environment", env=env) as gamma, watcher(sandbox, store.url) as watching:
         create(gamma)
@@ -252,8 +252,8 @@ def test_a_fleet_that_cannot_be_joined_refuses_creates(sandbox: Sandbox) -> None
 
 @pytest.mark.exhaustive
 def test_the_demo_shows_it_all() -> None:
-    """A host's processes die; within a minute nothing of it is active nor can come alive, and the others live on."""
-    # Under a minute on an idle machine; with an end of its own, so that a loaded one leaves no process behind.
+    """A host's processes die; within a minute none of its RFQs is active or can become active, and the others live."""
+    # Under a minute on an idle machine; with its own timeout, so that a loaded one leaves no process behind.
     done = subprocess.run([*COMMAND, "fleet", "demo"], env=environment(), capture_output=True, text=True, check=False)
 
     assert 0 == done.returncode, done
@@ -263,7 +263,7 @@ def test_the_demo_shows_it_all() -> None:
 
 @pytest.mark.exhaustive
 def test_a_halt_that_waits(store: EmbeddedServer, sandbox: Sandbox) -> None:
-    """The whole of it on real time: 0 after the cancel at 31 s."""
+    """The whole halt in real time: 0 after the cancel at 31 s."""
     with strategy(sandbox, store.url) as alpha:
         create(alpha)
         begun = time.monotonic()

@@ -1,4 +1,4 @@
-"""What seldom happens to the fleet: stores that lose a latch, keys that nobody knows, servers that do not start."""
+"""Rare cases of the fleet: stores that lose a latch, unknown keys, servers that do not start."""
 
 from __future__ import annotations
 
@@ -54,20 +54,20 @@ def here(store: EmbeddedServer) -> Any:
 
 
 def entry_point() -> Any:
-    """Load what pyproject.toml names, as a process does that begins."""
+    """Load the entry point in pyproject.toml, as a new process does."""
     sys.modules.pop("okx_rfq_plugin.fleet.environment", None)
     return importlib.import_module("okx_rfq_plugin.fleet.environment").plugin
 
 
 def test_without_a_fleet_the_entry_point_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has no hook."""
+    """It has no hooks."""
     monkeypatch.delenv("OKX_RFQ_FLEET", raising=False)
 
     assert not hasattr(entry_point(), "rfq_creating")
 
 
 def test_with_a_fleet_the_entry_point_is_its_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one that every join uses."""
+    """The instance that every join uses."""
     monkeypatch.setenv("OKX_RFQ_FLEET", "redis://127.0.0.1:1/0")
 
     assert isinstance(entry_point(), FleetPlugin)
@@ -84,7 +84,7 @@ def test_a_fleet_without_redis_refuses_creates(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_first_create_joins(store: EmbeddedServer, sandbox: Sandbox, here: Store, monkeypatch: Any) -> None:
-    """Once, under the given name; at exit it signs off only where nothing is left."""
+    """Once, under the given name; at exit it signs off only if nothing may be active."""
     monkeypatch.setenv("OKX_RFQ_FLEET", store.url)
     monkeypatch.setenv("OKX_RFQ_FLEET_NAME", "gamma")
     left: list[Any] = []
@@ -135,7 +135,7 @@ def test_a_clock_that_cannot_be_read_is_not_known(sandbox: Sandbox) -> None:
     ("code", "doubt"), [("50113", False), ("51000", False)], ids=["a key that is refused", "a parameter"]
 )
 def test_a_cancel_that_fails_is_an_outcome(sandbox: Sandbox, code: str, doubt: bool) -> None:
-    """With the error's words, and whether it may have canceled all the same."""
+    """With the error's message, and whether it may have canceled anyway."""
     sandbox.fault("rfq/cancel-all-rfqs", *[code] * 9)
     exchange = sandbox.exchange(ccxt.okx)
     cancels = Cancels({"demo:1": install(exchange)})
@@ -159,7 +159,7 @@ def reading(at: float) -> Reading:
 
 
 def test_a_later_halt_of_someone_else_is_the_latch() -> None:
-    """And one that the store has lost is to be set again."""
+    """And a latch that the store has lost must be set again."""
     halting = Halting(frozenset(), reading(0.0))
     halting.placed(Latch(1, True, "mine", "me", 0.0), reading(0.0))
 
@@ -173,7 +173,7 @@ def test_a_later_halt_of_someone_else_is_the_latch() -> None:
 
 
 def test_a_latch_that_the_store_lost_is_put_back(store: EmbeddedServer, here: Store, caplog: Any) -> None:
-    """By a member that has seen it; who resumes is told that it may create again."""
+    """By a member that has seen it; the resume reports that it may create again."""
     caplog.set_level("INFO", logger="okx_rfq_plugin")
     member = Membership(store.url, "demo:1", name="alpha", lease=1.0)
     member.start(10.0)
@@ -192,7 +192,7 @@ def test_a_latch_that_the_store_lost_is_put_back(store: EmbeddedServer, here: St
 
 
 def test_a_store_that_returns_no_latch_is_in_error(here: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not taken for a halt."""
+    """It does not count as a halt."""
     monkeypatch.setattr("okx_rfq_plugin.fleet.scripts.SET_LATCH", "return 'nonsense'")
 
     with pytest.raises(StoreError, match="did not return the latch"):
@@ -200,7 +200,7 @@ def test_a_store_that_returns_no_latch_is_in_error(here: Store, monkeypatch: pyt
 
 
 def test_a_cancel_long_after_the_create_makes_it_owe_nothing() -> None:
-    """What was signed before may come alive for half a minute; after that a clean cancel is certain."""
+    """What was signed before may become active for half a minute; after that, a clean cancel is certain."""
     member = Membership("redis://127.0.0.1:1/0", "demo:1", name="alpha", lease=3.0)
     now = clocks.read()
     member.fence.renewed(now, None)
@@ -215,7 +215,7 @@ def test_a_cancel_long_after_the_create_makes_it_owe_nothing() -> None:
 
 
 def test_a_lease_counts_from_before_the_renewal_was_sent(proxy: Proxy) -> None:
-    """The store takes half a second to answer: of six seconds no more than five and a half are left then."""
+    """The store takes half a second to answer, so at most five and a half of six seconds remain."""
     proxy.delay = 0.5
     member = Membership(proxy.url, "demo:1", name="alpha", lease=6.0)
     member.start(60.0)
@@ -241,14 +241,14 @@ def halted(here: Store, halting: Halting, say: Any = lambda *step: None, **optio
 
 
 def test_a_halt_of_an_empty_fleet_is_done_at_once(here: Store) -> None:
-    """The latch is set, and there is nobody to wait for."""
+    """The latch is set, and there are no members to wait for."""
     code, said = halted(here, Halting(frozenset(), clocks.read()))
 
     assert (0, "done") == (code, said[-1])
 
 
 def test_a_halt_that_is_resumed_meanwhile_says_so(here: Store) -> None:
-    """Members create again: it may be that something is active."""
+    """Members create again, so something may be active."""
     here.renew(Member("m", "m", "host", 1, "demo:1", 60.0, 0.0, 0.0), Beat(1, 0))
 
     def say(kind: str) -> None:
@@ -271,7 +271,7 @@ def test_a_halt_gives_up_what_is_not_clean(here: Store, sandbox: Sandbox) -> Non
     assert (3, "failed") == (code, said[-1])
 
 
-# What is printed
+# Output
 
 
 def printed(status: dict[str, Any]) -> str:
@@ -301,7 +301,7 @@ def test_watchers_are_shown(store: EmbeddedServer, here: Store) -> None:
 
 
 def test_a_member_that_is_back_is_not_forgotten(store: EmbeddedServer, here: Store) -> None:
-    """One that has lapsed for good is taken out of the list, and the watcher says so."""
+    """A member that has lapsed for good is removed from the list, and the watcher says so."""
     told: list[str] = []
     run = WatcherRun(here, {}, Watch(frozenset({"demo:1"})), lambda event: told.append(event.kind))
     member = Member("m", "m", "host", 1, "demo:1", 60.0, 0.0, 0.0)
@@ -334,7 +334,7 @@ def test_a_live_status_is_drawn_until_ctrl_c(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("error", [KeyError("LOGNAME"), OSError("none")])
 def test_a_user_without_a_name_is_someone(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python 3.13 raises another exception than those before."""
+    """Python 3.13 raises a different exception from earlier versions."""
 
     def getuser() -> str:
         raise error
@@ -359,7 +359,7 @@ def accounts(folder: Path, *urls: str) -> str:
 def test_a_watcher_of_a_file_watches_in_words(
     store: EmbeddedServer, here: Store, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is incomplete is left out, and said; SIGTERM ends it."""
+    """An incomplete account is skipped and reported; SIGTERM ends it."""
     for name, variable in VARIABLES.items():
         monkeypatch.setenv(variable, sandbox.credentials[name])
     file = accounts(tmp_path, sandbox.url, "no address")
@@ -381,7 +381,7 @@ def test_a_watcher_of_a_file_watches_in_words(
 def test_a_blind_watcher_says_so_in_words(
     store: EmbeddedServer, here: Store, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And cancels, where it is told to; what it owes then has a code."""
+    """And cancels, if told to; outstanding cancels then determine the code."""
     for name, variable in VARIABLES.items():
         monkeypatch.setenv(variable, sandbox.credentials[name])
 
@@ -427,7 +427,7 @@ def test_a_demo_needs_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_file_without_a_complete_account_is_wrong_usage(store: EmbeddedServer, tmp_path: Path) -> None:
-    """There is nobody to cancel for."""
+    """There is no account to cancel for."""
     result = invoke("fleet", "watch", "--store", store.url, "--accounts", accounts(tmp_path, "no address"))
 
     assert 2 == result.exit_code
@@ -472,7 +472,7 @@ def test_without_the_wheel_the_path_is_looked_through(tmp_path: Path, monkeypatc
 
 
 def test_a_server_that_does_not_answer_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is started again on another port, in case another program was faster, and given up in the end."""
+    """It is started again on another port, in case another program took it first, and given up in the end."""
     monkeypatch.setenv(server.BINARY, "/bin/false")
     monkeypatch.setattr(server, "_PATIENCE", 0.1)
     embedded = EmbeddedServer()

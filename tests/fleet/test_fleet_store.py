@@ -1,4 +1,4 @@
-"""The store as it is operated: behind TLS, with an ACL, and with nothing secret in it."""
+"""The store in operation: behind TLS, with an ACL, and without secrets."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def halt_and_resume(url: str, sandbox: Sandbox) -> None:
     assert 0 == okx_rfq("fleet", "resume", "--store", url).returncode
 
 
-# TLS: the server of the wheel has none, so that a proxy has it in its place
+# TLS: the wheel's server has none, so a proxy provides it.
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def tls(store: EmbeddedServer, tmp_path: Path) -> Iterator[Proxy]:
 
 
 def test_everything_works_behind_tls(tls: Proxy, sandbox: Sandbox) -> None:
-    """Members, a watcher, shared cancels, halt, status and resume, by `rediss://` and a certificate of one's own CA."""
+    """Members, a watcher, shared cancels, halt, status and resume, with `rediss://` and a private CA's certificate."""
     with watcher(sandbox, tls.url) as watching, strategy(sandbox, tls.url) as alpha:
         create(alpha)
         halt_and_resume(tls.url, sandbox)
@@ -80,12 +80,12 @@ def test_a_certificate_that_no_one_vouches_for_is_refused(tls: Proxy, sandbox: S
         exchange.private_post_rfq_create_rfq({})
 
 
-# ACL: the line of the page, word for word
+# ACL: the line on the page, verbatim
 
 
 @pytest.fixture
 def acl(store: EmbeddedServer) -> str:
-    """The URL of a user that has what the page says, and nothing else."""
+    """The URL of a user with exactly the permissions on the page."""
     (line,) = re.findall(r"^ +(user fleet on .*)$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     _, name, *rules = line.replace(">...", f">{PASSWORD}").split()
     with client(store) as here:
@@ -127,7 +127,7 @@ def test_the_acl_of_the_page_is_enough(acl: str, sandbox: Sandbox) -> None:
     ],
 )
 def test_the_acl_of_the_page_is_not_more_than_enough(acl: str, command: tuple[str, ...]) -> None:
-    """What would stop, empty or read the rest of the server is denied."""
+    """Commands that would stop, empty or read the rest of the server are denied."""
     here: Any = redis.Redis.from_url(acl)
     with pytest.raises(redis.exceptions.NoPermissionError):
         here.execute_command(*command)
@@ -151,7 +151,7 @@ def test_a_member_that_may_not_write_creates_nothing(acl: str, sandbox: Sandbox,
 
 
 def test_no_secret_reaches_the_store(store: EmbeddedServer, sandbox: Sandbox) -> None:
-    """No key, secret or passphrase in any command that the server gets, nor in anything that it holds."""
+    """No key, secret or passphrase in any command that the server receives, nor in its data."""
     with client(store) as here, here.monitor() as monitor:
         commands: list[str] = []
         ready = threading.Event()

@@ -1,4 +1,4 @@
-"""What strangers do to a fleet: odd names, odd URLs, odd moments, and a store that is operated badly."""
+"""Unusual conditions of a fleet: odd names, URLs and times, and a badly operated store."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ def here(store: EmbeddedServer) -> Iterator[Store]:
     client.close()
 
 
-# Whose account it is
+# Accounts
 
 
 @pytest.mark.parametrize("data", [[], [{}], [{"uid": ""}], [{"uid": None}], None], ids=str)
 def test_an_account_without_a_user_id_is_none(store: EmbeddedServer, exchange: Any, data: Any) -> None:
-    """Two accounts without one would be taken for the same; the block is not entered."""
+    """Two accounts without one would count as the same; the block is not entered."""
     exchange.private_get_account_config = lambda: {"code": "0", "data": data}
 
     with pytest.raises(ccxt.BaseError, match="User ID"), join(exchange, store.url):
@@ -54,7 +54,7 @@ def test_an_account_without_a_user_id_is_none(store: EmbeddedServer, exchange: A
 
 
 def test_two_accounts_of_one_process(store: EmbeddedServer, sandbox: Sandbox, here: Store) -> None:
-    """Each is a member of its own, and a cancel is for its own account."""
+    """Each is a separate member, and a cancel is for its own account."""
     user = sandbox.create_user()
     other = sandbox.exchange(ccxt.okx, credentials=user)
     mine = sandbox.exchange(ccxt.okx)
@@ -69,7 +69,7 @@ def test_two_accounts_of_one_process(store: EmbeddedServer, sandbox: Sandbox, he
 
 
 def test_joined_twice(store: EmbeddedServer, exchange: Any, here: Store) -> None:
-    """Two members; one that leaves takes nothing from the other."""
+    """Two members; when one leaves, the other keeps everything."""
     with join(exchange, store.url, name="one") as one:
         with join(exchange, store.url, name="two"):
             exchange.private_post_rfq_create_rfq(RFQ)
@@ -79,7 +79,7 @@ def test_joined_twice(store: EmbeddedServer, exchange: Any, here: Store) -> None
 
 
 def test_several_loops(store: EmbeddedServer, sandbox: Sandbox) -> None:
-    """One membership serves the async objects of its key, in one `asyncio.run` after another."""
+    """One membership serves a key's async objects, in one `asyncio.run` after another."""
 
     async def cancel() -> str:
         exchange = install(sandbox.exchange(ccxt.async_support.okx))
@@ -99,7 +99,7 @@ def test_several_loops(store: EmbeddedServer, sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("name", ["", "a\nb\x00", "[bold]é\U0001f4a5[/]", "\udc80", "x" * 10_000])
 def test_names_are_any_text(store: EmbeddedServer, exchange: Any, name: str) -> None:
-    """They are kept and shown; nothing breaks."""
+    """They are stored and shown; nothing breaks."""
     with join(exchange, store.url, name=name) as member:
         done = okx_rfq("fleet", "status", "--store", store.url, "--json")
         table = okx_rfq("fleet", "status", "--store", store.url)
@@ -123,7 +123,7 @@ def test_names_are_any_text(store: EmbeddedServer, exchange: Any, name: str) -> 
     ],
 )
 def test_a_url_that_is_none_says_what_one_is_and_no_password(exchange: Any, url: str) -> None:
-    """In words, to who joins and to who uses the command."""
+    """In words, both for joins and for users of the command."""
     with pytest.raises(ValueError, match="a store is named as redis://") as refused, join(exchange, url):
         pytest.fail("entered")
     result = invoke("fleet", "status", "--store", url)
@@ -134,7 +134,7 @@ def test_a_url_that_is_none_says_what_one_is_and_no_password(exchange: Any, url:
 
 
 def test_a_password_is_not_shown_however_it_is_given(store: EmbeddedServer) -> None:
-    """As part of the address or behind it, escaped or not."""
+    """As part of the address or after it, escaped or not."""
     for url in (
         store.url.replace("redis://", f"redis://{WORD}%21:{WORD}%21@"),
         f"{store.url}?username={WORD}&password={WORD}%21",
@@ -145,7 +145,7 @@ def test_a_password_is_not_shown_however_it_is_given(store: EmbeddedServer) -> N
 
 
 def test_what_a_url_says_of_times_does_not_count(proxy: Proxy) -> None:
-    """A lease could be waited out in one answer otherwise."""
+    """Otherwise one answer could outlast a lease."""
     proxy.cut(True)
     here = Store(f"{proxy.url}?socket_timeout=3600&retry_on_timeout=yes", timeout=0.2)
 
@@ -164,11 +164,11 @@ def test_a_store_behind_a_path(tmp_path: Path, exchange: Any) -> None:
         assert "canceled" == exchange.cancel_all_rfqs()["status"]
 
 
-# Stores that are operated badly
+# Badly operated stores
 
 
 def test_a_store_without_memory_fences(store: EmbeddedServer, exchange: Any, here: Store) -> None:
-    """Members say what the store said, and cancels work."""
+    """Members quote the store's error, and cancels work."""
     here._client.config_set("maxmemory", "1")
     with join(exchange, store.url) as member:
         assert "OutOfMemory" in str(member.refusal())
@@ -191,7 +191,7 @@ def test_a_store_without_scripts_fences(exchange: Any) -> None:
 def test_a_key_that_is_evicted_cancels_no_one(
     store: EmbeddedServer, sandbox: Sandbox, exchange: Any, here: Store, key: str
 ) -> None:
-    """It is back with the next renewals, and a halt holds."""
+    """It is back with the next renewals, and a halt persists."""
     with join(exchange, store.url) as member, watcher(sandbox, store.url) as watching:
         exchange.private_post_rfq_create_rfq(RFQ)
         if key == "latch":
@@ -212,7 +212,7 @@ def test_a_key_that_is_evicted_cancels_no_one(
 
 
 def test_a_text_in_place_of_a_list_fences(store: EmbeddedServer, exchange: Any, here: Store) -> None:
-    """Another program has written over the members."""
+    """Another program has overwritten the members."""
     here._client.set("{okx-rfq-fleet}:members", "nonsense")
 
     with join(exchange, store.url) as member:
@@ -220,11 +220,11 @@ def test_a_text_in_place_of_a_list_fences(store: EmbeddedServer, exchange: Any, 
         assert 1 == okx_rfq("fleet", "status", "--store", store.url).returncode
 
 
-# Odd moments
+# Odd times
 
 
 def test_a_create_while_another_joins_is_refused(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a signal handler it would wait for its own thread otherwise."""
+    """In a signal handler it would otherwise wait for its own thread."""
     monkeypatch.setenv("OKX_RFQ_FLEET", "redis://127.0.0.1:1/0")
     monkeypatch.setattr("okx_rfq_plugin.fleet.plugin.PATIENCE", 0.0)
     plugin, exchange = FleetPlugin(), sandbox.exchange(ccxt.okx)
@@ -275,7 +275,7 @@ if sys.argv[3] == "created":
 def test_the_end_of_a_process_inside_the_block(
     store: EmbeddedServer, sandbox: Sandbox, here: Store, what: str, remains: bool
 ) -> None:
-    """It signs off where nothing of it may be active; and a forked process is not held up by its parent's threads."""
+    """It signs off if nothing of it may be active; and its parent's threads do not delay a forked process."""
     done = subprocess.run(
         (sys.executable, "-W", "ignore", "-c", _ENDING, sandbox.url, store.url, what),
         env=environment(**keys(sandbox.credentials)),

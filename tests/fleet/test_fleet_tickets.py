@@ -1,4 +1,4 @@
-"""Cancels shared across processes: who is served by whom, and what happens where the store fails."""
+"""Cancels shared across processes: who is served by whom, and what happens if the store fails."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def worker(store: EmbeddedServer) -> Iterator[StoreWorker]:
 
 
 def enter(here: Store, *tickets: str) -> list[str]:
-    """What each is told first: done, send or wait."""
+    """The first answer for each caller: done, send or wait."""
     return [here.enter(GROUP, ticket)[0] for ticket in tickets]
 
 
@@ -64,14 +64,14 @@ def two_seconds_pass(here: Store) -> None:
 
 
 def test_two_set_out_at_once_and_the_third_waits(here: Store) -> None:
-    """OKX takes two requests in two seconds: the third serves all who came by then."""
+    """OKX accepts two requests in two seconds: the third serves everyone who arrived by then."""
     assert ["send", "a"] == here.enter(GROUP, "a")
     assert ["send", "b"] == here.enter(GROUP, "b")
     assert ["wait", "wait"] == enter(here, "c", "d")
 
 
 def test_who_waits_is_told_when_to_look_again(here: Store) -> None:
-    """Not before OKX's window opens; the one who sets out then, exactly then, and the others a little later."""
+    """Not before OKX's window opens; the sender exactly then, and the others a little later."""
     enter(here, "a", "b")
 
     _, leader, at_once = here.enter(GROUP, "c")
@@ -82,14 +82,14 @@ def test_who_waits_is_told_when_to_look_again(here: Store) -> None:
 
 
 def test_a_crowd_looks_less_often(here: Store) -> None:
-    """A hundred who wait look every fifth of a second, and the store stays idle."""
+    """A hundred waiting callers poll every fifth of a second, and the store stays idle."""
     enter(here, "a", "b", "c", *(f"follower {number}" for number in range(100)))
 
     assert 200 <= here.enter(GROUP, "d")[2] <= 250
 
 
 def test_the_outcome_reaches_those_who_came_before_it_set_out(here: Store) -> None:
-    """Not one who came after."""
+    """Not a caller that arrived later."""
     enter(here, "a", "b", "c")
     two_seconds_pass(here)
     assert ["send", "c"] == here.enter(GROUP, "c")
@@ -102,7 +102,7 @@ def test_the_outcome_reaches_those_who_came_before_it_set_out(here: Store) -> No
 
 
 def test_who_waits_sets_out_with_all_who_wait(here: Store) -> None:
-    """And each of them waits for it while it is on its way."""
+    """And each of them waits for it while it is in progress."""
     enter(here, "a", "b", "c", "d", "e")
     two_seconds_pass(here)
 
@@ -111,7 +111,7 @@ def test_who_waits_sets_out_with_all_who_wait(here: Store) -> None:
 
 
 def test_a_leader_that_failed_is_followed_by_another(here: Store) -> None:
-    """Those whom it would have served set out themselves."""
+    """The callers that it would have served send their own."""
     enter(here, "a", "b", "c", "d")
     two_seconds_pass(here)
     enter(here, "c")
@@ -131,7 +131,7 @@ def test_a_leader_that_died_while_it_waited_is_followed_by_another(here: Store) 
 
 
 def test_a_leader_that_leaves_while_it_waits_is_followed_at_once(here: Store) -> None:
-    """An answer that came too late is taken back, and holds up nobody."""
+    """An answer that came too late is undone, and delays no caller."""
     enter(here, "a", "b", "c", "d")
     here.ended(GROUP, "c", {})
     two_seconds_pass(here)
@@ -141,7 +141,7 @@ def test_a_leader_that_leaves_while_it_waits_is_followed_at_once(here: Store) ->
 
 @pytest.mark.parametrize(("state", "tickets"), [("full", ("a",)), ("back", ("a", "b")), ("back", tuple("abcdefgh"))])
 def test_requests_that_the_store_did_not_send_out_count(here: Store, state: str, tickets: tuple[str, ...]) -> None:
-    """One that OKX took for one too many closes its window, and so do two that went without the store, or more."""
+    """One refused for OKX's limit closes its window, and so do two or more sent without the store."""
     for ticket in tickets:
         here.ended(GROUP, ticket, {}, state)
 
@@ -154,9 +154,9 @@ def test_requests_that_the_store_did_not_send_out_count(here: Store, state: str,
 
 
 class Told:
-    """A caller on virtual time, and what it does: `asks` is what the store answers, `sends` what comes of requests.
+    """A caller in virtual time, and its actions: `asks` are the store's answers, `sends` the outcomes of requests.
 
-    The last answer is given again and again. A question that is not answered takes the budget.
+    The last answer is repeated. An unanswered call takes the whole budget.
     """
 
     def __init__(self, worker: StoreWorker, asks: list[Any], sends: list[Any]) -> None:
@@ -234,7 +234,7 @@ def test_an_answer_that_is_not_read_yet_is_seen(
 
 
 def test_who_sends_says_how_it_ended(worker: StoreWorker) -> None:
-    """To all whom it served."""
+    """To everyone it served."""
     told = Told(worker, [["send", "a"]], [RECEIPT])
 
     assert ([(True, 0.0)], 1) == (told.sent, told.told)
@@ -251,7 +251,7 @@ def test_who_waits_too_long_sends(worker: StoreWorker) -> None:
 
 @pytest.mark.parametrize("first", [None, ["send", "a"]])
 def test_who_is_one_too_many_waits_with_the_others(worker: StoreWorker, first: Any) -> None:
-    """Whether sent out by the store or without it; OKX's window is waited for, and so is a store that is slow."""
+    """Whether the store told it to send or not; OKX's window is waited for, and so is a slow store."""
     told = Told(worker, [first, None, None, WAIT, ["send", "a"]], [LIMITED, RECEIPT])
 
     assert [True, True] == [yields for yields, _ in told.sent]
@@ -259,7 +259,7 @@ def test_who_is_one_too_many_waits_with_the_others(worker: StoreWorker, first: A
 
 
 def test_who_is_one_too_many_again_and_again_goes_on_by_itself(worker: StoreWorker) -> None:
-    """Another program uses OKX's window up: after the fourth time the cancel goes on as without the fleet."""
+    """Another program uses up OKX's window: after the fourth time, the cancel continues as without the fleet."""
     told = Told(worker, [["send", "a"]], [*[LIMITED] * 4, RECEIPT])
 
     assert [True, True, True, True, False] == [yields for yields, _ in told.sent]
@@ -267,7 +267,7 @@ def test_who_is_one_too_many_again_and_again_goes_on_by_itself(worker: StoreWork
 
 
 def test_without_the_store_no_one_is_one_too_many_twice(worker: StoreWorker) -> None:
-    """Then it goes on as without the fleet, when OKX's window has opened."""
+    """Then it continues as without the fleet, when OKX's window has opened."""
     told = Told(worker, [None], [LIMITED, RECEIPT])
 
     assert [True, False] == [yields for yields, _ in told.sent]
@@ -275,7 +275,7 @@ def test_without_the_store_no_one_is_one_too_many_twice(worker: StoreWorker) -> 
 
 
 def test_a_cancel_that_raises_serves_no_one(worker: StoreWorker) -> None:
-    """Those who wait for it hear so."""
+    """The callers waiting for it are told."""
     told = Told(worker, [["send", "a", "b"]], [FAILED])
 
     assert (None, 1) == (told.receipt, told.told)
@@ -283,12 +283,12 @@ def test_a_cancel_that_raises_serves_no_one(worker: StoreWorker) -> None:
 
 @pytest.mark.parametrize("forged", ["", "7", "{}", json.dumps({"receipt": json.dumps(RECEIPT), "mac": "00"})])
 def test_an_outcome_that_no_holder_of_the_key_has_signed_counts_for_nothing(worker: StoreWorker, forged: str) -> None:
-    """Who can write to the store cannot claim that a cancel was clean."""
+    """Write access to the store is not enough to claim that a cancel was clean."""
     assert [(False, 0.0)] == Told(worker, [["done", forged]], [RECEIPT]).sent
 
 
 def test_an_outcome_is_for_one_ticket(worker: StoreWorker) -> None:
-    """One that was recorded serves no other caller."""
+    """A recorded outcome serves no other caller."""
     signed = worker.signed("a", RECEIPT)
 
     assert RECEIPT == worker.verified("a", signed)
@@ -299,7 +299,7 @@ def test_an_outcome_is_for_one_ticket(worker: StoreWorker) -> None:
 
 
 def test_a_member_that_cancels_is_served(store: EmbeddedServer, sandbox: Sandbox) -> None:
-    """One request, and a receipt as ever."""
+    """One request, and a receipt as usual."""
     sandbox.create_rfq()
     exchange = sandbox.exchange(ccxt.okx)
     with join(exchange, store.url):
@@ -328,7 +328,7 @@ def test_async_members_are_served_too(store: EmbeddedServer, sandbox: Sandbox) -
 
 
 def test_a_rejection_is_the_callers_own(store: EmbeddedServer, sandbox: Sandbox) -> None:
-    """An error comes through as without the fleet."""
+    """An error propagates as without the fleet."""
     exchange = sandbox.exchange(ccxt.okx)
     sandbox.fault("rfq/cancel-all-rfqs", "50113")
     with join(exchange, store.url), pytest.raises(ccxt.AuthenticationError):
@@ -337,7 +337,7 @@ def test_a_rejection_is_the_callers_own(store: EmbeddedServer, sandbox: Sandbox)
 
 @pytest.mark.parametrize("twin", ["sync", "async"], indirect=True)
 def test_who_is_one_too_many_at_okx_comes_back(twin: Any, store: EmbeddedServer, sandbox: Sandbox) -> None:
-    """Another program uses OKX's window: the caller waits with the rest of the fleet, and says how often it asked."""
+    """Another program uses OKX's window: the caller waits with the rest of the fleet, and reports its attempts."""
     sandbox.create_rfq()
     sandbox.fault("rfq/cancel-all-rfqs", "50011")
     exchange = sandbox.exchange(twin.module.okx)
@@ -365,7 +365,7 @@ def test_who_is_one_too_many_at_okx_comes_back(twin: Any, store: EmbeddedServer,
     [(Meaning.RATE_LIMITED, 0, True), (Meaning.RATE_LIMITED, 1, False), (Meaning.UNAVAILABLE, 0, False)],
 )
 def test_only_what_is_certainly_not_canceled_comes_back(meaning: Meaning, failures: int, comes_back: bool) -> None:
-    """A cancel that was in doubt before it reached OKX's limit tells so by itself."""
+    """A cancel that was in doubt before it reached OKX's limit reports that itself."""
     exchange = ccxt.okx()
     okx_rfq_plugin.install(exchange, policy=okx_rfq_plugin.RetryPolicy(rate_limit_wait=1.0, jitter=0.0))
     waits: list[float] = []
@@ -385,11 +385,11 @@ def test_only_what_is_certainly_not_canceled_comes_back(meaning: Meaning, failur
 
 
 class Desk(ccxt.okx):
-    """A class of its own, to be installed on."""
+    """A class to install on."""
 
 
 def test_the_policy_of_an_exchange_stays_what_it_is() -> None:
-    """Of the object or of its class, as it is or changed later, subclassed or not, and through a copy."""
+    """The object's or its class's, unchanged or changed later, subclassed or not, and through a copy."""
 
     class Patient(okx_rfq_plugin.RetryPolicy):
         def wait(self, meaning: Meaning, failures: int, waited: float) -> float:
@@ -419,7 +419,7 @@ def test_the_policy_of_an_exchange_stays_what_it_is() -> None:
 def test_a_store_in_trouble_changes_nothing(
     store: EmbeddedServer, proxy: Proxy, sandbox: Sandbox, trouble: str
 ) -> None:
-    """Slow, silent or dead: the cancel is sent, and its receipt is as ever."""
+    """Slow, silent or dead: the cancel is sent, and its receipt is as usual."""
     exchange = sandbox.exchange(ccxt.okx)
     sandbox.create_rfq()
     with join(exchange, proxy.url):
@@ -455,7 +455,7 @@ def test_join_is_for_the_twin_it_says(twin: Any, store: EmbeddedServer, sandbox:
 
 
 def test_a_key_that_okx_does_not_know_cannot_join(store: EmbeddedServer, sandbox: Sandbox) -> None:
-    """OKX's error comes through, and the block is not entered."""
+    """OKX's error propagates, and the block is not entered."""
     exchange = sandbox.exchange(ccxt.okx)
     sandbox.fault("account/config", "50113")
     with pytest.raises(ccxt.AuthenticationError), join(exchange, store.url):
@@ -500,7 +500,7 @@ print(json.dumps([json.loads(os.read(results, 1000)) for results in children]))
 
 
 def crowd(store: EmbeddedServer, sandbox: Sandbox, size: int, *, patient: bool) -> list[tuple[str, float]]:
-    """Have processes pull the switch at once; return what each got, and after how long."""
+    """Let processes cancel at once; return what each got, and after how long."""
     command = (sys.executable, "-W", "ignore", "-c", _CROWD, sandbox.url, store.url, str(size))
     done = subprocess.run(
         (*command, "patient" if patient else "as it is"),
@@ -515,7 +515,7 @@ def crowd(store: EmbeddedServer, sandbox: Sandbox, size: int, *, patient: bool) 
 
 
 def test_a_crowd_of_processes_costs_four_requests(store: EmbeddedServer, sandbox: Sandbox) -> None:
-    """Twenty processes pull at once: four requests at most, and each has its receipt."""
+    """Twenty processes cancel at once: four requests at most, and each has its receipt."""
     sandbox.create_rfq()
 
     served = crowd(store, sandbox, 20, patient=True)
@@ -537,7 +537,7 @@ def test_a_hundred_processes_cost_four_requests(store: EmbeddedServer, sandbox: 
 
 
 def test_a_lost_reply_is_the_leaders_own_trouble(store: EmbeddedServer, sandbox: Sandbox) -> None:
-    """A leader whose connection is lost repeats; nobody is told of a cancel that was not clean."""
+    """A leader whose connection is lost retries; no caller is told about a cancel that was not clean."""
     sandbox.create_rfq()
     sandbox.fault("rfq/cancel-all-rfqs", DROP)
 
@@ -548,7 +548,7 @@ def test_a_lost_reply_is_the_leaders_own_trouble(store: EmbeddedServer, sandbox:
 
 
 def test_the_budget_is_fifty_milliseconds() -> None:
-    """As the page promises."""
+    """As promised on the page."""
     assert 0.05 == tickets.BUDGET
     assert okx_rfq_plugin.fleet.join is join  # a sub-package
 
@@ -556,7 +556,7 @@ def test_the_budget_is_fifty_milliseconds() -> None:
 def test_the_example_of_the_page_runs(
     store: EmbeddedServer, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Only the addresses and the key are others."""
+    """Only the addresses and the key differ."""
     okx = ccxt.okx
     page = (Path(__file__).parents[2] / "docs" / "fleet.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)

@@ -1,4 +1,4 @@
-"""A sandbox on a clock that a test moves by hand, and three ways to speak to it."""
+"""A sandbox on a manual clock, and three kinds of clients."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Call = Callable[..., Any]
 
 
 class Clock:
-    """Stands still until a test moves it; it starts at the real time, since real clients sign with that."""
+    """Stands still until a test moves it; starts at the real time, since real clients sign with that."""
 
     def __init__(self) -> None:
         self.now = time.time()
@@ -37,7 +37,7 @@ class Clock:
 
 @dataclass
 class Wire:
-    """Speaks plain HTTP and signs by itself, so that a test can sign wrongly."""
+    """A plain HTTP client that signs requests itself, so that a test can sign wrongly."""
 
     sandbox: Sandbox
     clock: Clock
@@ -65,7 +65,7 @@ class Wire:
         without: str = "",
         **changed: str,
     ) -> tuple[int, dict[str, Any]]:
-        """Send a well signed request, but for the headers that are changed (`OK_ACCESS_KEY="x"`) or left out."""
+        """Send a correctly signed request, except for headers that are changed (`OK_ACCESS_KEY="x"`) or left out."""
         key = credentials or self.sandbox.credentials
         sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         target = "/api/v5/" + path
@@ -87,7 +87,7 @@ class Wire:
         return status, json.loads(answered)
 
     def code(self, method: str, path: str, body: object = None, **changed: Any) -> str:
-        """Send, and return OKX's code alone."""
+        """Send, and return only OKX's code."""
         return str(self.send(method, path, body, **changed)[1]["code"])
 
 
@@ -109,13 +109,13 @@ def wire(sandbox: Sandbox, clock: Clock) -> Wire:
 
 @pytest.fixture
 def new_wire(clock: Clock) -> Callable[[Sandbox], Wire]:
-    """Return a wire to a sandbox that a test makes by itself."""
+    """Return a wire to a sandbox created by the test."""
     return lambda made: Wire(made, clock)
 
 
 @pytest.fixture
 def exchange(sandbox: Sandbox) -> Any:
-    """Return a raw sync ccxt object, without ccxt's own 1.1 s between calls."""
+    """Return a raw sync ccxt object, without ccxt's 1.1 s between calls."""
     made = sandbox.exchange()
     made.enableRateLimit = False
     return made
@@ -123,7 +123,7 @@ def exchange(sandbox: Sandbox) -> Any:
 
 @pytest.fixture(params=["sync", "async"])
 def ccxt_call(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[Call]:
-    """Return a function that calls a method of a raw ccxt object, of the sync and of the async kind."""
+    """Return a function that calls a method of a raw ccxt object, sync and async."""
     made = sandbox.exchange(ccxt.okx if request.param == "sync" else ccxt.async_support.okx)
     made.enableRateLimit = False
     if request.param == "sync":
@@ -131,6 +131,6 @@ def ccxt_call(request: pytest.FixtureRequest, sandbox: Sandbox) -> Iterator[Call
         return
     loop = asyncio.new_event_loop()
     yield lambda name, *args: loop.run_until_complete(getattr(made, name)(*args))
-    made.timeout_on_exit = 0  # ccxt waits a quarter of a second otherwise
+    made.timeout_on_exit = 0  # otherwise ccxt waits a quarter of a second
     loop.run_until_complete(made.close())
     loop.close()

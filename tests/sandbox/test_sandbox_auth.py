@@ -1,4 +1,4 @@
-"""What OKX demands of a signed request, mistake by mistake."""
+"""Requirements for a signed request, mistake by mistake."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MISTAKES: list[tuple[str, str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("code", "text", "mistake"), MISTAKES)
 def test_mistake_gets_its_code(wire: Any, code: str, text: str, mistake: dict[str, str]) -> None:
-    """Each mistake gets OKX's code and text for it, with HTTP 401 and without `data`, as OKX's gateway was seen to."""
+    """Each mistake gets OKX's code and text, with HTTP 401 and without `data`, as seen from OKX's gateway."""
     status, body = wire.send("POST", "rfq/cancel-all-rfqs", **mistake)
 
     assert (401, {"msg": text, "code": code}) == (status, body)
@@ -41,7 +41,7 @@ def test_mistake_gets_its_code(wire: Any, code: str, text: str, mistake: dict[st
 
 @pytest.mark.parametrize("seconds", [-31, 31])
 def test_clock_off_by_more_than_30_seconds(exchange: Any, clock: Any, seconds: float) -> None:
-    """A ccxt object with a wrong clock raises InvalidNonce, to either side."""
+    """A ccxt object with a wrong clock raises InvalidNonce, in either direction."""
     clock.advance(seconds)
 
     with pytest.raises(ccxt.InvalidNonce, match="50102"):
@@ -49,7 +49,7 @@ def test_clock_off_by_more_than_30_seconds(exchange: Any, clock: Any, seconds: f
 
 
 def test_clock_off_by_30_seconds(wire: Any, clock: Any) -> None:
-    """Thirty seconds are still good, with or without a fraction in the timestamp."""
+    """Thirty seconds are still valid, with or without a fraction in the timestamp."""
     clock.now = 1_700_000_030.0
 
     assert "0" == wire.code("GET", "rfq/rfqs", stamp="2023-11-14T22:13:20.000Z")
@@ -57,7 +57,7 @@ def test_clock_off_by_30_seconds(wire: Any, clock: Any) -> None:
 
 
 def test_live_key_in_demo_trading(sandbox: Sandbox, wire: Any) -> None:
-    """A live key with the demo header gets 50101, and is good without it."""
+    """A live key with the demo header gets 50101, and is valid without it."""
     live = sandbox.create_user(demo=False)
 
     assert "50101" == wire.code("GET", "rfq/rfqs", credentials=live)
@@ -92,7 +92,7 @@ def test_read_only_key_cannot_trade(sandbox: Sandbox, wire: Any, path: str) -> N
 
 
 def test_signature_covers_the_query_as_sent(sandbox: Sandbox, wire: Any) -> None:
-    """The query is signed as it came, its escapes and their case included."""
+    """The query is signed as sent, including its escapes and their case."""
     sandbox.create_rfq(clRfqId="a")
 
     assert "0" == wire.code("GET", "rfq/rfqs?clRfqId=%61&state=")
@@ -100,14 +100,14 @@ def test_signature_covers_the_query_as_sent(sandbox: Sandbox, wire: Any) -> None
 
 
 def test_signature_covers_the_body_as_sent(sandbox: Sandbox, wire: Any) -> None:
-    """The body is signed as it came, blanks included."""
+    """The body is signed as sent, including blanks."""
     rfq_id = sandbox.create_rfq()["rfqId"]
 
     assert "0" == wire.code("POST", "rfq/cancel-rfq", f'{{ "rfqId" :"{rfq_id}"}}'.encode())
 
 
 def test_authentication_comes_before_the_limit(wire: Any) -> None:
-    """Requests that nobody signed count against nobody's limit."""
+    """Unsigned requests count against no limit."""
     codes = [wire.code("POST", "rfq/cancel-all-rfqs", OK_ACCESS_SIGN="wrong") for _ in range(5)]
 
     assert {"50113"} == set(codes)

@@ -1,4 +1,4 @@
-"""Raw ccxt, sync and async, drives the sandbox with nothing but the base address changed."""
+"""Raw ccxt, sync and async, works with the sandbox with only the base address changed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_create_list_cancel_one(ccxt_call: Call) -> None:
 
 
 def test_cancel_all(ccxt_call: Call, sandbox: Sandbox) -> None:
-    """Every active RFQ is canceled, the reply holds the time alone, and the next call says that none is left."""
+    """Every active RFQ is canceled, the reply has only the time, and the next call says that none is left."""
     for _ in range(3):
         sandbox.create_rfq()
 
@@ -50,7 +50,7 @@ def test_cancel_all(ccxt_call: Call, sandbox: Sandbox) -> None:
 
 
 def test_cancel_some(ccxt_call: Call, sandbox: Sandbox, clock: Any) -> None:
-    """Of a batch each RFQ gets its own row, and the code on top says all, some or none."""
+    """In a batch each RFQ gets its own row, and the top-level code says all, some or none."""
     ids = [sandbox.create_rfq(clRfqId=f"r{n}")["rfqId"] for n in range(4)]
 
     everything = ccxt_call("private_post_rfq_cancel_batch_rfqs", {"rfqIds": ids[:2]})
@@ -69,7 +69,7 @@ def test_cancel_some(ccxt_call: Call, sandbox: Sandbox, clock: Any) -> None:
 
 
 def test_paging(ccxt_call: Call, sandbox: Sandbox, clock: Any) -> None:
-    """Rows come newest first; `endId` leads to older ones, `beginId` to newer ones, neither included."""
+    """Rows come newest first; `endId` selects older ones, `beginId` newer ones, both exclusive."""
     newest_first = [sandbox.create_rfq()["rfqId"] for _ in range(5)][::-1]
 
     first = ccxt_call("private_get_rfq_rfqs", {"limit": 2})["data"]
@@ -94,7 +94,7 @@ def test_counterparties_and_time(ccxt_call: Call, sandbox: Sandbox) -> None:
 
 
 def test_quotes(ccxt_call: Call, sandbox: Sandbox, clock: Any) -> None:
-    """A maker finds the RFQ that it received, quotes it, and takes the quote back, alone or with all others."""
+    """A maker finds a received RFQ, quotes it, and cancels the quote, alone or with all others."""
     taker = sandbox.create_user()
     for name in "ab":
         sandbox.create_rfq(credentials=taker, counterparties=["SANDBOX1"], legs=[LEG], clRfqId=name)
@@ -119,7 +119,7 @@ def test_quotes(ccxt_call: Call, sandbox: Sandbox, clock: Any) -> None:
 
 
 def test_cancel_all_after(ccxt_call: Call, sandbox: Sandbox, clock: Any) -> None:
-    """A countdown says when it is over, and zero takes it back."""
+    """A countdown says when it ends, and zero stops it."""
     armed = ccxt_call("private_post_rfq_cancel_all_after", {"timeOut": "60"})
     clock.advance(1)
     disarmed = ccxt_call("private_post_rfq_cancel_all_after", {"timeOut": 0})
@@ -130,7 +130,7 @@ def test_cancel_all_after(ccxt_call: Call, sandbox: Sandbox, clock: Any) -> None
 
 
 def test_account_configuration(ccxt_call: Call, sandbox: Sandbox) -> None:
-    """It says who asks, in which account mode, and what this very key may do."""
+    """It has the account, its mode, and the permissions of the key used."""
     row = ccxt_call("private_get_account_config")["data"][0]
 
     assert ("100001", "100001", "2") == (row["uid"], row["mainUid"], row["acctLv"])
@@ -143,7 +143,7 @@ def test_account_configuration(ccxt_call: Call, sandbox: Sandbox) -> None:
     [(ccxt.okx, "okx"), (ccxt.myokx, "myokx"), (ccxt.okxus, "okxus"), (ccxt.pro.okx, "okx"), (None, "okx")],
 )
 def test_exchange_of_every_class(sandbox: Sandbox, cls: Any, name: str) -> None:
-    """Any okx class is made with demo trading on and the sandbox as its address, and otherwise as ccxt makes it."""
+    """Any okx class is created with demo trading on and the sandbox's address, and otherwise as by ccxt."""
     made = sandbox.exchange(cls)
 
     assert name == made.id

@@ -1,4 +1,4 @@
-"""The time that a sandbox lives in."""
+"""The sandbox's clock."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def virtual() -> VirtualClock:
 
 
 def test_seconds_of_a_fault_pass_at_once(virtual: VirtualClock, new_wire: Any) -> None:
-    """The reply is late by the sandbox's clock, and not by the machine's."""
+    """The reply is late by the sandbox's clock, not by the machine's."""
     began, now = time.monotonic(), virtual.wall()
     with Sandbox(clock=virtual) as sandbox:
         sandbox.fault("public/time", LONG, Fault(late=LONG), Fault(delay=LONG, late=LONG))
@@ -33,7 +33,7 @@ def test_seconds_of_a_fault_pass_at_once(virtual: VirtualClock, new_wire: Any) -
 
 
 def test_a_fault_expires_what_is_in_the_book(virtual: VirtualClock) -> None:
-    """Time that passes in a fault passes for RFQs, too."""
+    """Time that passes in a fault also passes for RFQs."""
     with Sandbox(clock=virtual) as sandbox:
         sandbox.create_rfq()
         sandbox.fault("rfq/rfqs", 121.0)
@@ -63,7 +63,7 @@ def test_waits_at_the_same_moment_end_in_the_order_of_their_ends(virtual: Virtua
 
 
 def test_a_wait_that_is_canceled_holds_up_nobody(virtual: VirtualClock) -> None:
-    """The others go on, and its time does not pass."""
+    """The others continue, and its time does not pass."""
     start = virtual.wall()
 
     async def crowd() -> None:
@@ -87,7 +87,7 @@ def test_a_crowd_of_delayed_requests(virtual: VirtualClock, new_wire: Any) -> No
 
 
 def test_virtual_clock_moves_by_hand(virtual: VirtualClock) -> None:
-    """Forward only; called, it is the time of day, as a function is."""
+    """Forward only; called like a function, it returns the time of day."""
     before = virtual()
     virtual.advance(1.5)
 
@@ -98,7 +98,7 @@ def test_virtual_clock_moves_by_hand(virtual: VirtualClock) -> None:
 
 
 def test_a_clock_of_somebody_else(new_wire: Any) -> None:
-    """Anything with `wall` and `delay` will do, and every delay of a fault is asked of it."""
+    """Any object with `wall` and `delay` works, and it handles every delay of a fault."""
 
     class Noted:
         def __init__(self) -> None:
@@ -123,13 +123,13 @@ def test_a_clock_of_somebody_else(new_wire: Any) -> None:
 
 @pytest.mark.parametrize("clock", [None, 0, "now"])
 def test_what_is_no_clock_is_refused(clock: Any) -> None:
-    """At once, and not with the first request."""
+    """At once, not with the first request."""
     with pytest.raises(TypeError, match="a sandbox's clock is"):
         Sandbox(clock=clock)
 
 
 def test_closing_ends_a_delay(new_wire: Any) -> None:
-    """Of real time, too."""
+    """In real time, too."""
     with Sandbox() as sandbox, ThreadPoolExecutor(1) as pool:
         sandbox.fault("public/time", LONG)
         asked = pool.submit(new_wire(sandbox).raw, "GET", "/api/v5/public/time")

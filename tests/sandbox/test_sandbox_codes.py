@@ -1,4 +1,4 @@
-"""OKX's codes, as published and as seen, written down once more, against what a client gets for each."""
+"""OKX's codes, published and seen, written down independently, and what a client gets for each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from okx_rfq_plugin.sandbox import Sandbox
 
-# HTTP status, codes: from okx.com/docs-v5/en/#error-code-rest-api and the block-trading page beside it, but for 50119
+# HTTP status, codes: from okx.com/docs-v5/en/#error-code-rest-api and the block-trading page; except 50119
 # and 50120, which are published with 200 and were seen with 401.
 PUBLISHED = {
     200: "0 1 2 50007 50008 50009 50010 50012 50017 50018 50019 50020 50021 50022 50023 50024 50025 50027 50028 50029 "
@@ -41,7 +41,7 @@ def test_code_comes_with_its_published_status(sandbox: Sandbox, wire: Any, code:
 
 
 def test_code_that_is_listed_nowhere(sandbox: Sandbox, wire: Any) -> None:
-    """An unknown code is sent as it is, with HTTP 200."""
+    """An unknown code is sent unchanged, with HTTP 200."""
     sandbox.fault("rfq/rfqs", "98765")
 
     status, body = wire.send("GET", "rfq/rfqs")
@@ -50,7 +50,7 @@ def test_code_that_is_listed_nowhere(sandbox: Sandbox, wire: Any) -> None:
 
 
 def test_place_without_a_value(sandbox: Sandbox, wire: Any) -> None:
-    """A code that names a parameter, and has none to name, shows the place as OKX's page does."""
+    """A code that names a parameter, without a value for it, shows the placeholder as OKX's page does."""
     sandbox.fault("rfq/rfqs", "50014")
 
     assert "Parameter {param0} can not be empty." == wire.send("GET", "rfq/rfqs")[1]["msg"]

@@ -22,12 +22,12 @@ CODES = sorted({row.code for row in ROWS}, key=int)
 
 
 def test_the_page_is_up_to_date() -> None:
-    """docs/sandbox.md is what the tables make."""
+    """docs/sandbox.md is generated from the tables."""
     assert PAGE.read_text(encoding="utf-8") == render()
 
 
 def test_the_example_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    """As it stands there."""
+    """Verbatim."""
     (example,) = re.findall(r"```python\n(.*?)```", render(), flags=re.DOTALL)
 
     exec(example, {})  # noqa: S102 - our own text
@@ -61,7 +61,7 @@ def test_every_row_has_its_evidence() -> None:
 
 @pytest.mark.parametrize("code", CODES)
 def test_one_way_to_answer_is_chosen(code: str) -> None:
-    """Of all that is documented and seen of a code one row is followed, and a text and a status come of it."""
+    """For each code, one documented or seen row is followed, which yields a text and a status."""
     rows = [row for row in ROWS if row.code == code]
     answered = reply(code)
 
@@ -78,14 +78,14 @@ def test_what_was_seen_is_followed_unless_it_is_said() -> None:
 
 
 def test_every_point_says_what_the_sandbox_does() -> None:
-    """And on what that rests, or that nothing is known."""
+    """And the evidence for it, or that nothing is known."""
     for point in POINTS:
         assert point.here
         assert point.documented or point.seen or "sandbox" in point.here, point
 
 
 def test_every_switch_is_there() -> None:
-    """What the page offers to have it otherwise exists."""
+    """The switches that the page offers exist."""
     text = " ".join(point.switch for point in POINTS)
 
     for name in re.findall(r"Sandbox\((\w+)=", text):

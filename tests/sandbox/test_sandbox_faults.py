@@ -1,4 +1,4 @@
-"""Each kind of fault, as a client meets it."""
+"""Each kind of fault, as seen by a client."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def until(happened: Callable[[], bool]) -> None:
 
 @pytest.mark.parametrize("path", [PATH, TARGET])
 def test_steps_are_used_up_in_order(sandbox: Sandbox, wire: Any, path: str) -> None:
-    """Codes, statuses and bodies come in the order in which they were put in line, then all is as usual."""
+    """Codes, statuses and bodies come in the order in which they were queued; then everything is as usual."""
     sandbox.fault(path, "50013", 50011, 502)
     sandbox.fault(path, b"<html>hello</html>", '{"code":"0"', "")
     sandbox.create_rfq()
@@ -44,7 +44,7 @@ def test_steps_are_used_up_in_order(sandbox: Sandbox, wire: Any, path: str) -> N
 
 
 def test_fault_comes_before_authentication(sandbox: Sandbox, wire: Any) -> None:
-    """A fault meets a request that nobody signed, and counts against no limit; other paths go on as usual."""
+    """A fault applies to an unsigned request, and counts against no limit; other paths work as usual."""
     sandbox.fault(PATH, *["50001"] * 3)
 
     assert [503] * 3 == [wire.raw("POST", TARGET)[0] for _ in range(3)]
@@ -52,7 +52,7 @@ def test_fault_comes_before_authentication(sandbox: Sandbox, wire: Any) -> None:
 
 
 def test_fault_on_a_path_that_does_not_exist(sandbox: Sandbox, wire: Any) -> None:
-    """A fault can speak for an endpoint that the sandbox does not have."""
+    """A fault can answer for an endpoint that the sandbox does not have."""
     sandbox.fault("account/config", Fault(body='{"code":"0","data":[{"uid":"1"}],"msg":""}'))
 
     assert [{"uid": "1"}] == wire.send("GET", "account/config")[1]["data"]
@@ -74,7 +74,7 @@ def test_drop_before(sandbox: Sandbox, exchange: Any, lost: Fault) -> None:
     "lost", [Fault(drop="after"), Fault(code="50004", execute=True), Fault(status=504, execute=True)]
 )
 def test_lost_reply(sandbox: Sandbox, exchange: Any, lost: Fault) -> None:
-    """The request is executed though its reply is lost or replaced: the next one finds nothing left."""
+    """The request is executed though its reply is lost or replaced: the next one finds nothing to cancel."""
     sandbox.create_rfq()
     sandbox.fault(PATH, lost)
 
@@ -87,7 +87,7 @@ def test_lost_reply(sandbox: Sandbox, exchange: Any, lost: Fault) -> None:
 
 
 def test_executed_request_counts(sandbox: Sandbox, wire: Any) -> None:
-    """A request that is executed behind a fault is authenticated and counted like any other."""
+    """A request executed behind a fault is authenticated and counted like any other."""
     sandbox.fault(PATH, *[Fault(code="50026", execute=True)] * 2)
     for _ in range(2):
         wire.send("POST", PATH)
@@ -96,7 +96,7 @@ def test_executed_request_counts(sandbox: Sandbox, wire: Any) -> None:
 
 
 def test_replies_in_detail(sandbox: Sandbox, wire: Any) -> None:
-    """A Fault sets status, body, headers and content type, on the real reply too."""
+    """A Fault sets status, body, headers and content type, also on the real reply."""
     sandbox.fault(
         "public/time",
         Fault(code=50011, status=200),
@@ -128,7 +128,7 @@ def test_replies_in_detail(sandbox: Sandbox, wire: Any) -> None:
     ("body", "kind"), [(" <html>", "text/html"), (b"<html>", "text/html"), ("{}", "application/json")]
 )
 def test_content_type_follows_the_body(sandbox: Sandbox, body: Any, kind: str) -> None:
-    """A raw body that begins like HTML is called HTML, any other one JSON."""
+    """A raw body that begins like HTML is sent as HTML, any other as JSON."""
     sandbox.fault("public/time", body)
     connection = http.client.HTTPConnection(sandbox.url.removeprefix("http://"), timeout=5)
     connection.request("GET", "/api/v5/public/time")
@@ -138,7 +138,7 @@ def test_content_type_follows_the_body(sandbox: Sandbox, body: Any, kind: str) -
 
 
 def test_body_cut_short(sandbox: Sandbox, wire: Any) -> None:
-    """A reply that promises more bytes than it has breaks off, and the client sees that."""
+    """A reply that announces more bytes than it has is cut off, and the client notices."""
     sandbox.fault(PATH, Fault(body='{"code":', headers={"Content-Length": "99", "Connection": "close"}))
 
     with pytest.raises(http.client.IncompleteRead):
@@ -172,7 +172,7 @@ def test_client_that_gave_up_is_served_all_the_same(sandbox: Sandbox, exchange: 
 
 
 def test_drop_after_the_client_has_gone(sandbox: Sandbox, wire: Any) -> None:
-    """A connection that is to be dropped, and is gone already, harms nobody."""
+    """Dropping a connection that is already gone is harmless."""
     sandbox.fault(PATH, Fault(delay=0.02, drop="before"), 0.05)
     connection = http.client.HTTPConnection(sandbox.url.removeprefix("http://"), timeout=5)
     connection.request("POST", TARGET)
@@ -183,7 +183,7 @@ def test_drop_after_the_client_has_gone(sandbox: Sandbox, wire: Any) -> None:
 
 
 def test_late_reply_is_of_what_was_done_at_once(sandbox: Sandbox, wire: Any, exchange: Any) -> None:
-    """The request is executed first and answered later; not to wait for it is to have canceled all the same."""
+    """The request is executed first and answered later; a client that does not wait has still canceled."""
     sandbox.create_rfq()
     sandbox.fault(PATH, Fault(late=3600.0), Fault(late=0.05))
     exchange.timeout = 200
@@ -198,7 +198,7 @@ def test_late_reply_is_of_what_was_done_at_once(sandbox: Sandbox, wire: Any, exc
 
 
 def test_close_does_not_wait_for_a_delay(exchange: Any, sandbox: Sandbox) -> None:
-    """A sandbox closes at once though a client hangs in an hour's delay; the client's connection breaks."""
+    """A sandbox closes immediately even while a client hangs in an hour's delay; the client's connection breaks."""
     sandbox.fault(PATH, 3600.0)
     errors: list[Exception] = []
 
@@ -234,7 +234,7 @@ def test_close_does_not_wait_for_a_delay(exchange: Any, sandbox: Sandbox) -> Non
     ],
 )
 def test_wrong_step(sandbox: Sandbox, wire: Any, step: Any, error: type[Exception], text: str) -> None:
-    """What is no step is refused at once with a clear text, and the steps beside it are not taken either."""
+    """An invalid step is refused at once with a clear message, and the other steps are not queued either."""
     with pytest.raises(error, match=text):
         sandbox.fault("public/time", 502, step)
 
@@ -264,7 +264,7 @@ def test_wrong_step(sandbox: Sandbox, wire: Any, step: Any, error: type[Exceptio
     ],
 )
 def test_wrong_fault(fields: dict[str, Any], text: str) -> None:
-    """A Fault that contradicts itself cannot be made."""
+    """A Fault that contradicts itself cannot be created."""
     with pytest.raises((TypeError, ValueError), match=text):
         Fault(**fields)
 

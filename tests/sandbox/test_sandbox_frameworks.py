@@ -1,4 +1,4 @@
-"""What a framework does first: markets, balance, status, its account; with raw ccxt objects of every kind."""
+"""A framework's first requests: markets, balance, status, account; with raw ccxt objects of every kind."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(params=["sync", "async", "pro"])
 def run(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """Return a function that makes an exchange of one kind and calls a method of it."""
+    """Return a function that creates an exchange of one kind and calls one of its methods."""
     module = {"sync": ccxt, "async": ccxt.async_support, "pro": ccxt.pro}[request.param]
     loop = asyncio.new_event_loop()
     opened: list[Any] = []
@@ -88,7 +88,7 @@ def run(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 @ENVIRONMENTS
 def test_a_framework_starts(sandbox: Sandbox, run: Any, demo: bool) -> None:
-    """Markets of every kind, a balance, a status and an account, with nothing in front of the sandbox."""
+    """Markets of every kind, a balance, a status and an account, without further setup."""
     call = run(sandbox, credentials=sandbox.create_user(demo=demo, balances={"USDT": "250.5"}))
 
     markets = call("load_markets")
@@ -103,7 +103,7 @@ def test_a_framework_starts(sandbox: Sandbox, run: Any, demo: bool) -> None:
 
 
 def test_documented_fields(sandbox: Sandbox, exchange: Any) -> None:
-    """Every field that OKX's page of the endpoint has, and no other."""
+    """Exactly the fields on OKX's page of the endpoint."""
     (config,) = exchange.private_get_account_config()["data"]
     (balance,) = exchange.private_get_account_balance()["data"]
     sandbox.announce_maintenance()
@@ -120,7 +120,7 @@ def test_documented_fields(sandbox: Sandbox, exchange: Any) -> None:
 
 
 def test_balance_of_some_currencies(exchange: Any) -> None:
-    """Those that are asked for; nothing is in the funding account."""
+    """Those requested; the funding account is empty."""
     details = exchange.private_get_account_balance({"ccy": "BTC,ETH"})["data"][0]["details"]
 
     assert [("BTC", "10")] == [(detail["ccy"], detail["cashBal"]) for detail in details]
@@ -158,14 +158,14 @@ def test_instruments(exchange: Any, params: dict[str, str], ids: list[str]) -> N
     ],
 )
 def test_instruments_without_what_is_required(wire: Any, query: str, status: int, code: str, text: str) -> None:
-    """A type, for options a family, for events a series, and an id of that type; in OKX's words."""
+    """A type, for options a family, for events a series, and an id of that type; with OKX's wording."""
     answered, body = wire.send("GET", f"public/instruments?{query}")
 
     assert (status, code, text) == (answered, body["code"], body["msg"])
 
 
 def test_each_type_has_what_applies_to_it(exchange: Any) -> None:
-    """OKX's table says of each field to which types it applies; elsewhere it is empty."""
+    """OKX's table says for each field to which types it applies; for others it is empty."""
     queries = [{"instType": kind} for kind in ("SPOT", "SWAP", "FUTURES")]
     queries.append({"instType": "OPTION", "instFamily": "BTC-USD"})
     rows = [row for query in queries for row in exchange.public_get_public_instruments(query)["data"]]
@@ -182,7 +182,7 @@ def test_each_type_has_what_applies_to_it(exchange: Any) -> None:
 
 
 def test_an_option_is_a_hundredth_of_a_bitcoin(exchange: Any) -> None:
-    """As others' code has OKX's."""
+    """As other people's code has OKX's."""
     markets = exchange.load_markets().values()
 
     assert {("BTC", "0.01"), ("ETH", "0.1")} == {
@@ -191,7 +191,7 @@ def test_an_option_is_a_hundredth_of_a_bitcoin(exchange: Any) -> None:
 
 
 def test_rfq_on_every_instrument(sandbox: Sandbox, exchange: Any) -> None:
-    """What is listed can be traded in a block."""
+    """Listed instruments can be traded in a block."""
     markets = exchange.load_markets()
     for market in markets.values():
         sandbox.create_rfq(legs=[{"instId": market["id"], "side": "buy", "sz": "1"}])
@@ -209,7 +209,7 @@ def test_futures_and_options_expire_on_a_friday(exchange: Any) -> None:
 
 
 def test_maintenance(sandbox: Sandbox, exchange: Any) -> None:
-    """What is announced is scheduled, ongoing and over, as time brings it, or in the state that is given."""
+    """An announcement is scheduled, ongoing and completed as time passes, or in the given state."""
     coming = sandbox.announce_maintenance(begins_in=60, lasts=600)
     sandbox.announce_maintenance(begins_in=-700, lasts=600)
     sandbox.announce_maintenance(begins_in=-1, service_type="5", title="Trading")
@@ -224,7 +224,7 @@ def test_maintenance(sandbox: Sandbox, exchange: Any) -> None:
 
 @pytest.mark.parametrize(("state", "number"), [("completed", 1), ("canceled", 1), ("scheduled", 0)])
 def test_maintenance_of_a_state(sandbox: Sandbox, exchange: Any, state: str, number: int) -> None:
-    """The state is asked for, as OKX documents it."""
+    """The state can be filtered, as OKX documents it."""
     sandbox.announce_maintenance(begins_in=-700, lasts=600)
     sandbox.announce_maintenance(state="canceled")
 
@@ -288,7 +288,7 @@ CASES = [
 
 @pytest.mark.parametrize(("cls", "changes", "demo"), CASES)
 def test_it_stays_on_the_sandbox(sandbox: Sandbox, cls: Any, changes: list[Any], demo: bool) -> None:
-    """Whatever is set on it; its WebSockets too."""
+    """Whatever is set on it; including its WebSockets."""
     exchange = sandbox.exchange(cls, credentials=sandbox.create_user(demo=demo))
 
     for change in changes:
@@ -300,7 +300,7 @@ def test_it_stays_on_the_sandbox(sandbox: Sandbox, cls: Any, changes: list[Any],
 
 
 def test_set_sandbox_mode_chooses_the_environment(sandbox: Sandbox) -> None:
-    """A live key works after it is switched off, and not before."""
+    """A live key works after demo trading is switched off, and not before."""
     live = sandbox.create_user(demo=False)
     exchange = sandbox.exchange(credentials=live)
     exchange.set_sandbox_mode(True)
@@ -313,7 +313,7 @@ def test_set_sandbox_mode_chooses_the_environment(sandbox: Sandbox) -> None:
 
 
 def test_an_address_inside_of_the_api_addresses_is_taken(sandbox: Sandbox) -> None:
-    """A test that moves an object on purpose can."""
+    """A test can move an object deliberately."""
     exchange = sandbox.exchange()
     exchange.urls["api"]["rest"] = "http://127.0.0.1:9"
 

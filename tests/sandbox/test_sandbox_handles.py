@@ -1,4 +1,4 @@
-"""The handles that a test's author has on the sandbox."""
+"""The sandbox's test handles."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from okx_rfq_plugin.sandbox import Fault, Request, Sandbox
 
 
 def test_start_and_close() -> None:
-    """It starts and closes as often as one likes, and says clearly what cannot be."""
+    """It starts and closes repeatedly, and reports clearly what is not possible."""
     sandbox = Sandbox()
     with pytest.raises(RuntimeError, match="not running"):
         _ = sandbox.url
@@ -33,7 +33,7 @@ def test_start_and_close() -> None:
 
 
 def test_port_is_taken(sandbox: Sandbox) -> None:
-    """A port that somebody else has is an OSError, and leaves no thread behind."""
+    """A port already in use is an OSError, and leaves no thread behind."""
     port = int(sandbox.url.rpartition(":")[2])
     threads = threading.active_count()
 
@@ -44,7 +44,7 @@ def test_port_is_taken(sandbox: Sandbox) -> None:
 
 
 def test_port_and_host_are_kept() -> None:
-    """A port that one asks for is the one in the URL."""
+    """The requested port is the one in the URL."""
     with Sandbox() as first:
         port = int(first.url.rpartition(":")[2])
     with Sandbox(host="127.0.0.1", port=port) as second:
@@ -62,7 +62,7 @@ def test_idle_sandbox_closes_quickly(sandbox: Sandbox, exchange: Any) -> None:
 
 
 def test_half_a_request_does_not_hold_it(sandbox: Sandbox) -> None:
-    """A client that never sends the rest of its request does not keep the sandbox from closing."""
+    """A client that never sends the rest of its request does not prevent the sandbox from closing."""
     host, _, port = sandbox.url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port))) as client:
         client.sendall(b"POST /api/v5/rfq/cancel-all-rfqs HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{")
@@ -82,7 +82,7 @@ def test_error_in_the_test_closes_it() -> None:
 
 
 def test_requests_show_what_arrived(sandbox: Sandbox, exchange: Any, wire: Any, clock: Any) -> None:
-    """Every request is noted as it came, without its secrets, refused or faulty ones included."""
+    """Every request is recorded as sent, without its secrets, even refused or faulty ones."""
     sandbox.fault("public/time", 502)
     exchange.private_get_rfq_rfqs({"state": "active", "limit": 5})
     wire.raw("GET", "/api/v5/public/time?x=%20")
@@ -102,7 +102,7 @@ def test_requests_show_what_arrived(sandbox: Sandbox, exchange: Any, wire: Any, 
 
 
 def test_credentials_are_dummies_and_a_copy(sandbox: Sandbox) -> None:
-    """Credentials are obviously dummies, and writing to them changes nothing."""
+    """Credentials are obviously dummies, and changing the returned dict changes nothing."""
     sandbox.credentials["apiKey"] = "changed"
 
     assert {
@@ -123,7 +123,7 @@ def test_handles_say_what_okx_would(sandbox: Sandbox) -> None:
 
 
 def test_set_state(sandbox: Sandbox, wire: Any) -> None:
-    """A state can be put, also back to active, and cancel-all touches active RFQs alone."""
+    """A state can be set, even back to active, and cancel-all affects only active RFQs."""
     filling, back = sandbox.create_rfq()["rfqId"], sandbox.create_rfq()["rfqId"]
     sandbox.set_state(filling, "pending_fill")
     sandbox.set_state(back, "filled")
@@ -135,7 +135,7 @@ def test_set_state(sandbox: Sandbox, wire: Any) -> None:
 
 
 def test_set_state_of_another_users_rfq(sandbox: Sandbox) -> None:
-    """An RFQ is found, no matter who created it."""
+    """An RFQ is found whoever created it."""
     sandbox.create_rfq()
     other = sandbox.create_user()
     rfq_id = sandbox.create_rfq(credentials=other)["rfqId"]
@@ -146,7 +146,7 @@ def test_set_state_of_another_users_rfq(sandbox: Sandbox) -> None:
 
 
 def test_wrong_handles(sandbox: Sandbox) -> None:
-    """What is no state, RFQ, permission, account level, key of this sandbox or free trader code is refused in words."""
+    """An invalid state, RFQ, permission, account level, foreign key or taken trader code is refused in words."""
     with pytest.raises(ValueError, match="states of RFQs are active, canceled"):
         sandbox.rfqs("alive")
     with pytest.raises(ValueError, match="not 'gone'"):
@@ -172,7 +172,7 @@ def test_wrong_handles(sandbox: Sandbox) -> None:
 
 
 def test_live_exchange(sandbox: Sandbox) -> None:
-    """For a live key the exchange is made without demo trading, and works."""
+    """For a live key the exchange is created without demo trading, and works."""
     live = sandbox.create_user(demo=False)
     sandbox.create_rfq(credentials=live)
 
@@ -183,7 +183,7 @@ def test_live_exchange(sandbox: Sandbox) -> None:
 
 
 def test_clear(sandbox: Sandbox, wire: Any) -> None:
-    """Clearing empties book, limits, faults and requests, and leaves the users."""
+    """Clearing empties book, limits, faults and requests, and keeps the users."""
     other = sandbox.create_user()
     sandbox.create_rfq(clRfqId="a")
     for _ in range(3):
@@ -198,7 +198,7 @@ def test_clear(sandbox: Sandbox, wire: Any) -> None:
 
 
 def test_threads_share_it(sandbox: Sandbox) -> None:
-    """Threads that create and list at once lose nothing."""
+    """Threads that create and list concurrently lose nothing."""
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: (sandbox.create_rfq(), sandbox.rfqs(), sandbox.requests), range(200)))
 
@@ -206,7 +206,7 @@ def test_threads_share_it(sandbox: Sandbox) -> None:
 
 
 def test_two_at_once(sandbox: Sandbox) -> None:
-    """Two sandboxes know nothing of each other."""
+    """Two sandboxes are independent."""
     with Sandbox() as other:
         other.create_rfq()
         made = other.exchange()
@@ -217,7 +217,7 @@ def test_two_at_once(sandbox: Sandbox) -> None:
 
 
 def test_default_clock_is_real() -> None:
-    """Without a clock the sandbox runs on the real time, to which a real client signs."""
+    """Without a clock, the sandbox runs in real time, which a real client signs with."""
     with Sandbox() as sandbox:
         with pytest.raises(ccxt.ExchangeError, match="70207"):
             sandbox.exchange().private_post_rfq_cancel_all_rfqs()
@@ -225,7 +225,7 @@ def test_default_clock_is_real() -> None:
 
 
 def test_names_are_loaded_lazily() -> None:
-    """Importing the package imports neither aiohttp nor ccxt; its names come on first use."""
+    """Importing the package imports neither aiohttp nor ccxt; its names are imported on first use."""
     script = "import sys, okx_rfq_plugin.sandbox; print([name for name in ('aiohttp', 'ccxt') if name in sys.modules])"
 
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -239,7 +239,7 @@ def test_names_are_loaded_lazily() -> None:
 
 
 def test_begin(sandbox: Sandbox) -> None:
-    """Beginning afresh leaves no user, key, RFQ, fault or request; the new user may have a key that was there."""
+    """`begin` removes every user, key, RFQ, fault and request; the new user may have an earlier key."""
     mine = {"apiKey": "mine", "secret": "dummy-secret", "password": "dummy-pass"}
     before = sandbox.credentials
     sandbox.create_user(trader_code="MAKER")

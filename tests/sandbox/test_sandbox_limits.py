@@ -1,4 +1,4 @@
-"""OKX's limits, on a clock that a test moves by hand."""
+"""OKX's limits, on a manual clock."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from okx_rfq_plugin.sandbox import Sandbox
 
 BUSY = (429, {"msg": "Too Many Requests", "code": "50011"})
 
-# Method, path, requests, seconds: as OKX's page of each endpoint has them.
+# Method, path, requests, seconds, from OKX's page of each endpoint.
 PUBLISHED = [
     ("POST", "rfq/create-rfq", 5, 2),
     ("POST", "rfq/cancel-rfq", 5, 2),
@@ -46,7 +46,7 @@ PUBLISHED = [
 
 @pytest.mark.parametrize(("method", "path", "requests", "seconds"), PUBLISHED)
 def test_published_limit(wire: Any, clock: Any, method: str, path: str, requests: int, seconds: int) -> None:
-    """As many requests as published are let in, one more is not, and one more is as soon as the window is over."""
+    """As many requests as published are admitted, one more is not, and one more is once the window is over."""
     admitted = [wire.send(method, path)[0] for _ in range(requests)]
     refused = wire.send(method, path)
     clock.advance(seconds - 0.001)
@@ -87,7 +87,7 @@ def test_limit_is_per_user_id_and_world(sandbox: Sandbox, wire: Any) -> None:
 def test_both_readings_of_rejections(
     clock: Any, new_wire: Callable[[Sandbox], Any], rejections_count: bool, code: str
 ) -> None:
-    """A request that was refused in the window's middle keeps it closed where rejections count, and only there."""
+    """A request refused in the middle of the window keeps it closed only if rejections count."""
     with Sandbox(clock=clock, rejections_count=rejections_count) as sandbox:
         wire = new_wire(sandbox)
         for _ in range(2):
@@ -111,7 +111,7 @@ def test_ccxt_sees_rate_limit_exceeded(exchange: Any) -> None:
 
 
 def test_wrong_parameters_count(wire: Any) -> None:
-    """A request that is refused for its parameters has used the limit."""
+    """A request refused for its parameters has counted against the limit."""
     codes = [wire.code("POST", "rfq/cancel-batch-rfqs", {}) for _ in range(3)]
 
     assert ["50015", "50015", "50011"] == codes

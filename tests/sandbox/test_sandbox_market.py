@@ -1,4 +1,4 @@
-"""What a bot reads at its start beside markets and balance."""
+"""What a bot reads at startup besides markets and balance."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MINUTE = 60_000
 
 
 def test_candles(exchange: Any) -> None:
-    """Newest first on the wire, one a minute, the last one not complete."""
+    """Newest first on the wire, one per minute, the last one incomplete."""
     rows = exchange.public_get_market_candles({"instId": "BTC-USDT", "bar": "1m", "limit": "3"})["data"]
     times = [int(row[0]) for row in rows]
 
@@ -33,7 +33,7 @@ def test_candles(exchange: Any) -> None:
 
 @pytest.mark.parametrize("timeframe", ["1m", "5m", "1h", "4h", "1d", "1w", "1M"])
 def test_candles_through_ccxt(exchange: Any, timeframe: str) -> None:
-    """Every timeframe that ccxt asks for, since a moment too."""
+    """Every timeframe that ccxt requests, also from a given time."""
     step = exchange.parse_timeframe(timeframe) * 1000
     since = exchange.milliseconds() - 5 * step
     candles = exchange.fetch_ohlcv("BTC/USDT:USDT", timeframe, since=since, limit=3)
@@ -42,7 +42,7 @@ def test_candles_through_ccxt(exchange: Any, timeframe: str) -> None:
     assert all(since <= candle[0] for candle in candles)
 
 
-# Bars, a moment, when the candle that holds it opens, and when the one before opens.
+# Bars, a time, when the candle that contains it opens, and when the previous one opens.
 OPENINGS = [
     ("15m", "2026-08-22T13:50:00", "2026-08-22T13:45:00", "2026-08-22T13:30:00"),
     ("4H", "2026-08-22T13:50:00", "2026-08-22T12:00:00", "2026-08-22T08:00:00"),
@@ -61,7 +61,7 @@ OPENINGS = [
 
 @pytest.mark.parametrize(("bar", "now", "opening", "before"), OPENINGS)
 def test_when_a_candle_opens(exchange: Any, clock: Any, bar: str, now: str, opening: str, before: str) -> None:
-    """On UTC+8 from six hours on, on UTC where the bar says so; weeks on Monday, months on the first."""
+    """On UTC+8 from six hours on, on UTC if the bar says so; weeks on Monday, months on the first."""
     clock.now = exchange.parse8601(now) / 1000
     rows = exchange.public_get_market_candles({"instId": "BTC-USDT", "bar": bar, "limit": "2"})["data"]
 
@@ -71,7 +71,7 @@ def test_when_a_candle_opens(exchange: Any, clock: Any, bar: str, now: str, open
 
 @pytest.mark.parametrize("bar", BARS)
 def test_pages_of_candles_join(exchange: Any, bar: str) -> None:
-    """`after` and `before` leave out the candle that they name, and nothing else."""
+    """`after` and `before` exclude exactly the candle that they name."""
 
     def times(**params: Any) -> list[int]:
         query = {"instId": "BTC-USDT", "bar": bar, **params}
@@ -84,7 +84,7 @@ def test_pages_of_candles_join(exchange: Any, bar: str) -> None:
 
 
 def test_candles_of_a_second_are_in_the_history_alone(wire: Any) -> None:
-    """OKX's table of candles begins at a minute."""
+    """The shortest candle in OKX's table is a minute."""
     assert ["51000", "0"] == [
         wire.code("GET", f"market/{path}candles?instId=BTC-USDT&bar=1s") for path in ("", "history-")
     ]
@@ -102,7 +102,7 @@ def test_candles_of_a_second_are_in_the_history_alone(wire: Any) -> None:
     ],
 )
 def test_candles_of_what_is_not_there(wire: Any, query: str, code: str) -> None:
-    """A bar, a number or an instrument that is none."""
+    """An invalid bar, number or instrument."""
     assert code == wire.code("GET", f"market/candles?{query}")
 
 
@@ -151,7 +151,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("target", "code"), REFUSED)
 def test_what_okx_requires_is_required(wire: Any, target: str, code: str) -> None:
-    """What the tables of the endpoints call required, and the values and the numbers of them that they name."""
+    """What the endpoints' tables require, and the values and numbers that they allow."""
     assert code == wire.code("GET", target)
 
 
@@ -175,12 +175,12 @@ def test_tiers(wire: Any, target: str, rows: list[tuple[str, str]]) -> None:
 
 @pytest.mark.parametrize("target", ["ordType=trigger", "ordType=conditional,oco&instType=SWAP"])
 def test_there_is_no_algo_order(wire: Any, target: str) -> None:
-    """Two kinds can be asked for together."""
+    """Two types can be requested together."""
     assert [] == wire.send("GET", f"trade/orders-algo-pending?{target}")[1]["data"]
 
 
 def test_leverage_of_currencies(wire: Any) -> None:
-    """Where no instrument is asked for."""
+    """If no instrument is requested."""
     found = wire.send("GET", "account/leverage-info?mgnMode=cross&ccy=BTC,ETH")[1]["data"]
 
     assert [("", "BTC"), ("", "ETH")] == [(row["instId"], row["ccy"]) for row in found]
@@ -188,6 +188,6 @@ def test_leverage_of_currencies(wire: Any) -> None:
 
 
 def test_a_bar_that_is_none() -> None:
-    """The sandbox's own functions say so, too."""
+    """The sandbox's own functions say so too."""
     with pytest.raises(ValueError, match="'5x' is no bar"):
         next(openings("5x", 0))

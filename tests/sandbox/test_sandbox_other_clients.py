@@ -1,6 +1,6 @@
-"""More Python clients of strangers drive the sandbox, with nothing but their base address changed.
+"""Other Python clients work with the sandbox with only their base address changed.
 
-They are installed by `tox -e strangers`. okx-sdk, okx-sqphi and okx by pyted cannot stand beside python-okx, whose
+They are installed by `tox -e strangers`. okx-sdk, okx-sqphi and okx by pyted cannot be installed with python-okx, whose
 package has the same name; they were tried by hand.
 """
 
@@ -16,7 +16,7 @@ import pytest
 from okx_rfq_plugin.sandbox import Sandbox
 
 pytestmark = [
-    # The clients', not ours: datetime.utcnow, sessions that are left open, and how one hands its body to httpx.
+    # From the clients: datetime.utcnow, sessions left open, and how one passes its body to httpx.
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -32,7 +32,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(autouse=True)
 def swept() -> Iterator[None]:
-    """Have the sockets that the clients leave open closed here, and not in the middle of a later test."""
+    """Close the sockets that the clients leave open here, not in the middle of a later test."""
     yield
     gc.collect()
 
@@ -42,7 +42,7 @@ def keys(sandbox: Sandbox) -> list[str]:
 
 
 def live_a_day(api: Any, sandbox: Sandbox, *, trades: str) -> None:
-    """Create, list, cancel one, some and all, in the words that all of these clients share."""
+    """Create, list, cancel one, some and all, with method names shared by all of these clients."""
     assert ["WAGMI"] == [row["traderCode"] for row in api.counterparties()["data"]]
     first = api.create_rfq(counterparties=["WAGMI"], legs=LEGS, clRfqId="a")["data"][0]["rfqId"]
     api.create_rfq(counterparties=["WAGMI"], legs=LEGS, clRfqId="b")
@@ -70,10 +70,10 @@ def test_python_okx_async(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) 
 
 
 def test_okxv5(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has its address in a constant, and sends "" for lists that are left out."""
+    """Its address is a constant, and it sends "" for lists that are left out."""
     consts = pytest.importorskip("okxv5.consts")
     monkeypatch.setattr(consts, "API_URL", sandbox.url)
-    rfq = pytest.importorskip("okxv5.Rfq_api")  # after the address is set, which it copies
+    rfq = pytest.importorskip("okxv5.Rfq_api")  # after setting the address, which it copies
 
     api = rfq.RfqAPI(*keys(sandbox), False, "1")
     live_a_day(api, sandbox, trades="get_rfq_trades")

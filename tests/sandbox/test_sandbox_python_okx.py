@@ -1,4 +1,4 @@
-"""python-okx, OKX's own client, drives the sandbox with nothing but its `domain` changed."""
+"""python-okx, OKX's own client, works with the sandbox with only its `domain` changed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from okx.Status import StatusAPI
 from okx_rfq_plugin.sandbox import Sandbox
 
 pytestmark = [
-    # The client's, not ours: its fourth argument, datetime.utcnow, and how it hands its body to httpx.
+    # From the client: its fourth argument, datetime.utcnow, and how it passes its body to httpx.
     pytest.mark.filterwarnings("ignore:use_server_time parameter is deprecated:DeprecationWarning"),
     pytest.mark.filterwarnings(r"ignore:datetime\.datetime\.utcnow:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning"),
@@ -34,7 +34,7 @@ def api(sandbox: Sandbox) -> Iterator[BlockTradingAPI]:
 
 
 def test_create_list_cancel(api: BlockTradingAPI, sandbox: Sandbox) -> None:
-    """An RFQ is created, found by its own name, and canceled by it."""
+    """An RFQ is created, and found and canceled by its own name."""
     created = api.create_rfq(counterparties=["WAGMI"], clRfqId="rfq01", legs=LEGS)["data"][0]
     found = api.get_rfqs(clRfqId="rfq01")["data"]
     canceled = api.cancel_rfq(clRfqId="rfq01")
@@ -46,7 +46,7 @@ def test_create_list_cancel(api: BlockTradingAPI, sandbox: Sandbox) -> None:
 
 
 def test_cancel_batch_and_all(api: BlockTradingAPI, sandbox: Sandbox, clock: Any) -> None:
-    """Some are canceled by id, the rest by cancel-all, with the body {} that this client sends."""
+    """Some are canceled by id, the rest with cancel-all, with this client's body {}."""
     ids = [sandbox.create_rfq()["rfqId"] for _ in range(5)]
 
     batch = api.cancel_batch_rfqs(rfqIds=ids[:2])
@@ -62,7 +62,7 @@ def test_cancel_batch_and_all(api: BlockTradingAPI, sandbox: Sandbox, clock: Any
 
 
 def test_paging(api: BlockTradingAPI, sandbox: Sandbox) -> None:
-    """Pages follow each other without a gap and without an overlap."""
+    """Pages follow each other without a gap or an overlap."""
     newest_first = [sandbox.create_rfq()["rfqId"] for _ in range(4)][::-1]
 
     first = api.get_rfqs(limit="3")["data"]
@@ -93,7 +93,7 @@ def test_quotes(api: BlockTradingAPI, sandbox: Sandbox) -> None:
 
 
 def test_trade(api: BlockTradingAPI, sandbox: Sandbox, clock: Any) -> None:
-    """A quote is executed, and the trade listed to its sides, and to everybody fifteen minutes later."""
+    """A quote is executed, and the trade is listed for its sides, and for everyone fifteen minutes later."""
     maker = sandbox.create_user(trader_code="MAKER")
     rfq = api.create_rfq(counterparties=["MAKER"], legs=[{"instId": "BTC-USDT", "side": "buy", "sz": "1"}])["data"][0]
     quote = sandbox.create_quote(rfq["rfqId"], credentials=maker)
@@ -108,7 +108,7 @@ def test_trade(api: BlockTradingAPI, sandbox: Sandbox, clock: Any) -> None:
 
 
 def test_maker_settings(api: BlockTradingAPI) -> None:
-    """The example of the client's documentation, which says `uly` where OKX's table says `instFamily`."""
+    """The example from the client's documentation, which uses `uly` where OKX's table has `instFamily`."""
     sent = [{"instType": "OPTION", "data": [{"uly": "BTC-USD", "maxBlockSz": "10000", "makerPxBand": "5"}]}]
 
     assert [{"result": True}] == api.set_marker_instrument(sent)["data"]
@@ -132,7 +132,7 @@ def test_status_instruments_and_balance(sandbox: Sandbox) -> None:
 
 
 def test_account_configuration(sandbox: Sandbox) -> None:
-    """Another class of the same client reads who it is, and what its key may do."""
+    """Another class of the same client reads its account, and the key's permissions."""
     user = sandbox.create_user(account_level="4", permissions=["trade", "withdraw", "read_only"])
     with AccountAPI(*user.values(), False, "1", domain=sandbox.url) as account:
         row = account.get_account_config()["data"][0]
@@ -141,7 +141,7 @@ def test_account_configuration(sandbox: Sandbox) -> None:
 
 
 def test_limit(api: BlockTradingAPI, clock: Any) -> None:
-    """The third cancel-all within two seconds gets 50011, and one after them is let in."""
+    """The third cancel-all within two seconds gets 50011, and a later one is admitted."""
     codes = [api.cancel_all_rfqs()["code"] for _ in range(3)]
     clock.advance(2)
 
@@ -162,13 +162,13 @@ def test_limit(api: BlockTradingAPI, clock: Any) -> None:
     ],
 )
 def test_wrong_credentials(sandbox: Sandbox, code: str, flag: str, changed: dict[str, str]) -> None:
-    """Each thing that is wrong with the credentials gets OKX's code for it."""
+    """Each mistake in the credentials gets OKX's code."""
     with client(sandbox, flag, **changed) as api:
         assert code == api.counterparties()["code"]
 
 
 def test_wrong_clock(api: BlockTradingAPI, clock: Any) -> None:
-    """A client that is more than 30 seconds behind gets 50102."""
+    """A client more than 30 seconds slow gets 50102."""
     clock.advance(31)
 
     assert "50102" == api.counterparties()["code"]

@@ -1,4 +1,4 @@
-"""What OKX's docs say about quotes, rule by rule."""
+"""OKX's documented rules for quotes, one by one."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def quote(rfq: dict[str, Any], **changed: Any) -> dict[str, Any]:
 
 
 def states(sandbox: Sandbox) -> list[str]:
-    """The states of the default user's quotes, oldest first."""
+    """Return the states of the default user's quotes, oldest first."""
     return [each["state"] for each in sandbox.quotes()][::-1]
 
 
 def test_quote_is_shown_to_both_sides(sandbox: Sandbox, wire: Any, taker: Any, rfq: Any, clock: Any) -> None:
-    """Maker and taker see the quote, each with its own client's id alone; an anonymous maker's name is left out."""
+    """Maker and taker see the quote, each with only their own client id; an anonymous maker's name is left out."""
     sent = quote(rfq, clQuoteId="q1", tag="desk7", anonymous=True)
     made = wire.send("POST", "rfq/create-quote", sent)[1]["data"][0]
     (to_maker,) = wire.send("GET", "rfq/quotes")[1]["data"]
@@ -90,7 +90,7 @@ def leg(**changed: Any) -> dict[str, Any]:
     ],
 )
 def test_create_quote_refuses(sandbox: Sandbox, wire: Any, rfq: Any, changed: Any, code: str, text: str) -> None:
-    """What create-quote cannot use gets OKX's code and text, and the book stays empty."""
+    """Invalid input to create-quote gets OKX's code and text, and the book stays empty."""
     answered = wire.send("POST", "rfq/create-quote", quote(rfq, **changed))[1]
 
     assert {"code": code, "data": [], "msg": text.format_map(rfq)} == answered
@@ -98,7 +98,7 @@ def test_create_quote_refuses(sandbox: Sandbox, wire: Any, rfq: Any, changed: An
 
 
 def test_only_what_was_received_can_be_quoted(sandbox: Sandbox, wire: Any, taker: Any, rfq: Any) -> None:
-    """Its own RFQ nobody quotes, nor one that went to others, nor one of the other world."""
+    """A user cannot quote their own RFQ, nor one sent to others, nor one of the other environment."""
     other, live = sandbox.create_user(), sandbox.create_key(sandbox.credentials, demo=False)
 
     assert "70308" == wire.code("POST", "rfq/create-quote", quote(rfq), credentials=taker)
@@ -119,21 +119,21 @@ def test_rfq_that_is_not_active_cannot_be_quoted(sandbox: Sandbox, wire: Any, rf
 
 
 def test_received_rfq_is_listed_as_expired(wire: Any, rfq: Any, clock: Any) -> None:
-    """A maker learns that it is over, though its taker has not asked since."""
+    """A maker learns that it is over, even if its taker has sent no request since."""
     clock.advance(120)
 
     assert ["expired"] == [row["state"] for row in wire.send("GET", "rfq/rfqs")[1]["data"]]
 
 
 def test_rfq_that_has_expired_cannot_be_quoted(wire: Any, rfq: Any, clock: Any) -> None:
-    """Time alone makes it inactive, whether or not anybody has looked at it since."""
+    """Time alone makes it inactive, whether or not it was read since."""
     clock.advance(120)
 
     assert "70303" == wire.code("POST", "rfq/create-quote", quote(rfq))
 
 
 def test_second_quote_takes_the_place_of_the_first(sandbox: Sandbox, wire: Any, rfq: Any) -> None:
-    """One active quote is allowed per RFQ: the one before is canceled, unless the new one is refused."""
+    """One active quote is allowed per RFQ: the previous one is canceled, unless the new one is refused."""
     for name in ("a", "b", "a"):
         wire.send("POST", "rfq/create-quote", quote(rfq, clQuoteId=name))
 
@@ -144,7 +144,7 @@ def test_second_quote_takes_the_place_of_the_first(sandbox: Sandbox, wire: Any, 
 
 
 def test_quote_expires(sandbox: Sandbox, clock: Any) -> None:
-    """It lives a minute, or as long as it asked for, and then can be canceled no more."""
+    """It is active for a minute, or as long as requested, and then can no longer be canceled."""
     clock.now = 1_700_000_000.0
     usual, shorter = sandbox.create_quote(), sandbox.create_quote(expiresIn="10")
     clock.advance(10)
@@ -171,7 +171,7 @@ def test_quote_expires(sandbox: Sandbox, clock: Any) -> None:
     ],
 )
 def test_quote_ends_with_its_rfq(sandbox: Sandbox, wire: Any, clock: Any, rfq: Any, state: str, becomes: str) -> None:
-    """When its RFQ is over it is over in the same moment, but for an RFQ that is about to be filled."""
+    """When its RFQ ends, it ends at the same time, except if the RFQ is about to be filled."""
     sandbox.create_quote(rfq["rfqId"])
     clock.advance(5)
     ended = int(clock() * 1000)
@@ -184,7 +184,7 @@ def test_quote_ends_with_its_rfq(sandbox: Sandbox, wire: Any, clock: Any, rfq: A
 
 
 def test_quote_that_ended_before_its_rfq_stays_so(sandbox: Sandbox, clock: Any, rfq: Any) -> None:
-    """What came first counts, though nobody looked in between."""
+    """The earlier event counts, even if nothing was read in between."""
     sandbox.create_quote(rfq["rfqId"], expiresIn="10")
     clock.advance(20)
     sandbox.set_state(rfq["rfqId"], "canceled")
@@ -203,7 +203,7 @@ def test_quote_outlives_no_rfq(sandbox: Sandbox, clock: Any, rfq: Any) -> None:
 
 
 def test_cancel_quote(sandbox: Sandbox, wire: Any) -> None:
-    """One is canceled by either name, `quoteId` first; what is not active gets its row with 70400, or 70001."""
+    """One is canceled by either id, `quoteId` first; one that is not active gets its row with 70400, or 70001."""
     first, second = sandbox.create_quote(clQuoteId="a"), sandbox.create_quote(clQuoteId="b")
 
     sent = {"quoteId": first["quoteId"], "clQuoteId": "b", "rfqId": second["rfqId"]}
@@ -218,7 +218,7 @@ def test_cancel_quote(sandbox: Sandbox, wire: Any) -> None:
 
 
 def test_cancel_batch_quotes_takes_a_hundred(wire: Any) -> None:
-    """More get 70408."""
+    """More than that get 70408."""
     sent = {"quoteIds": [str(n) for n in range(101)]}
 
     answered = wire.send("POST", "rfq/cancel-batch-quotes", sent)[1]
@@ -227,7 +227,7 @@ def test_cancel_batch_quotes_takes_a_hundred(wire: Any) -> None:
 
 
 def test_cancel_all_quotes_reaches_quotes_alone(sandbox: Sandbox, wire: Any, taker: Any, rfq: Any) -> None:
-    """RFQs stay, and so do the quotes of others; cancel-all-rfqs in turn touches no quote but those on its RFQs."""
+    """RFQs and others' quotes stay; cancel-all-rfqs in turn affects no quotes except those on its RFQs."""
     other = sandbox.create_user()
     sandbox.create_quote(rfq["rfqId"])
     sandbox.create_quote(credentials=other)
@@ -244,7 +244,7 @@ def test_cancel_all_quotes_reaches_quotes_alone(sandbox: Sandbox, wire: Any, tak
 
 
 def test_countdown_cancels(sandbox: Sandbox, wire: Any, clock: Any) -> None:
-    """When it is over, quotes are canceled in that moment, RFQs are not, and it does not run again."""
+    """When it ends, quotes are canceled at that time, RFQs are not, and it does not run again."""
     clock.now = 1_700_000_000.0
     sandbox.create_quote(expiresIn="120")
     sandbox.create_rfq()
@@ -263,7 +263,7 @@ def test_countdown_cancels(sandbox: Sandbox, wire: Any, clock: Any) -> None:
 
 
 def test_countdown_takes_what_was_quoted_after_it_began(sandbox: Sandbox, wire: Any, clock: Any) -> None:
-    """A quote made while it runs is canceled too; one that was over before keeps the state that it had."""
+    """A quote created while it runs is canceled too; one that had ended keeps its state."""
     sandbox.create_quote(expiresIn="10")
     wire.send("POST", "rfq/cancel-all-after", {"timeOut": 30})
     clock.advance(9)
@@ -276,7 +276,7 @@ def test_countdown_takes_what_was_quoted_after_it_began(sandbox: Sandbox, wire: 
 
 @pytest.mark.parametrize(("time_out", "left"), [("0", "active"), ("120", "active"), ("10", "canceled")])
 def test_countdown_can_be_set_anew(sandbox: Sandbox, wire: Any, clock: Any, time_out: str, left: str) -> None:
-    """Zero takes it back, another value takes its place."""
+    """Zero stops it, and another value replaces it."""
     sandbox.create_quote(expiresIn="120")
     wire.send("POST", "rfq/cancel-all-after", {"timeOut": "60"})
     clock.advance(1)
@@ -287,7 +287,7 @@ def test_countdown_can_be_set_anew(sandbox: Sandbox, wire: Any, clock: Any, time
 
 
 def test_countdown_that_is_over_cannot_be_taken_back(sandbox: Sandbox, wire: Any, clock: Any) -> None:
-    """Zero comes too late for what would have been canceled by then, though nobody looked."""
+    """Zero comes too late for quotes already canceled by then, even if nothing was read."""
     sandbox.create_quote(expiresIn="120")
     wire.send("POST", "rfq/cancel-all-after", {"timeOut": "10"})
     clock.advance(11)
@@ -328,7 +328,7 @@ def test_countdown_refuses(wire: Any, body: dict[str, Any], code: str) -> None:
     ],
 )
 def test_list_of_quotes_filters(sandbox: Sandbox, wire: Any, query: str, found: str) -> None:
-    """Each filter of rfq/quotes leaves what it should, newest first."""
+    """Each filter of rfq/quotes keeps the right rows, newest first."""
     made = {name: sandbox.create_quote(clQuoteId=name) for name in "abc"}
     names = {name: each["quoteId"] for name, each in made.items()}
     sandbox.set_state(names["b"], "canceled")
@@ -339,7 +339,7 @@ def test_list_of_quotes_filters(sandbox: Sandbox, wire: Any, query: str, found: 
 
 
 def test_taker_finds_quotes_by_its_own_name(sandbox: Sandbox, wire: Any, taker: Any, rfq: Any) -> None:
-    """A clRfqId is known to the taker alone, a clQuoteId to the maker alone."""
+    """Only the taker knows a clRfqId, and only the maker a clQuoteId."""
     made = sandbox.create_quote(rfq["rfqId"], clQuoteId="hidden")
 
     by_rfq = wire.send("GET", "rfq/quotes?clRfqId=mine", credentials=taker)[1]["data"]
@@ -350,14 +350,14 @@ def test_taker_finds_quotes_by_its_own_name(sandbox: Sandbox, wire: Any, taker: 
 
 
 def test_traded_away_is_no_state_of_a_quote(wire: Any) -> None:
-    """RFQs know it, quotes do not."""
+    """RFQs have it, quotes do not."""
     codes = [wire.code("GET", f"rfq/{listed}?state=traded_away") for listed in ("rfqs", "quotes")]
 
     assert ["0", "51000"] == codes
 
 
 def test_handles_for_quotes(sandbox: Sandbox, taker: Any, rfq: Any) -> None:
-    """A quote is made for an RFQ that is there or made up, and listed with its creator, newest first."""
+    """A quote is created for an existing or a made-up RFQ, and listed for its creator, newest first."""
     first, second = sandbox.create_quote(rfq["rfqId"], quoteSide="sell", tag="x"), sandbox.create_quote()
 
     assert [second, first] == sandbox.quotes() == sandbox.quotes("active")

@@ -1,4 +1,4 @@
-"""What an RFQ may look like, how long it lives, and who sees it."""
+"""RFQs: what is valid, how long they are active, and who sees them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def leg(**changed: Any) -> dict[str, Any]:
     return {**GOOD, "legs": [{**SPOT, **changed}]}
 
 
-# What is sent, OKX's code, and what its text says.
+# Input, OKX's code, and part of its text.
 REFUSALS: list[tuple[Any, str, str]] = [
     (b"", "50000", "Body for POST request cannot be empty."),
     (b"{", "50002", "JSON syntax error"),
@@ -66,7 +66,7 @@ REFUSALS: list[tuple[Any, str, str]] = [
 
 @pytest.mark.parametrize(("body", "code", "text"), REFUSALS)
 def test_create_rfq_refuses(sandbox: Sandbox, wire: Any, body: Any, code: str, text: str) -> None:
-    """What create-rfq cannot use gets OKX's code and text, and the book stays empty."""
+    """Invalid input to create-rfq gets OKX's code and text, and the book stays empty."""
     answered = wire.send("POST", "rfq/create-rfq", body)[1]
 
     assert {"code": code, "data": [], "msg": text} == answered
@@ -87,7 +87,7 @@ def test_create_rfq_refuses(sandbox: Sandbox, wire: Any, body: Any, code: str, t
     ],
 )
 def test_leg_is_shown_with_okx_defaults(wire: Any, given: dict[str, str], shown: dict[str, str]) -> None:
-    """A leg is shown with all its fields, with OKX's defaults where it had none, and never with its limit price."""
+    """A leg is shown with all its fields, with OKX's defaults for missing ones, and never with its limit price."""
     sent = {**GOOD, "legs": [{**given, "lmtPx": "100000"}]}
     created = wire.send("POST", "rfq/create-rfq", sent)[1]["data"][0]
 
@@ -95,7 +95,7 @@ def test_leg_is_shown_with_okx_defaults(wire: Any, given: dict[str, str], shown:
 
 
 def test_numbers_and_words_are_understood(wire: Any) -> None:
-    """A bare number stands for its string, and the words true and false, as python-okx sends them, for booleans."""
+    """A bare number counts as its string, and the words true and false, which python-okx sends, as booleans."""
     sent = {**leg(sz=2), "allowPartialExecution": "true", "anonymous": "false"}
     created = wire.send("POST", "rfq/create-rfq", sent)[1]["data"][0]
 
@@ -103,7 +103,7 @@ def test_numbers_and_words_are_understood(wire: Any) -> None:
 
 
 def test_anonymous_rfq_hides_its_trader(wire: Any) -> None:
-    """The reply to create-rfq names the trader; the list leaves an anonymous one's name out."""
+    """The reply to create-rfq names the trader; the list leaves out an anonymous one's name."""
     created = wire.send("POST", "rfq/create-rfq", {**GOOD, "anonymous": True})[1]["data"][0]
     listed = wire.send("GET", "rfq/rfqs")[1]["data"][0]
 
@@ -111,7 +111,7 @@ def test_anonymous_rfq_hides_its_trader(wire: Any) -> None:
 
 
 def test_client_id_is_used_once(wire: Any) -> None:
-    """A clRfqId that is in the book gets 70101, also when its RFQ is over."""
+    """A clRfqId in the book gets 70101, even if its RFQ is over."""
     first = wire.code("POST", "rfq/create-rfq", {**GOOD, "clRfqId": "one"})
     wire.send("POST", "rfq/cancel-all-rfqs")
 
@@ -119,14 +119,14 @@ def test_client_id_is_used_once(wire: Any) -> None:
 
 
 def test_content_type_must_be_json(wire: Any) -> None:
-    """A body that is not called JSON gets 50006, and no body needs no name."""
+    """A body without the JSON content type gets 50006, and a missing body needs no content type."""
     assert "50006" == wire.code("POST", "rfq/create-rfq", GOOD, Content_Type="text/plain")
     assert "70207" == wire.code("POST", "rfq/cancel-all-rfqs", without="Content-Type")
 
 
 @pytest.mark.parametrize(("legs", "life"), [([OPTION], 600), ([OPTION, SWAP], 120), ([SPOT], 120)])
 def test_rfq_expires(sandbox: Sandbox, clock: Any, legs: list[dict[str, str]], life: int) -> None:
-    """An RFQ of options alone lives ten minutes, any other one two, and then it is expired and cannot be canceled."""
+    """An RFQ with only options is active for ten minutes, any other for two; then it is expired, and not cancelable."""
     clock.now = 1_700_000_000.0
     created = sandbox.create_rfq(legs=legs)
     clock.advance(life - 0.001)
@@ -140,7 +140,7 @@ def test_rfq_expires(sandbox: Sandbox, clock: Any, legs: list[dict[str, str]], l
 
 
 def test_expired_rfq_cannot_be_canceled(sandbox: Sandbox, wire: Any, clock: Any) -> None:
-    """Alone it gets 70200 in its row, and for cancel-all it does not count."""
+    """On its own it gets 70200 in its row, and cancel-all does not count it."""
     rfq_id = sandbox.create_rfq()["rfqId"]
     clock.advance(120)
 
@@ -152,7 +152,7 @@ def test_expired_rfq_cannot_be_canceled(sandbox: Sandbox, wire: Any, clock: Any)
 
 
 def test_cancel_rfq_prefers_rfq_id(sandbox: Sandbox, wire: Any) -> None:
-    """Where both names are given, rfqId decides."""
+    """If both ids are given, rfqId decides."""
     first, second = sandbox.create_rfq(clRfqId="a"), sandbox.create_rfq(clRfqId="b")
 
     wire.send("POST", "rfq/cancel-rfq", {"rfqId": first["rfqId"], "clRfqId": "b"})
@@ -161,7 +161,7 @@ def test_cancel_rfq_prefers_rfq_id(sandbox: Sandbox, wire: Any) -> None:
 
 
 def test_cancel_batch_prefers_rfq_ids(sandbox: Sandbox, wire: Any) -> None:
-    """Where both lists are given, rfqIds decides, and a row that fails echoes the pair that was asked."""
+    """If both lists are given, rfqIds decides, and a failing row echoes the requested pair."""
     first, second = sandbox.create_rfq(clRfqId="a"), sandbox.create_rfq(clRfqId="b")
 
     sent = {"rfqIds": [first["rfqId"], "9"], "clRfqIds": ["b", "c", "d"]}
@@ -188,12 +188,12 @@ def test_cancel_batch_prefers_rfq_ids(sandbox: Sandbox, wire: Any) -> None:
     ],
 )
 def test_cancel_refuses(wire: Any, path: str, body: Any, code: str, text: str) -> None:
-    """What names no RFQ, or too many, gets OKX's code and text."""
+    """Ids of no RFQ, or too many ids, get OKX's code and text."""
     assert {"code": code, "data": [], "msg": text} == wire.send("POST", f"rfq/{path}", body)[1]
 
 
 def test_pages_hold_every_rfq_once(sandbox: Sandbox, wire: Any, clock: Any) -> None:
-    """Of 250 RFQs `endId` shows each one once, in three pages; `beginId` shows what is newer than a page's first."""
+    """Of 250 RFQs, `endId` shows each one once, in three pages; `beginId` shows those newer than a page's first."""
     newest_first = [sandbox.create_rfq()["rfqId"] for _ in range(250)][::-1]
 
     listed: list[str] = []
@@ -210,7 +210,7 @@ def test_pages_hold_every_rfq_once(sandbox: Sandbox, wire: Any, clock: Any) -> N
 
 
 def test_rfq_about_to_be_filled_is_left_alone(sandbox: Sandbox, wire: Any) -> None:
-    """Cancel-all passes it by, one cancel gets 70200 with its state, and it goes on to be filled, or fails."""
+    """Cancel-all skips it, cancel gets 70200 with its state, and it is later filled, or fails."""
     filling, failing = (sandbox.create_rfq()["rfqId"] for _ in range(2))
     for rfq_id in (filling, failing):
         sandbox.set_state(rfq_id, "pending_fill")
@@ -243,7 +243,7 @@ def test_rfq_about_to_be_filled_is_left_alone(sandbox: Sandbox, wire: Any) -> No
     ],
 )
 def test_list_filters(sandbox: Sandbox, wire: Any, query: str, found: str) -> None:
-    """Each filter of rfq/rfqs leaves what it should, newest first."""
+    """Each filter of rfq/rfqs keeps the right rows, newest first."""
     ids = {name: sandbox.create_rfq(clRfqId=name)["rfqId"] for name in "abc"}
     sandbox.set_state(ids["a"], "pending_fill")
 
@@ -263,14 +263,14 @@ def test_list_filters(sandbox: Sandbox, wire: Any, query: str, found: str) -> No
     ],
 )
 def test_list_refuses(wire: Any, query: str, name: str) -> None:
-    """A filter with a value that OKX does not list gets 51000 with its name."""
+    """A filter value that OKX does not list gets 51000 with its name."""
     status, body = wire.send("GET", f"rfq/rfqs?{query}")
 
     assert (400, {"code": "51000", "data": [], "msg": f"Parameter {name} error"}) == (status, body)
 
 
 def test_received_rfqs_are_listed_and_not_canceled(sandbox: Sandbox, wire: Any) -> None:
-    """A maker sees an RFQ of its world, with a flowType and without its clRfqId; its own cancel-all leaves it alone."""
+    """A maker sees an RFQ of its environment, with a flowType but no clRfqId; its own cancel-all ignores it."""
     maker = sandbox.create_user(trader_code="MAKER")
     sent = sandbox.create_rfq(counterparties=["MAKER"], clRfqId="secret")
     sandbox.create_rfq()
@@ -287,7 +287,7 @@ def test_received_rfqs_are_listed_and_not_canceled(sandbox: Sandbox, wire: Any) 
 
 
 def test_worlds_and_users_are_apart(sandbox: Sandbox, wire: Any) -> None:
-    """Cancel-all reaches neither another user's RFQs nor the same user's in the other world."""
+    """Cancel-all affects neither another user's RFQs nor the same user's in the other environment."""
     other, live = sandbox.create_user(), sandbox.create_key(sandbox.credentials, demo=False)
     for credentials in (sandbox.credentials, other, live):
         sandbox.create_rfq(credentials=credentials)
@@ -306,7 +306,7 @@ def test_keys_of_one_user_share_a_book(sandbox: Sandbox, wire: Any) -> None:
 
 
 def test_account_configuration_is_of_the_key_that_asks(sandbox: Sandbox, wire: Any) -> None:
-    """Two keys of one User ID have one `uid` and each its own `perm`; a reading key is enough to ask."""
+    """Two keys of one User ID have one `uid` and separate `perm`; a reading key is enough to ask."""
     reader = sandbox.create_key(sandbox.credentials, permissions=["read_only"])
 
     rows = [wire.send("GET", "account/config", credentials=key)[1]["data"][0] for key in (sandbox.credentials, reader)]
@@ -316,7 +316,7 @@ def test_account_configuration_is_of_the_key_that_asks(sandbox: Sandbox, wire: A
 
 
 def test_spot_mode_is_shown_and_served(sandbox: Sandbox, wire: Any) -> None:
-    """OKX names no code for block trading in spot mode, so such an account is told apart by `acctLv` alone."""
+    """OKX names no code for block trading in spot mode, so only `acctLv` identifies such an account."""
     spot = sandbox.create_user(account_level="1")
 
     assert "1" == wire.send("GET", "account/config", credentials=spot)[1]["data"][0]["acctLv"]
@@ -324,7 +324,7 @@ def test_spot_mode_is_shown_and_served(sandbox: Sandbox, wire: Any) -> None:
 
 
 def test_unknown_path(wire: Any) -> None:
-    """It gets 404, and a text that says what answers, what it serves, and how to script the rest."""
+    """It gets 404, and a text that says which path works, what the sandbox serves, and how to script the rest."""
     status, body = wire.send("GET", "account/bills?limit=1")
 
     assert (404, "404") == (status, body["code"])
@@ -350,7 +350,7 @@ def test_wrong_method(wire: Any) -> None:
 
 
 def test_public_time_needs_no_key(wire: Any, clock: Any) -> None:
-    """The time is told to everybody, in milliseconds."""
+    """The time is public, in milliseconds."""
     status, body = wire.raw("GET", "/api/v5/public/time")
 
     assert (200, [{"ts": str(int(clock() * 1000))}]) == (status, json.loads(body)["data"])

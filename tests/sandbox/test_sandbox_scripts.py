@@ -1,4 +1,4 @@
-"""Scripted replies, and what of them and of the faults was never used."""
+"""Scripted replies, and which of them and of the faults were never used."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def body(*rows: dict[str, str]) -> dict[str, Any]:
 
 
 def test_reply_without_end(sandbox: Sandbox, wire: Any) -> None:
-    """It answers every request to the path, whatever its query and its method."""
+    """It answers every request to the path, whatever its query and method."""
     sandbox.reply(BILLS, body({"billId": "1"}))
 
     answers = [
@@ -29,14 +29,14 @@ def test_reply_without_end(sandbox: Sandbox, wire: Any) -> None:
 
 
 def test_reply_to_a_ccxt_call(exchange: Any, sandbox: Sandbox) -> None:
-    """A call of ccxt's that the sandbox does not serve works with it."""
+    """It makes a ccxt call work that the sandbox does not serve."""
     sandbox.reply("market/ticker", body({"instId": "BTC-USDT", "last": "100000", "ts": "1795600000000"}))
 
     assert 100_000 == exchange.fetch_ticker("BTC/USDT")["last"]
 
 
 def test_replies_with_a_number_come_first_and_in_order(sandbox: Sandbox, wire: Any) -> None:
-    """Then the one without a number, of which the latest counts."""
+    """Then the latest one without a number."""
     sandbox.reply(BILLS, body({"n": "old"}))
     sandbox.reply(BILLS, body({"n": "1"}), times=2)
     sandbox.reply(BILLS, body({"n": "2"}), 1)
@@ -46,7 +46,7 @@ def test_replies_with_a_number_come_first_and_in_order(sandbox: Sandbox, wire: A
 
 
 def test_reply_that_is_used_up_leaves_the_sandbox_to_answer(sandbox: Sandbox, wire: Any) -> None:
-    """What was scripted is not executed, and what comes after it is."""
+    """A scripted request is not executed, and later ones are."""
     sandbox.create_rfq()
     sandbox.reply("rfq/cancel-all-rfqs", body({"ts": "1"}), times=1)
 
@@ -59,7 +59,7 @@ def test_reply_that_is_used_up_leaves_the_sandbox_to_answer(sandbox: Sandbox, wi
 
 
 def test_reply_checks_and_counts_nothing(sandbox: Sandbox, wire: Any) -> None:
-    """Neither key nor limit stand before it."""
+    """Neither key nor limit is checked first."""
     sandbox.reply("rfq/rfqs", body())
 
     assert {200} == {wire.raw("GET", "/api/v5/rfq/rfqs")[0] for _ in range(5)}
@@ -86,14 +86,14 @@ def test_reply_of_a_function_that_fails(sandbox: Sandbox, wire: Any, caplog: pyt
 
 @pytest.mark.parametrize("json", [None, [], "x", 1.5, {"code": 0, "data": None}])
 def test_reply_of_anything_that_json_has(sandbox: Sandbox, wire: Any, json: Any) -> None:
-    """Also what OKX would never send."""
+    """Including values that OKX would never send."""
     sandbox.reply(BILLS, json, status=503)
 
     assert (503, json) == wire.send("GET", BILLS)
 
 
 def test_faults_come_before_replies(sandbox: Sandbox, wire: Any) -> None:
-    """A fault that takes the place of a reply leaves it to the next request; one that only delays does not."""
+    """A fault that replaces a reply leaves it to the next request; one that only delays does not."""
     sandbox.reply(BILLS, body({"n": "1"}), times=1)
     sandbox.fault(BILLS, "50011", Fault(headers={"X-Late": "1"}))
 
@@ -117,7 +117,7 @@ def test_faults_come_before_replies(sandbox: Sandbox, wire: Any) -> None:
     ],
 )
 def test_what_cannot_be_scripted_is_refused(sandbox: Sandbox, arguments: Any, keywords: Any, error: Any) -> None:
-    """And nothing of it is kept."""
+    """And none of it is stored."""
     with pytest.raises(error):
         sandbox.reply(*arguments, **keywords)
 
@@ -134,7 +134,7 @@ def test_path_in_each_of_its_forms(sandbox: Sandbox, wire: Any, path: str) -> No
 
 
 def test_what_was_never_used(sandbox: Sandbox, wire: Any) -> None:
-    """Each fault that is still in line, and each reply that some request was meant to get."""
+    """Each fault still queued, and each reply still expected by a request."""
     sandbox.fault("rfq/rfqs", "50011", DROP)
     sandbox.fault("rfq/cancel-all-rfq", 502)
     sandbox.reply(BILLS, body(), times=3)
@@ -153,7 +153,7 @@ def test_what_was_never_used(sandbox: Sandbox, wire: Any) -> None:
 
 
 def test_a_reply_that_is_left_once(sandbox: Sandbox) -> None:
-    """It is told so."""
+    """The message says so."""
     sandbox.reply(BILLS, body(), times=1)
 
     assert ["reply for /api/v5/account/bills: HTTP 200, once more"] == sandbox.unused
@@ -161,7 +161,7 @@ def test_a_reply_that_is_left_once(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("clear", [Sandbox.clear, Sandbox.begin])
 def test_nothing_is_left_of_what_was_cleared(sandbox: Sandbox, wire: Any, clear: Any) -> None:
-    """Scripts and faults go with the books."""
+    """Scripts and faults are cleared with the books."""
     sandbox.reply(BILLS, body())
     sandbox.reply(BILLS, body(), times=1)
     sandbox.fault(BILLS, "50011")
@@ -173,7 +173,7 @@ def test_nothing_is_left_of_what_was_cleared(sandbox: Sandbox, wire: Any, clear:
 
 
 def test_the_text_of_ccxt_says_what_the_sandbox_is(exchange: Any) -> None:
-    """Ccxt's exception says what to do when something is called that is not served."""
+    """The exception from ccxt says what to do when a path is not served."""
     with pytest.raises(ccxt.ExchangeError, match=r"sandbox of okx-rfq-plugin.*sandbox\.reply\(") as raised:
         exchange.fetch_order_book("BTC/USDT")
 

@@ -1,4 +1,4 @@
-"""What nobody can make the sandbox do: be reached from outside, tell a secret, show its inside, or grow for ever."""
+"""What clients cannot make the sandbox do: be reached from outside, reveal secrets or internals, or grow forever."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEG = {"instId": "BTC-USDT", "side": "buy", "sz": "1"}
 
 
 def say(sandbox: Sandbox, sent: bytes) -> bytes:
-    """Send bytes that need be no HTTP, and return what comes back until the sandbox closes the connection."""
+    """Send arbitrary bytes, and return the answer until the sandbox closes the connection."""
     host, _, port = sandbox.url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port)), timeout=10) as client:
         client.sendall(sent)
@@ -28,11 +28,11 @@ def say(sandbox: Sandbox, sent: bytes) -> bytes:
         return answered
 
 
-# Who reaches it
+# Access
 
 
 def test_it_listens_on_loopback_alone(sandbox: Sandbox) -> None:
-    """Another address of the same machine, were it only the next one, finds nobody at that port."""
+    """Another address of the same machine, even the next one, has no listener on that port."""
     port = int(sandbox.url.rpartition(":")[2])
 
     assert sandbox.url.startswith("http://127.0.0.1:")
@@ -41,18 +41,18 @@ def test_it_listens_on_loopback_alone(sandbox: Sandbox) -> None:
 
 
 def test_it_listens_elsewhere_when_told_to(new_wire: Any) -> None:
-    """The address that is asked for is the one that it has."""
+    """The requested address is the one it has."""
     with Sandbox(host="localhost") as sandbox:
         assert sandbox.url.startswith("http://localhost:")
         assert 200 == new_wire(sandbox).raw("GET", "/api/v5/public/time")[0]
 
 
-# What it tells
+# Disclosure
 
 
 @pytest.mark.parametrize("wrong", ["OK_ACCESS_SIGN", "OK_ACCESS_PASSPHRASE"])
 def test_secrets_are_compared_in_constant_time(wire: Any, monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
-    """Nothing but `hmac.compare_digest` judges signature and passphrase: where it says yes, any is right."""
+    """Only `hmac.compare_digest` judges signature and passphrase: if it is patched to accept, any is right."""
     before = wire.code("GET", "rfq/rfqs", **{wrong: "wrong"})
     monkeypatch.setattr(hmac, "compare_digest", lambda expected, given: True)
 
@@ -63,7 +63,7 @@ def test_secrets_are_compared_in_constant_time(wire: Any, monkeypatch: pytest.Mo
 def test_nothing_secret_is_shown(
     sandbox: Sandbox, exchange: Any, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Neither a repr nor the log at DEBUG nor the terminal holds a secret or a passphrase."""
+    """Neither a repr, the log at DEBUG nor the terminal contains a secret or a passphrase."""
     with caplog.at_level(logging.DEBUG, logger="okx_rfq_plugin.sandbox"):
         exchange.private_get_rfq_rfqs()
     records = [record.getMessage() for record in caplog.records if record.name == "okx_rfq_plugin.sandbox"]
@@ -79,7 +79,7 @@ def test_nothing_secret_is_shown(
 def test_keys_learn_nothing_of_each_other(
     sandbox: Sandbox, wire: Any, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Two users deal with each other, rightly and wrongly, and no reply or log holds a key, secret or signature."""
+    """Two users send valid and invalid requests, and no reply or log contains a key, secret or signature."""
     maker = sandbox.create_user(trader_code="MAKER")
     sent = {"counterparties": ["MAKER"], "legs": [LEG]}
     texts: list[str] = []
@@ -113,7 +113,7 @@ def test_keys_learn_nothing_of_each_other(
 def test_what_is_malformed_is_not_printed(
     sandbox: Sandbox, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What is no HTTP gets 400, and neither the terminal nor the log hears of it."""
+    """Invalid HTTP gets 400, and neither the terminal nor the log shows it."""
     host, _, port = sandbox.url.removeprefix("http://").partition(":")
     with caplog.at_level(logging.DEBUG), socket.create_connection((host, int(port))) as client:
         client.sendall(b"OK-ACCESS-PASSPHRASE: hush\r\n\r\n")
@@ -125,7 +125,7 @@ def test_what_is_malformed_is_not_printed(
 
 
 def test_inner_failure_is_logged_and_not_shown(caplog: pytest.LogCaptureFixture, new_wire: Any) -> None:
-    """Whatever breaks inside, a client gets 50026 and no more, and the log has the rest."""
+    """Whatever breaks inside, a client gets only 50026, and the log has the rest."""
     with Sandbox(clock=lambda: 1 / 0) as sandbox:
         status, answered = new_wire(sandbox).raw("GET", "/api/v5/public/time")
 
@@ -139,7 +139,7 @@ def test_inner_failure_is_logged_and_not_shown(caplog: pytest.LogCaptureFixture,
 def test_failure_while_answering_is_an_inner_failure_too(
     sandbox: Sandbox, wire: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A full book is no business of a client's, and the next request is served as ever."""
+    """A full book is not reported to clients, and the next request is served as usual."""
     for _ in range(10_000):
         sandbox.create_rfq()
 
@@ -160,7 +160,7 @@ def test_failure_while_answering_is_an_inner_failure_too(
     ids=["query", "header", "headers", "bytes", "chunks"],
 )
 def test_what_is_too_long_or_no_http_is_refused(sandbox: Sandbox, head: bytes) -> None:
-    """A query, a header, or their number beyond all measure gets 400, no traceback, and is not remembered."""
+    """An oversized query or header, or too many headers, get 400, no traceback, and are not stored."""
     answered = say(sandbox, head + b"\r\n\r\n")
 
     assert b"400 Bad Request" in answered
@@ -168,11 +168,11 @@ def test_what_is_too_long_or_no_http_is_refused(sandbox: Sandbox, head: bytes) -
     assert [] == sandbox.requests
 
 
-# What it keeps
+# Storage
 
 
 def test_body_is_bounded(sandbox: Sandbox, wire: Any) -> None:
-    """A body of more than a mebibyte is refused with HTTP 413, also one that was smaller while it was packed."""
+    """A body of more than a mebibyte is refused with HTTP 413, even if it was smaller when compressed."""
     body, packed = b" " * (1024**2 + 1), gzip.compress(b" " * (1024**2 + 1))
 
     assert 413 == wire.raw("POST", "/api/v5/rfq/create-rfq", body)[0]
@@ -181,7 +181,7 @@ def test_body_is_bounded(sandbox: Sandbox, wire: Any) -> None:
 
 
 def test_value_is_bounded(sandbox: Sandbox, wire: Any) -> None:
-    """No value of more than 128 characters, and no counterparty more often than there are any, gets into a book."""
+    """No value of more than 128 characters, and no counterparty more than once, gets into a book."""
     long = {"counterparties": ["WAGMI"], "legs": [{**LEG, "sz": "1" * 129}]}
     often = {"counterparties": ["WAGMI"] * 2, "legs": [LEG]}
 
@@ -192,7 +192,7 @@ def test_value_is_bounded(sandbox: Sandbox, wire: Any) -> None:
 
 
 def test_book_is_bounded(sandbox: Sandbox, clock: Any) -> None:
-    """Past ten thousand the oldest RFQ that is over leaves, its name with it; active ones never do."""
+    """Beyond ten thousand, the oldest finished RFQ is dropped with its name; active ones never are."""
     sandbox.create_rfq(clRfqId="first")
     for _ in range(9_999):
         sandbox.create_rfq()
@@ -207,7 +207,7 @@ def test_book_is_bounded(sandbox: Sandbox, clock: Any) -> None:
 
 
 def test_book_of_quotes_is_bounded(sandbox: Sandbox, clock: Any) -> None:
-    """The same holds for quotes."""
+    """The same applies to quotes."""
     rfq = sandbox.create_rfq(credentials=sandbox.create_user(), counterparties=["SANDBOX1"])
     for _ in range(10_001):
         sandbox.create_quote(rfq["rfqId"])
@@ -217,12 +217,12 @@ def test_book_of_quotes_is_bounded(sandbox: Sandbox, clock: Any) -> None:
 
 
 def test_requests_are_bounded_in_number(sandbox: Sandbox, exchange: Any) -> None:
-    """Past ten thousand the oldest is forgotten."""
+    """Beyond ten thousand, the oldest is dropped."""
     url = f"{sandbox.url}/api/v5/public/time"
     for n in range(3):
         exchange.session.get(f"{url}?n={n}", timeout=5)
     for _ in range(2):
-        sandbox._front.requests._requests.extendleft(sandbox.requests[:1] * 4_999)  # 9,998 older ones, at no cost
+        sandbox._front.requests._requests.extendleft(sandbox.requests[:1] * 4_999)  # 9,998 older ones, cheaply
 
     exchange.session.get(f"{url}?n=3", timeout=5)
 
@@ -231,7 +231,7 @@ def test_requests_are_bounded_in_number(sandbox: Sandbox, exchange: Any) -> None
 
 
 def test_requests_are_bounded_in_bytes(sandbox: Sandbox, exchange: Any) -> None:
-    """Large ones are forgotten sooner: never more than 64 MiB are kept."""
+    """Large ones are dropped sooner: never more than 64 MiB are kept."""
     body = b"a" * 1024**2
     for n in range(70):
         exchange.session.post(f"{sandbox.url}/api/v5/rfq/create-rfq?n={n}", body, timeout=5)
@@ -241,7 +241,7 @@ def test_requests_are_bounded_in_bytes(sandbox: Sandbox, exchange: Any) -> None:
 
 
 def test_limits_forget_whom_they_need_not_remember() -> None:
-    """Of very many callers only those stay who asked within the window, and those are still limited."""
+    """Of very many callers, only those with requests within the window are kept, and they are still limited."""
     log, twice = SlidingLog(rejections_count=False), (Limit(2, 2.0),)
     for caller in ["lately", "lately", *range(FORGET_AT - 1)]:
         log.admit(caller, twice, 1.5 if caller == "lately" else 0.0)

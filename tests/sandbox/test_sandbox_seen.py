@@ -1,4 +1,4 @@
-"""What OKX was seen to answer, byte for byte, and what bots in the wild look for in it.
+"""OKX's seen answers, byte for byte, and what real bots look for in them.
 
 Source: public records of real answers, named in docs/sandbox.md.
 """
@@ -13,9 +13,9 @@ import pytest
 
 from okx_rfq_plugin.sandbox import Fault, Sandbox
 
-UNKNOWN_KEY = "00000000-0000-4000-8000-000000000000"  # with the form of OKX's keys
+UNKNOWN_KEY = "00000000-0000-4000-8000-000000000000"  # in the form of OKX's keys
 
-# What is wrong with the request, the HTTP status, and the whole body.
+# The mistake in the request, the HTTP status, and the whole body.
 SEEN: list[tuple[dict[str, str], int, bytes]] = [
     ({"OK_ACCESS_KEY": UNKNOWN_KEY}, 401, b'{"msg":"API key doesn\'t exist","code":"50119"}'),
     ({"OK_ACCESS_KEY": "mine"}, 401, b'{"msg":"Invalid OK-ACCESS-KEY","code":"50111"}'),
@@ -40,7 +40,7 @@ def test_unknown_key_is_46_bytes(wire: Any) -> None:
 
 
 def test_limit(wire: Any) -> None:
-    """The third cancel-all gets what was seen in 2024."""
+    """The third cancel-all gets the answer seen in 2024."""
     for _ in range(3):
         wire.send("POST", "rfq/cancel-all-rfqs")
 
@@ -48,7 +48,7 @@ def test_limit(wire: Any) -> None:
 
 
 def test_read_only_key(sandbox: Sandbox, wire: Any) -> None:
-    """The status was seen with a word of the text; the text is OKX's published one."""
+    """The status was seen with one word of the text; the text is OKX's published one."""
     reader = sandbox.create_user(permissions=["read_only"])
 
     wire.send("POST", "rfq/cancel-all-rfqs", credentials=reader)
@@ -58,14 +58,14 @@ def test_read_only_key(sandbox: Sandbox, wire: Any) -> None:
 
 
 def test_business_error_has_data(wire: Any) -> None:
-    """What block trading refuses comes with HTTP 200 and an empty `data`."""
+    """Block trading's refusals come with HTTP 200 and an empty `data`."""
     status, body = wire.send("POST", "rfq/cancel-all-rfqs")
 
     assert (200, "70207", []) == (status, body["code"], body["data"])
 
 
 def test_a_key_is_looked_up_before_its_ip_list(sandbox: Sandbox, wire: Any) -> None:
-    """The same key is unknown to another host, and barred by its IP list on its own."""
+    """The same key is unknown to another host, and refused by its IP list on its own."""
     key = {"apiKey": UNKNOWN_KEY, "secret": "sandbox-secret", "password": "sandbox-passphrase"}
     elsewhere = wire.code("GET", "rfq/rfqs", credentials=key)
     sandbox.create_user(credentials=key, ip_allowed=False)
@@ -73,7 +73,7 @@ def test_a_key_is_looked_up_before_its_ip_list(sandbox: Sandbox, wire: Any) -> N
     assert ("50119", "50110") == (elsewhere, wire.code("GET", "rfq/rfqs", credentials=key))
 
 
-# How bots in the wild tell errors apart in ccxt's message, and what is done to an object to get there.
+# How real bots distinguish errors by ccxt's message, and what an object needs for that.
 HANDLERS = [
     ('"code":"50113"', {"secret": "wrong"}),
     ("Invalid Sign", {"secret": "wrong"}),
@@ -96,7 +96,7 @@ def test_handlers_that_search_the_message_of_ccxt(exchange: Any, wanted: str, ch
 
 
 def test_handlers_that_search_for_the_limit(exchange: Any, sandbox: Sandbox) -> None:
-    """They find it under either status, and the text of the other with a fault."""
+    """They find it under either status, and the other's text with a fault."""
     sandbox.fault("rfq/rfqs", "50011", Fault(code=50011, status=200))
     texts = []
     for _ in range(2):

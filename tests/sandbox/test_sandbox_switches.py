@@ -1,4 +1,4 @@
-"""Where OKX's docs allow two readings, or a record differs from them: both can be had."""
+"""Switches for cases in which OKX's docs allow two readings, or a record differs from them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NewWire = Callable[[Sandbox], Any]
     ],
 )
 def test_refusals_on_top_or_in_a_row(clock: Any, new_wire: NewWire, path: str, code: str, text: str) -> None:
-    """On top by default; in a row, under code 1, with the switch."""
+    """At the top level by default; in a row, under code 1, with the switch."""
     with Sandbox(clock=clock) as top, Sandbox(clock=clock, refusals_in_rows=True) as row:
         on_top, in_a_row = new_wire(top).send("POST", path), new_wire(row).send("POST", path)
 
@@ -40,7 +40,7 @@ def test_a_cancel_in_rows_is_a_success_all_the_same(clock: Any) -> None:
 
 @pytest.mark.parametrize("row", [False, True])
 def test_rfqs_are_canceled_by_name_after_a_refusal_of_either_form(row: bool) -> None:
-    """Where OKX will not cancel so many at once, the plugin names them, wherever the refusal stands."""
+    """If OKX will not cancel so many at once, the plugin cancels by id, wherever the refusal is."""
     with Sandbox() as sandbox:
         exchange = okx_rfq_plugin.install(sandbox.exchange())
         sandbox.create_rfq()
@@ -55,7 +55,7 @@ def test_rfqs_are_canceled_by_name_after_a_refusal_of_either_form(row: bool) -> 
 
 @pytest.mark.parametrize("code", ["70203", "70208"])
 def test_fault_in_a_row(sandbox: Sandbox, wire: Any, code: str) -> None:
-    """A fault's refusal can stand in a row, too."""
+    """A fault's refusal can be in a row, too."""
     sandbox.fault("rfq/cancel-all-rfqs", Fault(code=code, row=True))
 
     status, body = wire.send("POST", "rfq/cancel-all-rfqs")
@@ -72,7 +72,7 @@ def test_a_fault_in_a_row_has_a_code(sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("word", ["", "one_way"])
 def test_flow_type_of_makers(clock: Any, new_wire: NewWire, word: str) -> None:
-    """A maker sees the word that the switch gives; a taker sees none."""
+    """A maker sees the switch's value; a taker sees none."""
     with Sandbox(clock=clock, maker_flow_type=word) as sandbox:
         taker = sandbox.create_user()
         sandbox.create_rfq(credentials=taker, counterparties=["SANDBOX1"])
@@ -86,7 +86,7 @@ def test_flow_type_of_makers(clock: Any, new_wire: NewWire, word: str) -> None:
 
 @pytest.mark.parametrize(("exact", "through"), [(True, 2), (False, 3)])
 def test_exactness_of_the_limiter(clock: Any, new_wire: NewWire, exact: bool, through: int) -> None:
-    """A real one lets more through than it says: 33 where the limit was 20."""
+    """A real limiter admits more than its limit: 33 where the limit was 20."""
     with Sandbox(clock=clock, exact_limits=exact) as sandbox:
         codes = [new_wire(sandbox).code("POST", "rfq/cancel-all-rfqs") for _ in range(5)]
 
@@ -94,7 +94,7 @@ def test_exactness_of_the_limiter(clock: Any, new_wire: NewWire, exact: bool, th
 
 
 def test_limit_that_was_measured(clock: Any, new_wire: NewWire) -> None:
-    """Of 60 requests at once 33 pass a limit of 20, as was measured."""
+    """Of 60 concurrent requests, 33 pass a limit of 20, as was measured."""
     with Sandbox(clock=clock, exact_limits=False) as sandbox:
         wire = new_wire(sandbox)
         codes = [wire.raw("GET", "/api/v5/public/instruments?instType=SPOT")[0] for _ in range(60)]
@@ -114,7 +114,7 @@ def test_account_below_the_minimum(sandbox: Sandbox, wire: Any) -> None:
 
 
 def test_a_region_has_its_own_keys(clock: Any) -> None:
-    """A key of one sandbox is unknown to another, as a key of one region is to another's host."""
+    """A key of one sandbox is unknown to another, like a key of one region to another region's host."""
     key = {"apiKey": "00000000-0000-4000-8000-000000000001", "secret": "sandbox-eea", "password": "sandbox-eea"}
     with Sandbox() as www, Sandbox() as eea:
         eea.create_user(credentials=key)

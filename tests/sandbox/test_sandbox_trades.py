@@ -1,4 +1,4 @@
-"""Block trades: from a quote to what either side, and everybody, sees of it; and a maker's settings."""
+"""Block trades, from a quote to what each side and the public see; and a maker's settings."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_quote_to_sell_is_executed_on_the_opposite_sides(sandbox: Sandbox, wire:
 
 
 def test_makers_who_were_not_chosen_see_it_traded_away(block: Block) -> None:
-    """The same RFQ is filled to one maker and traded away to another, whose quote is canceled; each can ask for it."""
+    """The same RFQ is filled for one maker and traded away for another, whose quote is canceled; each can find it."""
     other = block.sandbox.create_user(trader_code="OTHER")
     rfq = block.sandbox.create_rfq(legs=LEGS, counterparties=["MAKER", "OTHER"])["rfqId"]
     chosen = block.sandbox.create_quote(rfq, credentials=block.maker, legs=PRICED)["quoteId"]
@@ -110,13 +110,13 @@ def test_makers_who_were_not_chosen_see_it_traded_away(block: Block) -> None:
     ],
 )
 def test_what_cannot_be_executed(block: Block, params: dict[str, Any], code: str) -> None:
-    """OKX's code for it; and both stay active."""
+    """OKX's code, and both stay active."""
     assert code == block.code(**params)
     assert ["active"] == [rfq["state"] for rfq in block.sandbox.rfqs()]
 
 
 def test_what_is_another_s_or_over_cannot_be_executed(block: Block) -> None:
-    """Another RFQ's quote, an RFQ that was received, an RFQ and a quote that are over."""
+    """Another RFQ's quote, a received RFQ, an RFQ and a quote that are over."""
     sandbox = block.sandbox
     other = sandbox.create_rfq(legs=LEGS, counterparties=["MAKER"])["rfqId"]
     as_maker = block.wire.code(
@@ -142,14 +142,14 @@ def test_what_is_another_s_or_over_cannot_be_executed(block: Block) -> None:
     ],
 )
 def test_partial_execution(sandbox: Sandbox, wire: Any, legs: Any, sizes: list[str]) -> None:
-    """All of it, or a part of the same shape where the RFQ allows it."""
+    """All of it, or a part with the same shape if the RFQ allows it."""
     body = Block(sandbox, wire, partial=True).execute(legs=legs)[1]
 
     assert sizes == [leg["sz"] for leg in body["data"][0]["legs"]]
 
 
 def test_trades_of_both_sides(block: Block) -> None:
-    """Each sees its own ids and tag; nobody else sees anything."""
+    """Each sees its own ids and tag; other users see nothing."""
     trade_id = block.execute()[1]["data"][0]["blockTdId"]
     stranger = block.sandbox.create_user()
 
@@ -165,7 +165,7 @@ def test_trades_of_both_sides(block: Block) -> None:
 
 
 def test_anonymous_sides_are_not_named(sandbox: Sandbox, wire: Any) -> None:
-    """A trade has no code of an anonymous taker or maker."""
+    """A trade shows no code of an anonymous taker or maker."""
     maker = sandbox.create_user(trader_code="MAKER")
     rfq = sandbox.create_rfq(legs=LEGS, counterparties=["MAKER"], anonymous=True)["rfqId"]
     quote = sandbox.create_quote(rfq, credentials=maker, legs=PRICED, anonymous=True)["quoteId"]
@@ -205,14 +205,14 @@ def test_trades_that_are_asked_for(block: Block, query: str, number: int) -> Non
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=101", "isSuccessful=maybe", "beginTs=now"])
 def test_trades_with_a_wrong_parameter(wire: Any, query: str) -> None:
-    """51000 names it."""
+    """51000 names the parameter."""
     status, body = wire.send("GET", f"rfq/trades?{query}")
 
     assert (400, f"Parameter {query.partition('=')[0]} error") == (status, body["msg"])
 
 
 def test_public_trades(block: Block, clock: Any) -> None:
-    """Everybody sees a trade after fifteen minutes, without a key, and without its sides."""
+    """A trade is public after fifteen minutes, without a key, and without its sides."""
     trade_id = block.execute()[1]["data"][0]["blockTdId"]
     clock.advance(15 * 60 - 1)
     early = block.wire.send("GET", "rfq/public-trades", without="OK-ACCESS-KEY")[1]["data"]
@@ -240,7 +240,7 @@ def test_trades_are_forgotten_with_the_books(block: Block, clock: Any) -> None:
 
 
 def test_mmp(wire: Any, clock: Any) -> None:
-    """Off at first; what is set is shown, with the documented fields; a reset tells the time."""
+    """Off at first; settings are shown with the documented fields; a reset returns the time."""
     config = {"timeInterval": "5000", "frozenInterval": "2000", "countLimit": "100"}
     first = wire.send("GET", "rfq/mmp-config")[1]["data"]
     answered = wire.send("POST", "rfq/mmp-config", config)[1]["data"]
@@ -270,7 +270,7 @@ def test_mmp_that_is_wrong(wire: Any, changed: dict[str, Any], code: str) -> Non
 
 
 def test_quote_products(wire: Any, sandbox: Sandbox) -> None:
-    """What is set is shown, to this account alone; `uly`, from python-okx's example, is read as `instFamily`."""
+    """Settings are shown to this account only; `uly`, from python-okx's example, is read as `instFamily`."""
     sent = [
         {"instType": "OPTION", "data": [{"uly": "BTC-USD", "maxBlockSz": "10000", "makerPxBand": "5"}]},
         {"instType": "SWAP", "includeAll": True},

@@ -1,4 +1,4 @@
-"""What the tests of the test kit share: an OKX to be recorded, and runs of pytest without CI."""
+"""Shared by the tests of the test kit: an OKX to record from, and pytest runs without CI."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def no_ci(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def okx_itself(monkeypatch: pytest.MonkeyPatch, clock: VirtualClock) -> Iterator[Sandbox]:
-    """A sandbox where the address of OKX itself leads to."""
+    """A sandbox at OKX's own address."""
     with Sandbox(clock=clock.wall) as sandbox:
 
         def connect(connection: urllib3.connection.HTTPSConnection) -> None:
@@ -33,5 +33,5 @@ def okx_itself(monkeypatch: pytest.MonkeyPatch, clock: VirtualClock) -> Iterator
 
 @pytest.fixture
 def no_pause(monkeypatch: pytest.MonkeyPatch, clock: VirtualClock) -> None:
-    """Take no time for the pauses between situations that OKX itself needs."""
+    """Skip the pauses between situations that OKX itself needs."""
     monkeypatch.setattr(recording, "SYSTEM", clock)

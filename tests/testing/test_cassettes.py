@@ -1,4 +1,4 @@
-"""The cassettes: what they say of themselves, what is not in them, how they replay, and how they are made."""
+"""The cassettes: their heads, what they must not contain, how they replay, and how they are recorded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from okx_rfq_plugin.testing import Refused, cassettes, reading, recording, repla
 from okx_rfq_plugin.testing.names import NAMES
 
 CANCEL = "cancel_all_rfqs"
-# Written down by hand: the call, its outcome in the end or what is raised, OKX's code, the attempts, the waits.
+# Written by hand: the call, its final outcome or exception, OKX's code, the attempts, the waits.
 OUTCOMES: dict[str, tuple[str, Any, str | None, int, list[float]]] = {
     "canceled": (CANCEL, "canceled", "0", 1, []),
     "nothing-active": (CANCEL, "nothing_active", "70207", 1, []),
@@ -49,7 +49,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 
 def test_the_names_are_the_promised_ones() -> None:
-    """The situations of the contract are there, and no others."""
+    """Exactly the situations of the contract."""
     assert list(OUTCOMES) == list(NAMES)
 
 
@@ -61,7 +61,7 @@ def replayed(name: str, twin: Twin) -> tuple[Any, list[float]]:
 
 
 def test_a_cassette_replays_without_network_for_both_twins(name: str, twin: Twin) -> None:
-    """Each cassette gives its outcome after its waits, and every interaction in it is asked for."""
+    """Each cassette gives its outcome after its waits, and every interaction in it is requested."""
     _, expected, code, attempts, waits = OUTCOMES[name]
 
     if isinstance(expected, type):
@@ -88,7 +88,7 @@ def test_a_timeout_takes_the_attempts_time(twin: Twin) -> None:
 
 
 def test_vcrpy_reads_each_cassette(name: str) -> None:
-    """The files are vcrpy's: where nothing was lost, it replays them as they are."""
+    """The files are vcrpy's: if nothing was lost, vcrpy replays them unchanged."""
     import requests
     import vcr
 
@@ -104,7 +104,7 @@ def test_vcrpy_reads_each_cassette(name: str) -> None:
 
 
 def test_a_head_says_that_the_sandbox_answered(name: str) -> None:
-    """The head names who answered, when, with which ccxt; nothing reads as if OKX had answered."""
+    """The head says what answered, when, and with which ccxt; nothing suggests that OKX answered."""
     cassette = reading.read(cassettes.find(name))
 
     assert cassette.head["answered_by"] == "sandbox"
@@ -127,12 +127,12 @@ def test_no_cassette_holds_a_secret(name: str) -> None:
 
 
 def test_no_line_is_long(name: str) -> None:
-    """A long body has one key a line."""
+    """A long body has one key per line."""
     assert max(map(len, cassettes.find(name).read_text(encoding="utf-8").splitlines())) < 140
 
 
 def test_the_shipped_cassettes_are_what_the_recorder_makes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Recording from the sandbox again gives the same files, but for times and the head."""
+    """Recording from the sandbox again gives the same files, except for times and the head."""
 
     def comparable(path: Path) -> list[Any]:
         text = re.sub(r"(?<=\")\d{10}(\d{3})?(?=\")", "ts", path.read_text(encoding="utf-8"))
@@ -155,7 +155,7 @@ def test_find_names_what_there_is() -> None:
 
 
 def test_replay_outside_of_pytest_refuses_what_is_not_there(twin: Twin) -> None:
-    """A request too many is a BaseException where it was made; what is left over is one at the end."""
+    """An extra request is a BaseException at the request; an unused interaction is one at the end."""
     with pytest.raises(Refused, match="does not hold what was asked for") as caught, replay("canceled") as tape:  # noqa: PT012 - the end of the replay is part of it
         exchange = tape.make_exchange(twin.module.okx)
         twin.run(exchange, exchange.cancel_all_rfqs, exchange.cancel_all_rfqs)
@@ -167,7 +167,7 @@ def test_replay_outside_of_pytest_refuses_what_is_not_there(twin: Twin) -> None:
 
 
 def test_replay_outside_of_pytest_does_not_forget_a_swallowed_miss() -> None:
-    """It is raised again at the end; an error of the block's own goes with it as its cause."""
+    """It is raised again at the end; an error from the block becomes its cause."""
 
     def twice(exchange: Any) -> None:
         exchange.cancel_all_rfqs()
@@ -179,7 +179,7 @@ def test_replay_outside_of_pytest_does_not_forget_a_swallowed_miss() -> None:
 
 
 def test_replay_takes_a_path_and_says_what_it_does_not_take(tmp_path: Path) -> None:
-    """A path, a name; anything else is an error that says so."""
+    """A path or a name; anything else is an error that says so."""
     path = tmp_path / "mine.yaml"
     path.write_bytes(cassettes.find("nothing-active").read_bytes())
     with replay(path) as tape:
@@ -191,7 +191,7 @@ def test_replay_takes_a_path_and_says_what_it_does_not_take(tmp_path: Path) -> N
 
 
 def test_exchanges_of_your_own_replay_too() -> None:
-    """One that is made in any other way is answered by the cassette as well, under any host name."""
+    """An exchange created in any other way is also answered by the cassette, under any host name."""
     with replay("canceled"):
         exchange = ccxt.myokx({"apiKey": "aaaa", "secret": "bbbb", "password": "cccc", "hostname": "elsewhere.invalid"})
         assert "0" == exchange.private_post_rfq_cancel_all_rfqs()["code"]
@@ -202,7 +202,7 @@ def test_exchanges_of_your_own_replay_too() -> None:
 
 
 def test_demo_recording_needs_keys(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without keys in the environment --env demo is a usage error that names the variables."""
+    """Without keys in the environment, --env demo is a usage error that names the variables."""
     for variable in KEYS.values():
         monkeypatch.delenv(variable, raising=False)
 
@@ -220,7 +220,7 @@ def test_demo_recording_asks_only_what_okx_can_answer(
     capsys: pytest.CaptureFixture[str],
     no_pause: None,
 ) -> None:
-    """With keys it uses them, in demo mode, and leaves out what OKX cannot be brought to; the sandbox stands in."""
+    """With keys it uses them, in demo mode, and skips what OKX cannot be made to do; the sandbox replaces OKX."""
     for name, variable in KEYS.items():
         monkeypatch.setenv(variable, okx_itself.credentials[name])
 
@@ -237,7 +237,7 @@ def test_demo_recording_asks_only_what_okx_can_answer(
 def test_demo_recording_goes_by_the_environments_proxy(
     variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_pause: None
 ) -> None:
-    """As every verb of the command does; the key may come from files, too. A proxy that refuses ends it."""
+    """Like every verb of the command; the key may also come from files. A proxy that refuses ends it."""
     for name in ("https_proxy", "all_proxy", "no_proxy", "OKX_EXCHANGE", "OKX_HOST", *KEYS.values()):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -248,7 +248,7 @@ def test_demo_recording_goes_by_the_environments_proxy(
 
     class Refuses(socketserver.StreamRequestHandler):
         def handle(self) -> None:
-            """Note what is asked for, and refuse it."""
+            """Record the request, and refuse it."""
             asked.append(self.rfile.readline().decode().rsplit(" ", 1)[0])
             self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
 
@@ -265,7 +265,7 @@ def test_demo_recording_goes_by_the_environments_proxy(
 def test_a_file_of_a_demo_key_that_is_not_there_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is wrong usage, and no traceback."""
+    """It is a usage error, without a traceback."""
     for name in KEYS.values():
         monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv(f"{name}_FILE", str(tmp_path / "none"))
@@ -277,7 +277,7 @@ def test_a_file_of_a_demo_key_that_is_not_there_is_named(
 
 
 def test_the_recorder_is_a_command() -> None:
-    """`python -m okx_rfq_plugin.testing.recording`, which `tox -e record` runs, says what it takes."""
+    """`python -m okx_rfq_plugin.testing.recording`, which `tox -e record` runs, lists its options."""
     shown = subprocess.run(
         [sys.executable, "-m", "okx_rfq_plugin.testing.recording", "--help"], capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""The machine's clock, and the two that stand in for it."""
+"""The machine's clock, and its two replacements for tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from okx_rfq_plugin.testing.quiet import Quiet, real_monotonic
 
 
 def test_the_real_clock_moves_on_and_waits_both_ways() -> None:
-    """Its time never goes back; a wait of nothing returns at once, on a thread and on a task."""
+    """Its time never goes back; a wait of zero returns at once, on a thread and on a task."""
     clock = Clock()
     before = clock.now()
     clock.sleep(0, Waker())
@@ -35,7 +35,7 @@ def test_the_real_clock_moves_on_and_waits_both_ways() -> None:
 
 
 def test_the_real_clock_does_not_stop_where_a_loop_does() -> None:
-    """On a loop whose time stands still, as freezegun makes it, a wait ends all the same."""
+    """On a loop whose time stands still, as under freezegun, a wait still ends."""
 
     async def on_a_loop() -> None:
         asyncio.get_running_loop().time = lambda: 0.0  # type: ignore[method-assign]  # stopped
@@ -45,7 +45,7 @@ def test_the_real_clock_does_not_stop_where_a_loop_does() -> None:
 
 
 def test_the_real_clock_does_not_ask_time_monotonic(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What freezegun replaces is not what it reads."""
+    """It does not read what freezegun replaces."""
     monkeypatch.setattr(time, "monotonic", lambda: 0.0)
 
     assert Clock().now() > 0.0
@@ -73,7 +73,7 @@ def test_a_waker_says_whether_it_was_woken() -> None:
 
 @pytest.mark.parametrize("make", [NotedClock, VirtualClock])
 def test_waits_are_noted(make: type[NotedClock] | type[VirtualClock]) -> None:
-    """The clocks for tests note each wait, on a thread and on a task; a wait of nothing is none."""
+    """The test clocks record each wait, on a thread and on a task; a wait of zero is not recorded."""
     clock = make()
     clock.sleep(0.001, Waker())
     clock.sleep(0, Waker())
@@ -88,7 +88,7 @@ def test_waits_are_noted(make: type[NotedClock] | type[VirtualClock]) -> None:
 
 
 def test_virtual_time_moves_by_the_waits_alone() -> None:
-    """An hour passes at once, for the time of day too; a new beginning is later, at the machine's time of day."""
+    """An hour passes at once, for the time of day too; a reset is later, at the machine's time of day."""
     clock = VirtualClock()
     began, day = clock.now(), clock.milliseconds()
     clock.sleep(3600, Waker())
@@ -104,7 +104,7 @@ def test_virtual_time_moves_by_the_waits_alone() -> None:
 
 
 def test_tasks_are_woken_in_order_and_time_is_shared() -> None:
-    """Ten tasks that wait two seconds each take two, and one that waits one is first."""
+    """Ten tasks that wait two seconds each take two in total, and one that waits one is first."""
     clock = VirtualClock()
     began, woken = clock.now(), []
 
@@ -121,7 +121,7 @@ def test_tasks_are_woken_in_order_and_time_is_shared() -> None:
 
 
 def test_a_task_that_can_go_on_is_waited_for() -> None:
-    """Time does not move past a task that has turns to take, nor past one that is soon to sleep for less."""
+    """Time does not move past a task that can still run, nor past one that is about to sleep for less."""
     clock = VirtualClock()
     began, woken = clock.now(), []
 
@@ -144,7 +144,7 @@ def test_a_task_that_can_go_on_is_waited_for() -> None:
 
 
 def test_a_task_that_polls_without_end_does_not_stop_the_time() -> None:
-    """Who spins until another has slept is not waited for for ever."""
+    """A task that spins until another has slept is not waited for forever."""
     clock = VirtualClock()
 
     async def main() -> None:
@@ -158,7 +158,7 @@ def test_a_task_that_polls_without_end_does_not_stop_the_time() -> None:
 
 
 def test_threads_share_the_time() -> None:
-    """Forty threads that begin together wait two seconds together, no matter which comes first."""
+    """Forty threads that start together wait two seconds together, whichever comes first."""
     clock = VirtualClock()
     began, start, woken = clock.now(), threading.Barrier(40), []
 
@@ -197,7 +197,7 @@ def test_threads_and_a_loop_share_the_time() -> None:
 
 
 def test_time_stands_still_while_a_request_is_on_the_wire() -> None:
-    """It moves when the request is over; requests within requests count once."""
+    """It moves when the request is over; nested requests count once."""
     clock = VirtualClock()
     began, woken = clock.now(), []
 
@@ -220,7 +220,7 @@ def test_time_stands_still_while_a_request_is_on_the_wire() -> None:
 
 
 def test_a_wait_within_a_request_of_your_own_ends() -> None:
-    """A `fetch` that repeats itself after a pause is not waited for by its own pause."""
+    """A `fetch` that retries after a pause does not block the time that its own pause needs."""
     clock = VirtualClock()
     with clock.busy():
         clock.sleep(1.0, Waker())
@@ -235,7 +235,7 @@ def test_a_wait_within_a_request_of_your_own_ends() -> None:
 
 
 def test_a_wait_can_be_ended_early() -> None:
-    """Who is woken by somebody, and not by the time, has waited for nothing."""
+    """A sleeper woken by other code, not by the time, has waited for zero seconds."""
     clock = VirtualClock()
     waker = Waker()
     waker.wake()
@@ -252,12 +252,12 @@ def test_a_wait_can_be_ended_early() -> None:
 
 
 def test_time_can_be_moved() -> None:
-    """`advance` wakes who waited for a moment until then; it takes no step back, and none without end."""
+    """`advance` wakes sleepers due by then; it takes no negative and no infinite step."""
     clock = VirtualClock()
     began = clock.now()
 
     async def main() -> None:
-        with clock.busy():  # which keeps the time from moving by itself
+        with clock.busy():  # which keeps the time from moving on its own
             sleepers = [asyncio.ensure_future(clock.asleep(seconds, AsyncWaker())) for seconds in (1.0, 9.0)]
             await asyncio.sleep(0)
             clock.advance(5.0)
@@ -265,7 +265,7 @@ def test_time_can_be_moved() -> None:
             assert not sleepers[1].done()
         await sleepers[1]
 
-    # A new context for each sleeper: none of them holds the request.
+    # A new context for each sleeper, so that none of them holds the request.
     asyncio.run(main())
 
     assert 9.0 == clock.now() - began
@@ -275,7 +275,7 @@ def test_time_can_be_moved() -> None:
 
 
 def test_a_loop_on_the_time_of_day_ends() -> None:
-    """Who reads the time again and again gets ahead, in a loop without any wait; some reads change nothing."""
+    """A loop that reads the time repeatedly without waiting gets ahead; a few reads change nothing."""
     clock = VirtualClock()
     began = clock.milliseconds()
 
@@ -288,7 +288,7 @@ def test_a_loop_on_the_time_of_day_ends() -> None:
 
 
 def test_the_time_of_day_does_not_lag_behind_for_those_on_the_machines_clock() -> None:
-    """`catch_up` moves on by what has passed for real, if less has passed here."""
+    """`catch_up` advances by the real time that has passed, if less has passed here."""
     clock = VirtualClock()
     clock._began = clock._began[0] - 5.0, clock._began[1]
     began = clock.now()
@@ -304,7 +304,7 @@ def test_the_time_of_day_does_not_lag_behind_for_those_on_the_machines_clock() -
 
 
 def test_copies_of_an_exchange_live_in_the_same_time() -> None:
-    """A deep copy and a pickle bring the same clock; another process has none of that name."""
+    """A deep copy and a pickle use the same clock; another process has none with that number."""
     clock = VirtualClock()
 
     assert clock is copy.deepcopy(clock)
@@ -317,7 +317,7 @@ def test_copies_of_an_exchange_live_in_the_same_time() -> None:
 
 
 def test_a_closed_loop_is_no_sleeper() -> None:
-    """A task that was left behind on a closed loop does not keep the others waiting."""
+    """A task left behind on a closed loop does not keep the others waiting."""
     clock = VirtualClock()
     loop = asyncio.new_event_loop()
     task = loop.create_task(clock.asleep(1.0, _made_on(loop)))
@@ -344,7 +344,7 @@ def _made_on(loop: asyncio.AbstractEventLoop) -> AsyncWaker:
 
 
 def test_the_threads_of_before_are_not_the_tests() -> None:
-    """A thread that was there before counts as soon as it uses the clock, and not earlier."""
+    """An existing thread counts as soon as it uses the clock, and not before."""
     quiet = Quiet()
     go, met, done = threading.Event(), threading.Event(), threading.Event()
 
@@ -368,7 +368,7 @@ def test_the_threads_of_before_are_not_the_tests() -> None:
 
 
 def test_every_wait_has_its_own_waker() -> None:
-    """The virtual clock takes what the core's takes, by the same names."""
+    """The virtual clock has the methods of the core's clock, with the same parameter names."""
     names: Any = {name for name in vars(Clock) if not name.startswith("_")}
 
     assert names == {"now", "sleep", "asleep", "busy"}
@@ -379,7 +379,7 @@ def test_every_wait_has_its_own_waker() -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_fork_is_held_up_by_no_thread_of_its_parent() -> None:
-    """A request that was on the wire there is on none here, and the thread that moves time is a new one."""
+    """A request on the wire in the parent is not one in the child, and the thread that moves time is a new one."""
     clock, began, ends = VirtualClock(), threading.Event(), threading.Event()
 
     def request() -> None:

@@ -1,4 +1,4 @@
-"""The fixtures: time and crowds, the factory, the sandbox's last word, what a suite may override."""
+"""The fixtures: time and crowds, the factory, the sandbox's final check, what a suite may override."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytest_plugins = ["pytester"]
 
 @pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.matrix)])
 def test_crowds_come_out_as_on_the_machines_clock(times: int, pytester: pytest.Pytester) -> None:
-    """A hundred threads, a hundred tasks and forty accounts at once: no false failure, and no wait too many."""
+    """A hundred threads, a hundred tasks and forty accounts at once: no false failure, and no extra wait."""
     run(
         pytester,
         """
@@ -77,7 +77,7 @@ def test_crowds_come_out_as_on_the_machines_clock(times: int, pytester: pytest.P
 
 
 def test_time_behaves(pytester: pytest.Pytester) -> None:
-    """Delays of the sandbox, a strategy's own waits, expiry and `milliseconds()` go by one clock."""
+    """Delays of the sandbox, a strategy's own waits, expiry and `milliseconds()` use one clock."""
     run(
         pytester,
         """
@@ -163,7 +163,7 @@ def test_time_behaves(pytester: pytest.Pytester) -> None:
 
 
 def test_others_keep_the_machines_clock(pytester: pytest.Pytester) -> None:
-    """An object that the strategy makes, on a server of its own, is paced by the machine's time."""
+    """An object created by the strategy, on its own server, uses the machine's time."""
     run(
         pytester,
         """
@@ -183,7 +183,7 @@ def test_others_keep_the_machines_clock(pytester: pytest.Pytester) -> None:
 
 
 def test_the_factory(pytester: pytest.Pytester) -> None:
-    """Every okx class, settings and policies; what is none is a sentence."""
+    """Every okx class, settings and policies; an invalid one gets a one-sentence error."""
     result = run(
         pytester,
         """
@@ -248,7 +248,7 @@ def test_the_factory(pytester: pytest.Pytester) -> None:
 
 
 def test_what_the_sandbox_was_told_for_nothing_fails_the_test(pytester: pytest.Pytester) -> None:
-    """A typo in a path is not green; a test that failed or cleared the sandbox has said enough."""
+    """A typo in a path fails the test; one that has failed or cleared the sandbox is not reported again."""
     result = run(
         pytester,
         """
@@ -275,7 +275,7 @@ def test_what_the_sandbox_was_told_for_nothing_fails_the_test(pytester: pytest.P
 
 
 def test_a_sandbox_beside_a_cassette_is_said(pytester: pytest.Pytester) -> None:
-    """With a cassette of the package at once; with one of the test's own where it looks into it."""
+    """With a cassette of the package at once; with the test's own when it reads the sandbox."""
     own = """
         import pytest
 
@@ -310,7 +310,7 @@ def test_a_sandbox_beside_a_cassette_is_said(pytester: pytest.Pytester) -> None:
 
 
 def test_overrides_of_any_scope_and_with_parameters(pytester: pytest.Pytester) -> None:
-    """Session-wide, of a module, or parametrized; a wrong value is a sentence."""
+    """Session-wide, per module, or parametrized; a wrong value gets a one-sentence error."""
     run(
         pytester,
         """
@@ -359,7 +359,7 @@ def test_overrides_of_any_scope_and_with_parameters(pytester: pytest.Pytester) -
 
 
 def test_observers_are_waited_for(pytester: pytest.Pytester) -> None:
-    """`wait` returns when each has heard; one that takes too long is a TimeoutError; none outlives its test."""
+    """`wait` returns when all were notified; one that takes too long is a TimeoutError; none outlives its test."""
     run(
         pytester,
         """
@@ -428,7 +428,7 @@ def test_without_the_extra_the_marker_says_what_to_install(
 
 
 def test_unittest_cases_are_guarded_and_replay(pytester: pytest.Pytester) -> None:
-    """A swallowed miss fails a TestCase as it fails a function; fixtures come by `usefixtures`."""
+    """A swallowed miss fails a TestCase like a function; fixtures come from `usefixtures`."""
     run(
         pytester,
         """
@@ -460,7 +460,7 @@ def test_unittest_cases_are_guarded_and_replay(pytester: pytest.Pytester) -> Non
 
 
 def test_a_package_cassette_is_never_named_as_old(pytester: pytest.Pytester) -> None:
-    """However old: its users cannot record it again."""
+    """However old, since its users cannot record it again."""
     result = run(
         pytester,
         """
@@ -479,14 +479,14 @@ def test_a_package_cassette_is_never_named_as_old(pytester: pytest.Pytester) -> 
 
 
 def test_the_plugin_is_one_file_for_pytest() -> None:
-    """What a suite imports at its start names no other module of the test kit."""
+    """What a suite imports at startup imports no other module of the test kit."""
     heavy: Any = [name for name in vars(pytest_plugin) if name in ("trial", "wire", "ccxt", "vcr", "yaml")]
 
     assert [] == heavy
 
 
 def test_a_crowd_of_threads_is_recorded_and_replays(pytester: pytest.Pytester) -> None:
-    """It makes the same requests in every run."""
+    """It sends the same requests in every run."""
     source = """
         import threading
         import pytest

@@ -1,4 +1,4 @@
-"""What the test kit does at its edges: sleeps of its own threads, odd recordings, closed loops, plain calls."""
+"""Edge cases of the test kit: sleeps of its own threads, odd recordings, closed loops, plain calls."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ pytest_plugins = ["pytester"]
 
 @pytest.fixture
 def stage() -> Iterator[Stage]:
-    """A stage that guards this process, and the processes that it starts."""
+    """A stage that guards this process and its children."""
     with opened(Stage()) as stage:
         yield stage
 
@@ -50,7 +50,7 @@ def stage() -> Iterator[Stage]:
 
 
 def test_the_machinerys_own_threads_sleep_for_real() -> None:
-    """A thread of the kit's that would wait in virtual time might wait for itself."""
+    """A thread of the kit's that waited in virtual time might wait for itself."""
     clock = VirtualClock()
     before = clock.now()
 
@@ -73,7 +73,7 @@ def test_the_machinerys_own_threads_sleep_for_real() -> None:
 
 
 def test_a_request_that_ends_in_another_context_is_over() -> None:
-    """As a generator does that is closed by somebody else: no request is left that would hold the time up."""
+    """As with a generator closed by other code: no request is left that would stop the time."""
     clock = VirtualClock()
     began = clock.now()
     request = clock.busy()
@@ -90,7 +90,7 @@ def test_a_request_that_ends_in_another_context_is_over() -> None:
 
 @pytest.mark.usefixtures("stage")
 def test_a_process_of_multiprocessing_is_guarded_and_leaves_the_environment_alone() -> None:
-    """It starts with the guard on its path, and this process's own variables are as before."""
+    """It starts with the guard on its path, and this process's own variables are unchanged."""
     before = dict(os.environ)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         guarded = pool.apply(os.getenv, (FOLDER,))
@@ -100,13 +100,13 @@ def test_a_process_of_multiprocessing_is_guarded_and_leaves_the_environment_alon
 
 
 def test_a_process_that_no_stage_guards_is_as_ever() -> None:
-    """Where the stage that patched has gone, a process starts without a word of the kit's."""
+    """If the stage that patched is gone, a process starts as usual."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert None is pool.apply(os.getenv, (FOLDER,))
 
 
 def test_a_second_process_is_guarded_by_the_same_folder(stage: Stage) -> None:
-    """What they refuse is looked for in one place, and the guard stands on the path once."""
+    """Their refusals are collected in one place, and the guard is on the path once."""
     script = f"import os, sys; print(os.environ[{FOLDER!r}], os.environ['PYTHONPATH'].count('child_site'))"
     nested = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {script!r}], check=True)"
     seen = [
@@ -138,7 +138,7 @@ def test_a_loops_lookup_of_this_machine_is_answered() -> None:
 
 @pytest.mark.usefixtures("stage")
 def test_a_strategys_own_proxy_on_this_machine_is_reached() -> None:
-    """The proxy's host is checked as the request's own is: a closed port says so, and no guard."""
+    """The proxy's host is checked like the request's own: a closed port is reported as such, not by the guard."""
 
     async def ask() -> None:
         async with aiohttp.ClientSession() as session:
@@ -150,13 +150,13 @@ def test_a_strategys_own_proxy_on_this_machine_is_reached() -> None:
 
 @pytest.mark.usefixtures("stage")
 def test_another_client_reaches_this_machine() -> None:
-    """httpx, below which the guard looks at each host: a closed port says so, and no guard."""
+    """httpx, below which the guard checks each host: a closed port is reported as such, not by the guard."""
     with pytest.raises(httpx.ConnectError):
         httpx.get("http://127.0.0.1:1/")
 
 
 def test_a_websocket_of_this_machine_is_a_strategys_own_matter(stage: Stage) -> None:
-    """It may have a server of its own; one beyond the machine is refused, and another exchange's is none of ours."""
+    """It may use its own server; one beyond the machine is refused, and another exchange's is not affected."""
     stage.refuse_socket(ccxt.pro.okx(), "ws://127.0.0.1:1/ws")
     with pytest.raises(Refused, match=re.escape("WebSocket wss://ws.okx.com:8443/ws")):
         stage.refuse_socket(ccxt.pro.okx(), "wss://ws.okx.com:8443/ws")
@@ -194,7 +194,7 @@ def test_sleeps_are_patched_once_and_quotes_can_be_looked_at(pytester: pytest.Py
 
 
 def test_a_number_in_a_reply_stays_a_number() -> None:
-    """Where its name names nobody."""
+    """If its name resolves to no one."""
     answer = Scrubber(()).answer(Reply(200, "OK", {}, b'{"code":"0","data":[{"sz":2.5}]}'))
 
     assert isinstance(answer, Reply)
@@ -202,7 +202,7 @@ def test_a_number_in_a_reply_stays_a_number() -> None:
 
 
 def test_headers_of_a_packed_body_are_left_out(tmp_path: Path) -> None:
-    """A body is stored unpacked and whole: what says otherwise would be untrue."""
+    """A body is stored unpacked and complete, so headers that say otherwise are dropped."""
     path = tmp_path / "packed.yaml"
     path.write_text(
         "interactions:\n"
@@ -218,7 +218,7 @@ def test_headers_of_a_packed_body_are_left_out(tmp_path: Path) -> None:
 
 
 def test_an_exchange_without_a_session_can_be_released() -> None:
-    """Some strategies take it away."""
+    """Some strategies remove it."""
     exchange = ccxt.okx()
     exchange.session = None
 

@@ -1,4 +1,4 @@
-"""Files that are no cassettes: each is one sentence, with the file and, where there is one, the line."""
+"""Files that are not cassettes: each gets one sentence, with the file and, if possible, the line."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def but(old: str, new: str) -> str:
     return ROW.replace(old, new)
 
 
-# What is in the file, the line that is named, and what is said.
+# The file's content, the line named, and the message.
 MALFORMED: dict[str, tuple[str | bytes, int, str]] = {
     "empty": ("", 1, "it is empty"),
     "blank": ("\n \n", 1, "it is empty"),
@@ -96,7 +96,7 @@ MALFORMED: dict[str, tuple[str | bytes, int, str]] = {
 
 @pytest.mark.parametrize("kind", MALFORMED)
 def test_a_malformed_file_is_one_sentence_with_file_and_line(kind: str, tmp_path: Path) -> None:
-    """Whatever is wrong with it, the error names the file, the line, and what is wrong."""
+    """Whatever is wrong with it, the error has the file, the line, and the reason."""
     content, line, words = MALFORMED[kind]
     path = tmp_path / "mine.yaml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -112,7 +112,7 @@ def test_a_malformed_file_is_one_sentence_with_file_and_line(kind: str, tmp_path
 
 @pytest.mark.parametrize("depth", [400, 900, 5000])
 def test_a_file_that_is_nested_too_deeply_is_said(tmp_path: Path, depth: int) -> None:
-    """Whether the parser, or Python, gives up first."""
+    """Whether the parser or Python gives up first."""
     path = tmp_path / "mine.yaml"
     path.write_text("interactions: " + "[" * depth + "]" * depth)
 
@@ -123,7 +123,7 @@ def test_a_file_that_is_nested_too_deeply_is_said(tmp_path: Path, depth: int) ->
 
 
 def test_a_folder_and_a_file_that_is_not_there_are_said(tmp_path: Path) -> None:
-    """They are told apart."""
+    """They are distinguished."""
     with pytest.raises(CassetteError, match="it is a folder, and no cassette"):
         reading.read(tmp_path)
     with pytest.raises(CassetteError, match="it cannot be read: No such file"):
@@ -149,7 +149,7 @@ GOOD = {
 
 @pytest.mark.parametrize("kind", GOOD)
 def test_what_other_tools_and_editors_write_is_read(kind: str, tmp_path: Path) -> None:
-    """Windows' line ends, a byte order mark, and what vcrpy's own serializer does differently change nothing."""
+    """Windows line ends, a byte order mark, and what vcrpy's own serializer does differently change nothing."""
     path = tmp_path / "mine.yaml"
     path.write_bytes(GOOD[kind].encode())
 

@@ -1,4 +1,4 @@
-"""Nothing gets out: whatever an okx object is, wherever it was made, and however it sends."""
+"""Nothing gets out, whatever an okx object is, wherever it was created, and however it sends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from okx_rfq_plugin.testing.stages import current
 
 pytest_plugins = ["pytester"]
 
-# Each way out is one test of a suite, which has to fail, or to have an error where it swallowed.
+# Each way out is one test of a suite, which must fail, or error if it swallowed the refusal.
 WAYS = """
     import asyncio, concurrent.futures, http.client, inspect, threading, urllib.request
     import aiohttp, ccxt, ccxt.async_support, ccxt.pro, httpx, pytest, requests, urllib3
@@ -264,7 +264,7 @@ write("started")
 
 @pytest.fixture
 def lookups(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Hosts other than loopback that anybody has looked up or connected to, below the guard."""
+    """Hosts other than loopback that were looked up or connected to, below the guard."""
     found: list[object] = []
     look_up, connect = socket.getaddrinfo, socket.socket.connect
 
@@ -307,7 +307,7 @@ MATRIX = pytest.mark.matrix  # the same guard, hundreds of ways out each
 def test_nothing_gets_out(
     pytester: pytest.Pytester, lookups: list[object], marks: str, arguments: tuple[str, ...]
 ) -> None:
-    """By no way, under a fixture, the marker or the ini value; and no swallowing hides it."""
+    """In no way, under a fixture, the marker or the ini value; and swallowing does not hide it."""
     source = f"""{WAYS}
     {marks}
 
@@ -322,7 +322,7 @@ def test_nothing_gets_out(
         except BaseException:
             pass
     """
-    # Native tracebacks: the others parse all of ccxt's source for each.
+    # Native tracebacks, because the others parse all of ccxt's source for each.
     result = run(pytester, source, "--tb=native", *arguments, failed=COUNT, passed=COUNT, errors=COUNT)
 
     check(result, lookups)
@@ -330,7 +330,7 @@ def test_nothing_gets_out(
 
 
 def test_a_refusal_is_no_exception(pytester: pytest.Pytester, lookups: list[object]) -> None:
-    """A strategy's `except Exception` lets it through, and no cancel repeats it or calls it a doubt."""
+    """A strategy's `except Exception` does not catch it, and no cancel retries it or calls it a doubt."""
     result = run(
         pytester,
         """
@@ -356,7 +356,7 @@ def test_a_refusal_is_no_exception(pytester: pytest.Pytester, lookups: list[obje
 
 
 def test_others_are_not_touched(pytester: pytest.Pytester, lookups: list[object]) -> None:
-    """Other exchanges and other hosts are asked for real; so are mocks in OKX's place."""
+    """Requests to other exchanges and hosts are sent; so are those to mocks in OKX's place."""
     run(
         pytester,
         """
@@ -379,7 +379,7 @@ def test_others_are_not_touched(pytester: pytest.Pytester, lookups: list[object]
 
 
 def test_processes(pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor by a process that a test starts, however; its own `sitecustomize` is loaded all the same."""
+    """Nor by a process that a test starts, however; its own `sitecustomize` is still loaded."""
     log = tmp_path / "lookups.txt"
     (tmp_path / "sitecustomize.py").write_text(LOOKUPS_OF_A_CHILD, encoding="utf-8")
     monkeypatch.setenv("LOOKUPS", str(log))
@@ -433,7 +433,7 @@ def test_processes(pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_test_without_anything_of_ours_is_not_guarded(pytester: pytest.Pytester, lookups: list[object]) -> None:
-    """By default; and one test of a guarded suite can be let out."""
+    """By default; and one test of a guarded suite can be exempted."""
     source = """
         import ccxt, pytest
 
@@ -448,7 +448,7 @@ def test_a_test_without_anything_of_ours_is_not_guarded(pytester: pytest.Pyteste
 
 
 def test_the_marker_excepts_a_test_of_a_guarded_suite(pytester: pytest.Pytester, lookups: list[object]) -> None:
-    """That test alone: the next one is guarded again."""
+    """Only that test: the next one is guarded again."""
     source = """
         import ccxt, pytest
 
@@ -497,7 +497,7 @@ def test_an_exchange_outlives_its_test_in_vain(pytester: pytest.Pytester, lookup
 
 
 def test_the_ini_value_guards_imports_too(pytester: pytest.Pytester, lookups: list[object]) -> None:
-    """A module that asks OKX when it is imported fails at collection."""
+    """A module that sends a request to OKX on import fails at collection."""
     pytester.makepyfile("import ccxt\nccxt.okx().fetch_time()\n\ndef test_it():\n    pass\n")
     result = pytester.runpytest_inprocess(*WITHOUT, "-o", "okx_rfq_guard=true")
 
@@ -506,7 +506,7 @@ def test_the_ini_value_guards_imports_too(pytester: pytest.Pytester, lookups: li
 
 
 def test_a_fixtures_exchange_stays_where_it_is(pytester: pytest.Pytester, lookups: list[object]) -> None:
-    """Whatever set_sandbox_mode, hostname, urls and proxies say; the environment follows."""
+    """Whatever set_sandbox_mode, hostname, urls and proxies are set to; the environment follows."""
     run(
         pytester,
         """
@@ -583,7 +583,7 @@ def test_what_is_loopback() -> None:
 
 
 def test_a_loops_own_lookup_is_refused(pytester: pytest.Pytester, lookups: list[object]) -> None:
-    """A client that looks hosts up on a thread of the loop's does not get so far."""
+    """A client that looks hosts up on one of the loop's threads does not get that far."""
     assert asyncio.BaseEventLoop.getaddrinfo is asyncio.base_events.BaseEventLoop.getaddrinfo
     run(
         pytester,

@@ -1,4 +1,4 @@
-"""A replay: order, bodies, ids, and what is said about a request that is not in the file."""
+"""A replay: order, bodies, ids, and the message for a request that is not in the file."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def create(exchange: Any, **changed: Any) -> Any:
 
 
 def test_ids_of_your_own_come_back_as_you_call_them(path: Path) -> None:
-    """A placeholder stands for what the strategy sends in its place, in every reply after."""
+    """A placeholder matches what the strategy sends in its place, and represents it in every later reply."""
     with replay(path) as tape:
         exchange = tape.make_exchange()
         made = create(exchange)
@@ -70,7 +70,7 @@ def test_ids_of_your_own_come_back_as_you_call_them(path: Path) -> None:
     ],
 )
 def test_a_body_that_differs_is_a_miss_that_shows_both(path: Path, changed: dict[str, Any], shown: str) -> None:
-    """A side, a size, a leg or a flag too many: both bodies, the line of the file, and what to do."""
+    """An extra or different side, size, leg or flag: both bodies, the line of the file, and what to do."""
     with pytest.raises(Refused) as caught, replay(path) as tape:
         create(tape.make_exchange(), **changed)
 
@@ -83,7 +83,7 @@ def test_a_body_that_differs_is_a_miss_that_shows_both(path: Path, changed: dict
 
 
 def test_an_id_that_differs_is_a_miss(path: Path) -> None:
-    """What OKX has named is to be canceled by that name, and what the strategy has named keeps its name."""
+    """An id from OKX must be canceled by that id, and an id from the strategy keeps its name."""
     with pytest.raises(Refused, match="the body differs"), replay(path) as tape:  # noqa: PT012 - the end of the replay is part of it
         exchange = tape.make_exchange()
         create(exchange)
@@ -92,7 +92,7 @@ def test_an_id_that_differs_is_a_miss(path: Path) -> None:
 
 
 def test_bodies_can_be_left_alone(path: Path) -> None:
-    """With match="path" anything goes under the right paths."""
+    """With match="path" any body matches under the right path."""
     with replay(path, match="path") as tape:
         exchange = tape.make_exchange()
         create(exchange, legs=[])
@@ -101,7 +101,7 @@ def test_bodies_can_be_left_alone(path: Path) -> None:
 
 
 def test_order_is_kept_across_paths(path: Path) -> None:
-    """A request that is due later is a miss that names what is due."""
+    """A request that is due later is a miss that names the one that is due."""
     with pytest.raises(Refused) as caught, replay(path) as tape:
         tape.make_exchange().private_get_rfq_rfqs({"clRfqId": "mine"})
 
@@ -111,7 +111,7 @@ def test_order_is_kept_across_paths(path: Path) -> None:
 
 
 def test_a_request_too_many_says_so() -> None:
-    """With a cassette of the package's own there is nothing to record again."""
+    """The advice for one of the package's cassettes is not to record it again."""
     with pytest.raises(Refused) as caught, replay("canceled") as tape:  # noqa: PT012 - the end of the replay is part of it
         exchange = tape.make_exchange()
         exchange.cancel_all_rfqs()
@@ -123,7 +123,7 @@ def test_a_request_too_many_says_so() -> None:
 
 
 def test_no_body_is_an_empty_one(tmp_path: Path) -> None:
-    """python-okx sends `{}` where ccxt sends nothing; what is no JSON is compared as text."""
+    """python-okx sends `{}` where ccxt sends nothing; bodies that are not JSON are compared as text."""
     cassettes.write(tmp_path / "a.yaml", {}, [row("POST", "/api/v5/rfq/cancel-all-rfqs", {})])
     with replay(tmp_path / "a.yaml") as tape:
         tape.make_exchange().private_post_rfq_cancel_all_rfqs()
@@ -136,7 +136,7 @@ def test_no_body_is_an_empty_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("failure", Failure)
 def test_lost_replies_are_lost_for_both(tmp_path: Path, twin: Any, failure: Failure) -> None:
-    """What ccxt makes of them is what it makes of real ones."""
+    """They get the same handling from ccxt as real ones."""
     request = CassetteRequest(method="GET", path="/api/v5/public/time")
     cassettes.write(tmp_path / "a.yaml", {}, [Interaction(request=request, answer=failure)])
     expected = {
@@ -154,7 +154,7 @@ def test_lost_replies_are_lost_for_both(tmp_path: Path, twin: Any, failure: Fail
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
-    """Bodies of every kind: long, binary, several lines, unicode; and how a reply was lost."""
+    """Bodies of every kind: long, binary, multi-line, unicode; and how a reply was lost."""
     bodies = [b"", b"\xff\x00", "gr\xfc\xdf\n  dich \n".encode(), b'{"a":"' + b"x" * 200 + b'"}', b"<html>\n</html>"]
     rows = [
         Interaction(

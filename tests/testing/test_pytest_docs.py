@@ -1,4 +1,4 @@
-"""docs/pytest.md: its code runs as it stands, and its table of cassettes is made from the files."""
+"""docs/pytest.md: its code runs unchanged, and its table of cassettes matches the files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CALLS = {
 
 
 def outcome(name: str, call: str) -> tuple[str, list[float]]:
-    """Return what the call comes to, and the seconds that it waits."""
+    """Return the outcome of the call, and the seconds that it waits."""
     with replay(name) as tape:
         exchange = tape.make_exchange()
         try:
@@ -41,7 +41,7 @@ def outcome(name: str, call: str) -> tuple[str, list[float]]:
 
 
 def row(name: str) -> str:
-    """Return the row of one cassette, as it has to stand on the page."""
+    """Return the row of one cassette, as the page must show it."""
     rows = reading.read(cassettes.find(name)).interactions
     codes = []
     for each in rows:
@@ -55,7 +55,7 @@ def row(name: str) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_table_says_what_a_cassette_holds(name: str) -> None:
-    """Its call, its requests and replies, what it comes to, and the waits, from the file itself."""
+    """Its call, its requests and replies, its outcome, and the waits, from the file itself."""
     assert row(name) in PAGE.splitlines()
 
 
@@ -65,7 +65,7 @@ TESTS = [text for language, text in BLOCKS if language == "python" and "def test
 
 @pytest.mark.parametrize("text", TESTS, ids=lambda text: re.findall(r"def (test_\w+)", text)[0])
 def test_the_code_runs(text: str, pytester: pytest.Pytester) -> None:
-    """Each test of the page is green as it stands; one with a cassette of its own once it is recorded, too."""
+    """Each test of the page passes unchanged; one with its own cassette also after recording it."""
     for language, other in BLOCKS:
         if language == "yaml":
             pytester.mkdir("cassettes").joinpath("by-hand.yaml").write_text(other, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The pytest plugin: what a test-suite that uses it sees, in runs of pytest within this one."""
+"""The pytest plugin, as seen by a test suite that uses it, in inner pytest runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytest_plugins = ["pytester"]
 
 
 def test_every_cassette_replays_in_both_exchanges(pytester: pytest.Pytester) -> None:
-    """Each name gives its situation to the sync and to the async exchange, under a bare `asyncio.run` too."""
+    """Each name replays its situation for the sync and the async exchange, under a bare `asyncio.run` too."""
     run(
         pytester,
         """
@@ -68,7 +68,7 @@ def test_every_cassette_replays_in_both_exchanges(pytester: pytest.Pytester) -> 
 
 
 def test_waits_can_be_read_back(pytester: pytest.Pytester) -> None:
-    """No second is waited; the list has each that would have been, and is new for each test."""
+    """No real waiting; the list has each wait, and is new for each test."""
     run(
         pytester,
         """
@@ -92,7 +92,7 @@ def test_waits_can_be_read_back(pytester: pytest.Pytester) -> None:
 
 
 def test_marker_of_module_class_and_function(pytester: pytest.Pytester) -> None:
-    """The marker is taken from the module, the class or the function, the nearest one."""
+    """The nearest marker counts: on the function, the class or the module."""
     run(
         pytester,
         """
@@ -142,7 +142,7 @@ def test_an_exchange_that_the_strategy_makes_replays_too(pytester: pytest.Pytest
 
 
 def test_request_that_is_not_in_the_cassette_fails_the_test(pytester: pytest.Pytester) -> None:
-    """It goes through `except Exception`, is not tried again, and says cassette, request and what there is."""
+    """It passes `except Exception`, is not retried, and names the cassette, the request and what there is."""
     result = run(
         pytester,
         """
@@ -171,7 +171,7 @@ def test_request_that_is_not_in_the_cassette_fails_the_test(pytester: pytest.Pyt
 
 
 def test_swallowed_miss_is_raised_at_teardown(pytester: pytest.Pytester) -> None:
-    """A strategy that swallows everything cannot hide it, on a thread or a task neither."""
+    """A strategy that swallows everything cannot hide it, not even on a thread or a task."""
     result = run(
         pytester,
         """
@@ -216,7 +216,7 @@ def test_swallowed_miss_is_raised_at_teardown(pytester: pytest.Pytester) -> None
 
 
 def test_recorded_request_that_was_never_asked_for_fails_the_test(pytester: pytest.Pytester) -> None:
-    """What is left over is named where the test itself has passed; one that was skipped or failed said enough."""
+    """Unused interactions are named if the test itself has passed; a skipped or failed one is not reported again."""
     result = run(
         pytester,
         """
@@ -257,7 +257,7 @@ def test_recorded_request_that_was_never_asked_for_fails_the_test(pytester: pyte
 
 
 def test_empty_cassette_says_so(pytester: pytest.Pytester) -> None:
-    """A file without interactions, made by another tool, without a head, holds nothing."""
+    """A file without interactions, written by another tool, without a head, contains nothing."""
     pytester.mkdir("cassettes").joinpath("empty.yaml").write_text("version: 1\ninteractions: []\n")
 
     result = run(
@@ -278,7 +278,7 @@ def test_empty_cassette_says_so(pytester: pytest.Pytester) -> None:
 
 
 def test_other_hosts_are_not_intercepted(pytester: pytest.Pytester) -> None:
-    """While a cassette is replayed, a server of the test's own is asked for real, by okx objects too."""
+    """While a cassette is replayed, requests to the test's own server are sent, even by okx objects."""
     run(
         pytester,
         """
@@ -300,7 +300,7 @@ def test_other_hosts_are_not_intercepted(pytester: pytest.Pytester) -> None:
 
 
 def test_cassette_that_is_not_there(pytester: pytest.Pytester) -> None:
-    """The message says where it was looked for, which ones there are, and how to write it; a wrong marker is told."""
+    """The message says where it was looked for, which ones exist, and how to write it; a wrong marker is reported."""
     result = run(
         pytester,
         """
@@ -348,7 +348,7 @@ def test_cassette_that_is_not_there(pytester: pytest.Pytester) -> None:
 
 
 def test_sandbox_is_clean_for_each_test(pytester: pytest.Pytester) -> None:
-    """One server serves the session; each test has a User ID and a key of its own, and finds nothing of the last."""
+    """One server serves the session; each test has a new User ID and key, and finds nothing of the previous one."""
     run(
         pytester,
         """
@@ -395,7 +395,7 @@ def test_sandbox_is_clean_for_each_test(pytester: pytest.Pytester) -> None:
 
 
 def test_sandbox_and_exchange_keep_the_same_time(pytester: pytest.Pytester) -> None:
-    """However long was skipped, OKX's window for signatures is kept, by copies of the exchange too."""
+    """However long was skipped, OKX's window for signatures is respected, by copies of the exchange too."""
     run(
         pytester,
         """
@@ -422,7 +422,7 @@ def test_sandbox_and_exchange_keep_the_same_time(pytester: pytest.Pytester) -> N
 
 
 def test_policy_credentials_and_folder_can_be_overridden(pytester: pytest.Pytester) -> None:
-    """A conftest's fixtures take the place of the three base fixtures, for the sandbox too."""
+    """A conftest's fixtures replace the three base fixtures, for the sandbox too."""
     pytester.mkdir("mine").joinpath("canceled.yaml").write_text(cassettes.find("nothing-active").read_text())
     pytester.makeconftest(
         """
@@ -492,7 +492,7 @@ HALT = """
 
 
 def test_record_from_the_sandbox(pytester: pytest.Pytester) -> None:
-    """A cassette that does not exist is written, scrubbed and with its head; then the same test replays it."""
+    """A missing cassette is written, scrubbed and with its head; then the same test replays it."""
     result = run(pytester, HALT, "--okx-rfq-record=sandbox", passed=1)
 
     path = pytester.path / "cassettes" / "desk" / "halt.yaml"
@@ -513,7 +513,7 @@ def test_record_from_the_sandbox(pytester: pytest.Pytester) -> None:
 
 
 def test_exchanges_of_the_strategys_own_are_recorded_too(pytester: pytest.Pytester) -> None:
-    """Several accounts, sync and async, aimed at OKX itself: the sandbox answers, and the cassette replays for them."""
+    """Several accounts, sync and async, set to OKX itself: the sandbox answers, and the cassette replays for them."""
     source = """
         import asyncio
         import ccxt, ccxt.async_support, pytest
@@ -556,7 +556,7 @@ def test_exchanges_of_the_strategys_own_are_recorded_too(pytester: pytest.Pytest
 
 
 def test_lost_replies_are_recorded_and_replayed(pytester: pytest.Pytester) -> None:
-    """A dropped connection and a timeout, in virtual time, stand in the file and come again."""
+    """A dropped connection and a timeout, in virtual time, are in the file and are replayed."""
     source = """
         import asyncio
         import pytest
@@ -589,7 +589,7 @@ def test_lost_replies_are_recorded_and_replayed(pytester: pytest.Pytester) -> No
 
 
 def test_a_test_that_does_not_pass_leaves_no_cassette(pytester: pytest.Pytester) -> None:
-    """It may fail, be skipped, swallow a refusal, or break in a fixture of its own."""
+    """It may fail, be skipped, swallow a refusal, or break in its own fixture."""
     result = run(
         pytester,
         """
@@ -634,7 +634,7 @@ def test_a_test_that_does_not_pass_leaves_no_cassette(pytester: pytest.Pytester)
 
 
 def test_a_secret_in_a_reply_is_not_kept(pytester: pytest.Pytester) -> None:
-    """Where a server echoes the secret, nothing is written, the test fails, and the message does not show it."""
+    """If a server echoes the secret, nothing is written, the test fails, and the message does not show it."""
     result = run(
         pytester,
         """
@@ -656,7 +656,7 @@ def test_a_secret_in_a_reply_is_not_kept(pytester: pytest.Pytester) -> None:
 
 
 def test_names_of_a_suites_own_are_scrubbed(pytester: pytest.Pytester) -> None:
-    """The fixture okx_rfq_scrubbed_names adds to the rule; one text in its place is refused."""
+    """The fixture okx_rfq_scrubbed_names adds to the rule; a string instead of a tuple is refused."""
     source = """
         import pytest
 
@@ -678,7 +678,7 @@ def test_names_of_a_suites_own_are_scrubbed(pytester: pytest.Pytester) -> None:
 def test_record_from_demo_trading(
     pytester: pytest.Pytester, okx_itself: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a key in the environment OKX is asked, and waits are waited; nothing that is for live trading leaves."""
+    """With a key in the environment, OKX answers and waits are real; nothing for live trading leaves."""
     for name, variable in KEYS.items():
         monkeypatch.setenv(variable, okx_itself.credentials[name])
     okx_itself.fault("rfq/cancel-all-rfqs", "50001")
@@ -728,7 +728,7 @@ def test_record_from_demo_trading(
 
 
 def test_record_from_demo_trading_needs_a_key(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without it nothing runs: a usage error names the variables."""
+    """Without a key nothing runs: a usage error names the variables."""
     for variable in KEYS.values():
         monkeypatch.delenv(variable, raising=False)
 
@@ -739,7 +739,7 @@ def test_record_from_demo_trading_needs_a_key(pytester: pytest.Pytester, monkeyp
 
 
 def test_record_mode_needs_a_world(pytester: pytest.Pytester) -> None:
-    """By itself it is a usage error."""
+    """On its own it is a usage error."""
     result = pytester.runpytest_inprocess(*WITHOUT, "--okx-rfq-record-mode=rewrite")
 
     assert pytest.ExitCode.USAGE_ERROR == result.ret
@@ -747,7 +747,7 @@ def test_record_mode_needs_a_world(pytester: pytest.Pytester) -> None:
 
 
 def test_nothing_is_recorded_in_ci(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where CI is set, the option is a usage error."""
+    """If CI is set, the option is a usage error."""
     monkeypatch.setenv("CI", "true")
 
     result = pytester.runpytest_inprocess(*WITHOUT, "--okx-rfq-record=sandbox")
@@ -780,7 +780,7 @@ def aged(pytester: pytest.Pytester, days: int) -> Path:
 
 @pytest.mark.parametrize(("most", "told"), [("90", True), ("200", False), ("", False)])
 def test_old_cassettes_are_named_in_the_summary(pytester: pytest.Pytester, most: str, told: bool) -> None:
-    """With the ini value, each cassette of this run that is older is named once; off by default."""
+    """With the ini value, each older cassette of this run is listed once; off by default."""
     aged(pytester, 100)
 
     result = pytester.runpytest_inprocess(*WITHOUT, "-o", f"okx_rfq_cassette_max_age={most}")
@@ -797,11 +797,11 @@ def test_age_that_is_no_number(pytester: pytest.Pytester) -> None:
     result.stderr.fnmatch_lines(["*okx_rfq_cassette_max_age is a number of days, not 'old'*"])
 
 
-# What it costs, and what it leaves alone
+# Cost, and isolation
 
 
 def test_pytest_starts_without_anything_heavy(pytester: pytest.Pytester) -> None:
-    """A test-suite that asks for no fixture loads neither ccxt nor vcrpy, nor what they bring."""
+    """A test suite that uses no fixture imports neither ccxt nor vcrpy, nor their dependencies."""
     pytester.makepyfile(
         """
         import sys
@@ -822,7 +822,7 @@ def test_pytest_starts_without_anything_heavy(pytester: pytest.Pytester) -> None
 
 
 def test_every_name_is_its_own() -> None:
-    """No fixture, option or marker can meet one of somebody else's."""
+    """No fixture, option or marker can collide with another plugin's."""
     fixtures = [name for name in vars(pytest_plugin) if "okx_rfq_" in name]
 
     assert {
@@ -847,7 +847,7 @@ def is_fixture(value: object) -> bool:
 
 
 def test_doctests_and_other_items_run_as_ever(pytester: pytest.Pytester) -> None:
-    """Items that are no functions have no fixtures of ours, marked or not."""
+    """Items that are not functions have none of our fixtures, marked or not."""
     pytester.makefile(".txt", test_text=">>> 1 + 1\n2\n")
     pytester.makeconftest(
         """

@@ -1,4 +1,4 @@
-"""What is taken out of a recording, and what stays."""
+"""What is removed from a recording, and what stays."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def scrubbed(value: Any, *names: str) -> Any:
     return json.loads(answer.body)
 
 
-# Names as OKX's pages have them, of every kind of endpoint.
+# Names from OKX's pages, of every kind of endpoint.
 NAMES = re.findall(
     r"\w+",
     """
@@ -40,7 +40,7 @@ KEPT = re.findall(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_names_somebody_or_something_is_taken_out(name: str) -> None:
-    """By rule: ids, keys, people, accounts, addresses; a text, a number, a list, wherever it stands."""
+    """By rule: ids, keys, people, accounts, addresses; a text, a number, a list, anywhere."""
     for value in ("some-thing", 71234567, ["some-thing", "other-thing"]):
         text = json.dumps(scrubbed({"data": [{name: value}]}))
         assert "thing" not in text
@@ -49,12 +49,12 @@ def test_what_names_somebody_or_something_is_taken_out(name: str) -> None:
 
 @pytest.mark.parametrize("name", KEPT)
 def test_what_everybody_may_know_stays(name: str) -> None:
-    """Instruments, prices, states, times and texts of OKX's."""
+    """Instruments, prices, states, times and OKX's texts."""
     assert {name: "BTC-USDT"} == scrubbed({name: "BTC-USDT"})
 
 
 def test_each_value_has_one_placeholder() -> None:
-    """The same wherever it comes back, under other names and in texts too; numbers stay numbers."""
+    """The same wherever it reappears, under other names and in texts too; numbers stay numbers."""
     row = {"rfqId": "12345", "clRfqId": "mine-1", "note": "", "other": {"rfqIds": ["12345", "67890"]}}
     said = {"msg": "RFQ 12345 of mine-1 is gone, not 123456"}
 
@@ -65,7 +65,7 @@ def test_each_value_has_one_placeholder() -> None:
 
 
 def test_a_query_is_scrubbed_by_the_same_rule() -> None:
-    """Ids in an address have the placeholders of those in a body; what is no name stays."""
+    """Ids in a URL get the placeholders of those in a body; other values stay."""
     scrubber = Scrubber()
     request = scrubber.request(
         CassetteRequest(method="GET", path="/api/v5/rfq/rfqs", query="rfqId=12345&state=active&ccy=BTC,ETH&clRfqId=")
@@ -99,7 +99,7 @@ def test_addresses_in_texts_are_taken_out(text: str) -> None:
 
 
 def test_times_are_no_addresses() -> None:
-    """A time of day and a moment stay as they are."""
+    """A time of day and a timestamp stay unchanged."""
     assert {"msg": "until 12:30:45, 2026-01-02T03:04:05.678Z"} == scrubbed(
         {"msg": "until 12:30:45, 2026-01-02T03:04:05.678Z"}
     )
@@ -113,7 +113,7 @@ def test_a_suite_can_add_names() -> None:
 
 
 def test_headers_but_the_type_and_lost_replies_hold_nothing() -> None:
-    """Cookies and request ids are not kept; a failure has nothing to scrub; binary bodies stay."""
+    """Cookies and request ids are dropped; a failure has nothing to scrub; binary bodies stay."""
     answer = Scrubber().answer(Reply(200, "OK", {"Content-Type": "text/html", "Set-Cookie": "a=b"}, b"\xff\xfe"))
 
     assert Reply(200, "OK", {"Content-Type": "text/html"}, b"\xff\xfe") == answer
@@ -121,12 +121,12 @@ def test_headers_but_the_type_and_lost_replies_hold_nothing() -> None:
 
 
 def test_numbers_and_texts_without_structure_stay() -> None:
-    """A body that is a bare number, and truth values and nothing under a name."""
+    """A body that is a bare number, and booleans and null under a name."""
     assert 7 == scrubbed(7)
     assert {"rfqId": None, "apiKey": True} == scrubbed({"rfqId": None, "apiKey": True})
 
 
 def test_placeholders_are_known() -> None:
-    """What a scrubber writes, and nothing else that a strategy would use."""
+    """A scrubber's placeholders, and nothing else that a strategy would use."""
     assert all(map(is_placeholder, ["1000000001", "clRfqId-12"]))
     assert not any(map(is_placeholder, ["12345", "buy", "BTC-USDT", "25", 1000000001, None]))

@@ -1,4 +1,4 @@
-"""The benchmark's own arithmetic: medians, ratios, targets, table, plot; nothing is measured here."""
+"""The benchmark's arithmetic: medians, ratios, targets, table, plot; nothing is measured here."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def rows() -> dict[str, Row]:
 
 
 def test_a_ratio_is_of_medians(rows: dict[str, Row]) -> None:
-    """One outlier moves nothing, and where a number is missing there is no ratio."""
+    """One outlier changes nothing, and without both numbers there is no ratio."""
     assert rows["after-sync"].ratio(CCXT) == pytest.approx(1100)
     assert rows["crowd-tasks-100"].ratio(CCXT_TUNED) is None
     assert rows["crowd-tasks-100"].ratio(CCXT) is None
@@ -57,12 +57,12 @@ def test_a_ratio_is_of_medians(rows: dict[str, Row]) -> None:
     [(1.0994, "ms", "1,099 ms"), (0.00057, "ms", "0.57 ms"), (0.0000312, "us", "31.2 µs"), (2.014, "s", "2.01 s")],
 )
 def test_numbers_have_three_digits_that_count(value: float, unit: str, words: str) -> None:
-    """No reader has to count zeros."""
+    """Readers do not have to count zeros."""
     assert words == shown(value, unit)
 
 
 def test_no_target_is_a_time_of_a_machine() -> None:
-    """What a fast machine reaches and a slow one does not is no target: each is a ratio, or a number of requests."""
+    """A target must not depend on the machine's speed: each is a ratio, or a number of requests."""
     rows = {key: row(key, ccxt=seconds(1.0), off=seconds(1.0), ours=seconds(1.0)) for key in TARGETS}
 
     for key in rows:
@@ -117,7 +117,7 @@ def test_a_row_is_judged_by_its_target(judged: Row, result: str) -> None:
     ],
 )
 def test_a_large_crowd_is_judged_by_a_smaller_one(key: str, ours: Cell, result: str) -> None:
-    """A thousand callers cost no request more than a hundred, and each of them no more CPU time."""
+    """A thousand callers cost no more requests than a hundred, and each of them no more CPU time."""
     smaller = row("crowd-tasks-100", ours=seconds(2.0, requests=2, rejections=0))
     cheaper = row("cpu-tasks-100", ours=seconds(0.0001))
 
@@ -125,7 +125,7 @@ def test_a_large_crowd_is_judged_by_a_smaller_one(key: str, ours: Cell, result: 
 
 
 def test_a_row_survives_the_json_file(rows: dict[str, Row]) -> None:
-    """What is read back is what was written, so that page and plot can be made of the file alone."""
+    """A result read back equals the one written, so that page and plot need only the file."""
     data = json.loads(json.dumps(report.as_dict(rows, 1.0)))
 
     back = [row_of(each) for each in data["rows"]]
@@ -137,7 +137,7 @@ def test_a_row_survives_the_json_file(rows: dict[str, Row]) -> None:
 def test_the_page_says_how_long_it_took_and_how_busy_the_machine_was(
     rows: dict[str, Row], load: float, words: str
 ) -> None:
-    """Figures of a busy machine are seen to be such."""
+    """Results from a busy machine are marked."""
     page = report.markdown(report.as_dict(rows, 401.4, load), rows)
 
     assert "It took 401 s, on " in page
@@ -159,7 +159,7 @@ def test_the_tables_have_every_row_and_say_what_is_no_number(rows: dict[str, Row
 
 
 def test_the_page_keeps_what_is_around_the_table() -> None:
-    """Only what stands between the marks is replaced, each time anew."""
+    """Only the text between the marks is replaced, each time anew."""
     begin, end = report.MARKS
     once = report.put_between_marks(f"before\n{begin}{end}after\n", "one\n")
     twice = report.put_between_marks(once, "two\n")
@@ -170,7 +170,7 @@ def test_the_page_keeps_what_is_around_the_table() -> None:
 
 
 def test_the_plot_is_an_image_on_a_logarithmic_scale(rows: dict[str, Row]) -> None:
-    """A factor of ten is as wide everywhere, and who never got there is named and not drawn as fast."""
+    """A factor of ten is equally wide everywhere, and a contender that never finished is named, not drawn as fast."""
     drawn = plot.svg(rows)
     ElementTree.fromstring(drawn)  # noqa: S314 - our own text
 
@@ -191,7 +191,7 @@ def test_the_plot_shows_who_is_faster() -> None:
 
 
 def test_the_plot_shows_what_a_short_run_measures() -> None:
-    """Eight rows, in one order, each of which was published."""
+    """Eight rows, in one order, each of them published."""
     _, rows = report.read(ROOT / "tools" / "bench" / "results.json")
 
     assert tuple(plot.PICTURED) == EIGHT
@@ -199,7 +199,7 @@ def test_the_plot_shows_what_a_short_run_measures() -> None:
 
 
 def test_the_published_files_belong_together() -> None:
-    """Page and plot are those of the JSON file, as it is judged today."""
+    """Page and plot match the JSON file, judged by today's targets."""
     data, rows = report.read(ROOT / "tools" / "bench" / "results.json")
 
     assert report.markdown(data, rows) in (ROOT / "docs" / "benchmark.md").read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ def imports_of(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
 def test_no_test_module_imports_another(path: Path) -> None:
-    """What tests share is in tests/support: each test file can be read, moved and run alone."""
+    """Shared code is in tests/support, so that each test file can be read, moved and run alone."""
     others = {other.stem for other in TESTS}
 
     assert {name for name in imports_of(path) if others & set(name.split("."))} == set()

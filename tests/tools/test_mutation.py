@@ -1,4 +1,4 @@
-"""Mutation: what a change is tried on, what may survive, and that nothing changed is nothing proven."""
+"""Mutation testing: how a change is tried, what may survive, and that a run without changes proves nothing."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def survivors(*functions: str) -> list[Survivor]:
 def test_a_run_passes_where_all_survivors_have_a_reason(
     total: int, survived: list[Survivor], files: list[str], code: int, equivalent: Path
 ) -> None:
-    """And where something was changed, nineteen of twenty changes were noticed, and no reason is out of date."""
+    """And if something was changed, nineteen of twenty changes were noticed, and no reason is out of date."""
     assert code == judge(total, total - len(survived), survived, files, equivalent)
 
 
@@ -92,7 +92,7 @@ counting = counter()
 
 @pytest.fixture
 def module() -> Any:
-    """A module of that source, loaded."""
+    """A module with that source, loaded."""
     made = ModuleType("swapped")
     exec(compile(SOURCE, "swapped.py", "exec"), made.__dict__)  # noqa: S102 - our own text
     return made
@@ -110,7 +110,7 @@ def module() -> Any:
 def test_a_function_is_swapped_where_it_stands(
     before: str, after: str, call: Callable[[Any], Any], result: Any, module: Any
 ) -> None:
-    """Functions, properties, and functions inside others, those that are made already too."""
+    """Functions, properties, and nested functions, including existing ones."""
     swap(SOURCE, SOURCE.replace(before, after))
 
     assert result == call(module)
@@ -127,7 +127,7 @@ def test_a_function_is_swapped_where_it_stands(
     ],
 )
 def test_what_runs_at_import_is_not_swapped(before: str, after: str, module: Any) -> None:
-    """It takes another import to show."""
+    """It needs a new import to show."""
     after_it = SOURCE.replace(before, after)
     if "pass" in after:
         after_it = after_it.replace("        nonlocal total\n", "").replace(
@@ -139,7 +139,7 @@ def test_what_runs_at_import_is_not_swapped(before: str, after: str, module: Any
 
 
 def test_code_that_no_function_has_is_not_swapped() -> None:
-    """Where the module is not loaded, a change would show nowhere."""
+    """If the module is not loaded, a change would show nowhere."""
     elsewhere = f"\n\n{SOURCE}"
 
     with pytest.raises(CannotSwap):

@@ -1,4 +1,4 @@
-"""The benchmark's proxy, over real sockets; what is to take long is measured from below alone."""
+"""The benchmark's proxy, over real sockets; durations are only checked from below."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Client:
 
 
 def test_each_way_and_each_handshake_takes_its_time(sandbox: Sandbox) -> None:
-    """A first request costs its handshakes besides; the next one its two ways alone."""
+    """A first request also costs its handshakes; the next one only its round trip."""
     with Proxy(sandbox.url, Network(one_way=0.05, handshakes=2)) as proxy:
         client = Client(proxy.url)
         first, second = client.ask(), client.ask()
@@ -64,7 +64,7 @@ def test_a_slow_server_is_late_with_each_reply(sandbox: Sandbox) -> None:
 def test_a_forgotten_connection_is_dead_and_a_new_one_works(
     sandbox: Sandbox, how: str, error: type[BaseException]
 ) -> None:
-    """The server never hears of what was sent over it."""
+    """The server never receives what was sent over it."""
     with Proxy(sandbox.url) as proxy:
         client = Client(proxy.url, timeout=0.5)
         client.ask()

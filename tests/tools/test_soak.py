@@ -25,7 +25,7 @@ SHORT = {"users": 10, "requests": 200, "threads": 2, "tasks": 4, "crowds": 1, "m
 
 @pytest.mark.exhaustive
 def test_a_short_soak_finds_no_lie(capsys: pytest.CaptureFixture[str]) -> None:
-    """Both parts run, say what they saw, and nothing of it was untrue."""
+    """Both parts run and print their results, and nothing was untrue."""
     ended = main([f"--{name}={value}" for name, value in SHORT.items()])
     out = capsys.readouterr().out
 
@@ -36,7 +36,7 @@ def test_a_short_soak_finds_no_lie(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.exhaustive
 def test_a_soak_that_called_nothing_proves_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    """No call, no proof: the exit code says so though no lie was found."""
+    """Without a call there is no proof: the exit code says so though no lie was found."""
     nothing = {**SHORT, "threads": 0, "tasks": 0, "crowds": 0}
 
     ended = main([f"--{name}={value}" for name, value in nothing.items()])
@@ -45,7 +45,7 @@ def test_a_soak_that_called_nothing_proves_nothing(capsys: pytest.CaptureFixture
     assert "Nothing was called, so nothing is proven." in capsys.readouterr().out.splitlines()
 
 
-# What would be found in the load
+# Lies that the load would find
 
 
 def event(code: str, at: float, path: str = CANCEL, stamp: int | None = None, rfq_id: str = "") -> Event:
@@ -64,7 +64,7 @@ def event(code: str, at: float, path: str = CANCEL, stamp: int | None = None, rf
     ],
 )
 def test_a_limit_that_is_not_exact_is_found(events: list[Event], words: str | None) -> None:
-    """One too many is a finding, and one too few is, counted from what clients saw."""
+    """One too many is a finding, and so is one too few, counted from what clients saw."""
     found = list(over_limits(events))
 
     assert (words is None) == (found == [])
@@ -90,7 +90,7 @@ def book(state: str = "active", updated: int = 1_000, rfq_id: str = "1") -> dict
     ],
 )
 def test_an_rfq_that_is_lost_is_found(canceled: int | None, shown: Any, words: str | None) -> None:
-    """What the replies said must be in the book, in the state that they said, since the time that they said."""
+    """What the replies said must be in the book, in that state, since that time."""
     events = [event("0", 1.0, CREATE, 1_000, "1")]
     if canceled is not None:
         events.append(event("0", canceled / 1000, CANCEL, canceled))
@@ -101,7 +101,7 @@ def test_an_rfq_that_is_lost_is_found(canceled: int | None, shown: Any, words: s
     assert words is None or words in found[0]
 
 
-# What would be found in the soak
+# Lies that the soak would find
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def trader(sandbox: Sandbox) -> Trader:
 
 @pytest.mark.parametrize(("waited", "lies"), [(0.6, 1), (0.4, 0)])
 def test_a_create_that_was_sent_in_spite_of_a_cancel_is_found(trader: Trader, waited: float, lies: int) -> None:
-    """It was asked for before the cancel, and left after it."""
+    """It was requested before the cancel, and left after it."""
     sandbox: Any = trader.truth.sandbox
     sandbox.bodies = lambda path: [(11 + waited, '{"clRfqId": "mine"}'), (12.0, '{"clRfqId": "other"}')]
     trader.account.asked["mine"] = 10.0
@@ -140,7 +140,7 @@ def receipt(status: str, timestamp: int | None = None) -> dict[str, Any]:
 
 @pytest.mark.parametrize("status", ["canceled", "nothing_active", "done"])
 def test_a_receipt_that_lies_is_found(trader: Trader, status: str) -> None:
-    """An RFQ from before the call that is active after it, and a status that nobody promised."""
+    """An earlier RFQ that is active after the call, and an undocumented status."""
     create(trader)
 
     with trader.canceling() as judged:
@@ -151,7 +151,7 @@ def test_a_receipt_that_lies_is_found(trader: Trader, status: str) -> None:
 
 
 def test_an_rfq_from_after_the_call_is_no_lie(trader: Trader) -> None:
-    """A cancel answers for what was there when it was called."""
+    """A cancel is only responsible for RFQs that existed when it was called."""
     with trader.canceling() as judged:
         create(trader)
         judged(receipt("nothing_active"))
@@ -160,7 +160,7 @@ def test_an_rfq_from_after_the_call_is_no_lie(trader: Trader) -> None:
 
 
 def test_a_time_at_which_nothing_was_canceled_is_found(trader: Trader, sandbox: Sandbox) -> None:
-    """The receipt's time is that of an RFQ that was canceled, or it is a lie."""
+    """The receipt's time must be that of a canceled RFQ."""
     sandbox.set_state(create(trader), "canceled")
     (rfq,) = sandbox.rfqs(credentials=trader.account.user)
 
@@ -174,7 +174,7 @@ def test_a_time_at_which_nothing_was_canceled_is_found(trader: Trader, sandbox: 
 
 @pytest.mark.parametrize(("row", "lies"), [({"rfqId": "1", "sCode": "0"}, 0), ({"ts": "1"}, 1)], ids=["by name", "all"])
 def test_a_time_that_okx_does_not_give_is_none(row: dict[str, str], lies: int, trader: Trader) -> None:
-    """Its reply to a cancel by name has no time."""
+    """Its reply to a cancel by id has no time."""
     with trader.canceling() as judged:
         judged({**receipt("canceled", None), "info": {"code": "0", "data": [row], "msg": ""}})
 
@@ -183,7 +183,7 @@ def test_a_time_that_okx_does_not_give_is_none(row: dict[str, str], lies: int, t
 
 @pytest.mark.parametrize(("may_be_canceled", "lies"), [(False, 1), (True, 0)])
 def test_a_failure_that_lies_is_found(trader: Trader, sandbox: Sandbox, may_be_canceled: bool, lies: int) -> None:
-    """That nothing was canceled, though something was; also if that comes true only later."""
+    """A claim that nothing was canceled, though something was, even if only later."""
     soon, later = create(trader), create(trader)
     with trader.canceling():
         sandbox.set_state(soon, "canceled")
@@ -223,7 +223,7 @@ def test_a_create_that_was_said_to_be_refused_is_found(trader: Trader, sandbox: 
 
 
 def test_in_a_crowd_a_failure_proves_nothing(trader: Trader, sandbox: Sandbox) -> None:
-    """Where others cancel too, what is canceled need not be the work of the call that failed."""
+    """If others cancel too, a canceled RFQ need not be the work of the failed call."""
     crowd = Trader("one of many", trader.truth, 1, Account(trader.account.user))
     rfq_id = create(crowd)
 
