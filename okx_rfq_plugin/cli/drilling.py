@@ -1,4 +1,4 @@
-"""What a drill does: the same requests to OKX demo trading and to a sandbox, and a guard whose command is killed."""
+"""Runs a drill: the same requests to OKX demo trading and to a sandbox, and a guard whose command is killed."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from okx_rfq_plugin.cli.destinations import Destination
 from okx_rfq_plugin.cli.probe import Probe
 from okx_rfq_plugin.credentials import KEYS
 
-_WINDOW = 2.1  # seconds after which a limit of OKX's has room again
+_WINDOW = 2.1  # seconds until OKX's limit admits requests again
 _PATIENCE = 60.0  # seconds for a guard to be ready, and for the book to be empty
-_LOOK = 1.05  # seconds between two looks at the book: OKX's limit is two in two
+_LOOK = 1.05  # seconds between two reads of the book: OKX's limit is two in two
 _LEGS = [{"instId": "BTC-USDT", "side": "buy", "sz": "1"}]
 _RFQ = {"counterparties": ["WAGMI"], "legs": _LEGS, "anonymous": True, "allowPartialExecution": False}
 _KILLED = 128 + 9
@@ -28,16 +28,16 @@ _CREATE = "from okx_rfq_plugin.cli.drilling import create; create()"
 
 
 class Step(NamedTuple):
-    """A request: its name, ccxt's method, its parameters; with `wait`, after a window of OKX's."""
+    """A request: its name, ccxt's method, its parameters; with `wait`, sent after a window of OKX's."""
 
     name: str
     method: str
     params: Mapping[str, Any] = MappingProxyType({})
     wait: bool = False
-    off: float = 0.0  # seconds that the clock is put off for it
+    off: float = 0.0  # seconds by which the clock is wrong for it
 
 
-# What OKX documents of each is what the sandbox answers.
+# The sandbox's answers to these are what OKX documents.
 STEPS = (
     Step("time", "public_get_public_time"),
     Step("account", "private_get_account_config"),
@@ -59,9 +59,9 @@ class Drill:
     """One rehearsal.
 
     Args:
-        destination: where; a sandbox has an address by now.
+        destination: where to rehearse; a sandbox must have an address.
         credentials: of a key that may trade there.
-        say: gets a sentence about what happens.
+        say: called with a sentence about each event.
     """
 
     def __init__(self, destination: Destination, credentials: dict[str, str], say: Callable[[str], None]) -> None:
@@ -70,7 +70,7 @@ class Drill:
         self._say = say
 
     def run(self) -> dict[str, Any]:
-        """Do all of it; return the report."""
+        """Run the whole drill; return the report."""
         import ccxt
 
         import okx_rfq_plugin
@@ -142,7 +142,7 @@ class Drill:
 
 
 def create() -> None:
-    """Be the guarded process: create two RFQs, say so, and live on."""
+    """Run as the guarded process: create two RFQs, report them, and stay alive."""
     from okx_rfq_plugin.cli.destinations import credentials_of
 
     probe = Probe(Destination(*json.loads(os.environ["OKX_DRILL"])), credentials_of())
@@ -157,7 +157,7 @@ def create() -> None:
 
 
 def made_again(there: Destination, credentials: dict[str, str], folder: str) -> int:
-    """Make the cassettes again, and return the exit code of that."""
+    """Record the cassettes again, and return the exit code."""
     keys = {variable: credentials[name] for name, variable in KEYS.items()}
     place = {"OKX_EXCHANGE": there.exchange, "OKX_HOST": there.host or ""}
     command = [sys.executable, "-m", "okx_rfq_plugin.testing.recording", "--into", folder, "--env", there.env]
@@ -166,7 +166,7 @@ def made_again(there: Destination, credentials: dict[str, str], folder: str) -> 
 
 
 def cleared(there: Destination, credentials: dict[str, str]) -> bool:
-    """Cancel whatever is left, and return whether OKX says that nothing is active."""
+    """Cancel everything, and return whether OKX says that nothing is active."""
     from okx_rfq_plugin import install
 
     exchange = there.exchange_for(credentials)
@@ -200,7 +200,7 @@ def _observed(
 
 
 def _shape(reply: Any) -> dict[str, Any]:
-    """Return what a reply looks like, without a value that belongs to an account."""
+    """Return the structure of a reply, without values that belong to an account."""
     if reply is None:
         return {"status": None, "code": None}
     body = reply.body if isinstance(reply.body, dict) else {}

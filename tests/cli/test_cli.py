@@ -402,7 +402,7 @@ def test_closed_stdout_changes_nothing() -> None:
 
 
 def test_main_runs_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """This function is what pip installs as `okx-rfq`."""
+    """The function that pip installs as `okx-rfq`."""
     monkeypatch.setattr(sys, "argv", ["okx-rfq", "--version"])
 
     with pytest.raises(SystemExit) as ended:

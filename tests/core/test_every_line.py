@@ -36,7 +36,7 @@ def _freed() -> Iterator[None]:
 
 
 class Struck(BaseException):
-    """This test's interrupt."""
+    """An interrupt raised by this test."""
 
 
 def struck_at(line: int, files: frozenset[str], call: Callable[[], Any]) -> tuple[BaseException | None, str]:

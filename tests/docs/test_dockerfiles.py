@@ -42,7 +42,7 @@ def test_it_is_read_as_it_is_meant(page: str, text: str) -> None:
 
 @EACH
 def test_what_it_installs_is_there(page: str, text: str) -> None:
-    """This package with existing extras, in one layer, without pip's cache, quoted for the shell."""
+    """Only this package with existing extras, in one layer, without pip's cache, quoted for the shell."""
     (run,) = [arguments for name, arguments in instructions(text) if name == "RUN"]
     asked = re.fullmatch(r"pip install --no-cache-dir (--user )?'okx-rfq-plugin\[([\w,]+)\]'", run)
 

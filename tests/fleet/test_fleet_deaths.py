@@ -25,7 +25,7 @@ WITHIN = 5.0  # seconds
 
 
 class Machine:
-    """This machine's delays, in seconds, which are not the fleet's fault."""
+    """Delays of this machine, in seconds, which are not the fleet's fault."""
 
     def __init__(self) -> None:
         self.late = 0.0
