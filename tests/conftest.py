@@ -1,4 +1,4 @@
-"""Shared fixtures: a clock that never waits, both twins through one fixture, and hypothesis's settings."""
+"""What the tests share: a clock that never waits, both twins through one fixture, and how hypothesis draws."""
 
 from __future__ import annotations
 

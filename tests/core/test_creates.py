@@ -213,7 +213,7 @@ def test_sign_that_is_called_by_hand_is_asked_about_too(guarded: Any, exchange: 
     assert [ASKED, ASKED, {}] == [params for _, _, params in guard.asked]
 
 
-def test_accounts_that_cancel_for_ever_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_canceling_accounts_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Those whose cancel is the longest ago are forgotten; creates from before the latest stay refused."""
     monkeypatch.setattr(creates, "_cancels", {})
     monkeypatch.setattr(creates, "_MOST_KEYS", 10)
@@ -253,7 +253,7 @@ def test_half_of_too_many_accounts_is_forgotten_the_oldest_first(monkeypatch: py
     assert {(key, CREATE) for key in keys[5_000:]} == set(creates._cancels)
 
 
-def test_create_that_is_signed_by_itself_is_nobodys_create_before(exchange: Any, twin: Twin) -> None:
+def test_create_signed_by_a_framework_is_new(exchange: Any, twin: Twin) -> None:
     """The time of an earlier create on this thread or task says nothing about it."""
     signed: list[Any] = []
 

@@ -265,7 +265,7 @@ def test_whatever_is_met_the_promises_hold(story: Story) -> None:
 @pytest.mark.parametrize(
     ("first", "in_doubt"), [("50102 (401)", False), ("50011 (429)", False), ("50001 (503)", True), ("reset", True)]
 )
-def test_a_repetition_that_meets_nobody_leaves_the_doubt_as_it_was(
+def test_a_retry_that_reaches_no_server_does_not_change_the_doubt(
     first: str, in_doubt: bool, then: str, kind: str
 ) -> None:
     """A framework's retry within an attempt that does not get out adds no doubt to the earlier reply."""

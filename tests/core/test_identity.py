@@ -103,7 +103,7 @@ def test_settings_of_a_sync_session_are_of_the_way(change: Callable[[Any], Any])
     assert sharing_of(one, {}) != sharing_of(other, {})
 
 
-def test_class_of_somebody_elses_shares_with_its_own_objects_alone(twin: Twin) -> None:
+def test_a_users_class_shares_only_with_its_own_objects(twin: Twin) -> None:
     """It may trade on paper."""
     mine: Any = type("Paper", (twin.module.okx,), {})
     same_name: Any = type("Paper", (twin.module.okx,), {})

@@ -19,7 +19,7 @@ def test_subclass_is_made_once_and_kept_from_one_request_to_the_next() -> None:
     assert members.subclass_of(base, "delegate", {}).__name__ == "Base"
 
 
-def test_subclass_of_a_class_that_nobody_has_any_more_is_let_go() -> None:
+def test_subclass_of_an_unused_class_is_freed() -> None:
     """Frameworks create a class for each client or order."""
     first = type("First", (), {})
     made = weakref.ref(members.subclass_of(first, "delegate", {}))

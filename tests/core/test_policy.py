@@ -37,7 +37,7 @@ def test_any_number_of_seconds_will_do(name: str, value: float) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("value", [0, 0.0])
-def test_zero_is_refused_only_where_it_would_mean_for_ever(name: str, value: float) -> None:
+def test_zero_is_refused_only_if_it_would_mean_no_limit(name: str, value: float) -> None:
     """HTTP libraries take a timeout of 0 for no limit; for a deadline or a wait it is a valid number."""
     if name != "attempt_timeout":
         assert value == getattr(RetryPolicy(**{name: value}), name)

@@ -163,7 +163,7 @@ def test_limiters_are_kept_by_clock_endpoint_and_key(clock: VirtualClock) -> Non
 @pytest.mark.parametrize(
     ("passed", "forgets"), [(lambda clock: None, False), (lambda clock: clock.sleep(5.0), True)], ids=["busy", "idle"]
 )
-def test_keys_that_nobody_uses_are_forgotten(
+def test_unused_keys_are_forgotten(
     passed: Callable[[VirtualClock], None], forgets: bool, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Above a number of keys, those whose window is over are dropped; a key in use keeps its limit."""

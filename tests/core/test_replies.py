@@ -78,7 +78,7 @@ def test_a_reply_that_says_it_is_done_gives_a_receipt(
 
 
 @answers(CODES, SENTENCES, MISPLACED, meanings=(*RETRIED, REJECTED))
-def test_the_same_answer_for_ever_raises_its_class(
+def test_a_persistent_answer_raises_its_class(
     answer: Answer, twin: Any, exchange: Any, standin: Standin, clock: Any
 ) -> None:
     """A persistent reply ends in its class and says whether RFQs may have been canceled; a rejection ends at once."""

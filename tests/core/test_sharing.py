@@ -197,7 +197,7 @@ def test_cancel_comes_through_however_rejections_count(count: bool, twin: Twin, 
     assert WINDOW <= sum(clock.waits) <= WINDOW + 0.3 + TICK
 
 
-def test_a_wrong_clock_is_corrected_at_once_for_all_who_share() -> None:
+def test_a_wrong_clock_is_corrected_at_once_for_all_sharers() -> None:
     """The others wait for the sender to sign again, which it does without waiting if OKX's limit allows."""
 
     async def story(world: World) -> Any:
@@ -217,7 +217,7 @@ def test_a_wrong_clock_is_corrected_at_once_for_all_who_share() -> None:
 # --- sharing -----------------------------------------------------------------------------------------------------
 
 
-def test_those_who_wait_are_served_by_one_request() -> None:
+def test_waiting_callers_are_served_by_one_request() -> None:
     """Ten callers waiting for the window cost one request, and each has its own receipt."""
 
     async def story(world: World) -> Any:
@@ -234,7 +234,7 @@ def test_those_who_wait_are_served_by_one_request() -> None:
     assert ["1700000000000"] * 9 == [receipt["info"]["data"][0]["ts"] for receipt in receipts[1:]]
 
 
-def test_time_that_is_skipped_stands_still_for_those_who_wait_for_a_reply(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_skipped_time_stands_still_for_callers_waiting_for_a_reply(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a replay, waits take no time but a reply does; a caller that shares it does not send another."""
     """Its own RFQ may be younger than that request, so it sends another."""
     skipping = SkippingClock()
@@ -257,7 +257,7 @@ def test_time_that_is_skipped_stands_still_for_those_who_wait_for_a_reply(monkey
         assert ([1, 1], 3) == ([receipt["attempts"] for receipt in receipts], len(sandbox.requests))
 
 
-def test_nobody_is_served_by_a_request_that_was_on_the_wire_when_it_called() -> None:
+def test_no_caller_is_served_by_a_request_already_on_the_wire() -> None:
     """Its own RFQ may be younger than that request: it sends another."""
 
     async def story(world: World) -> Any:
@@ -306,7 +306,7 @@ def test_a_rejection_counts_for_the_sender_alone() -> None:
     assert len(world.sent) <= 2 + 3
 
 
-def test_a_doubt_that_a_rejected_sender_leaves_is_everybodys() -> None:
+def test_a_rejected_senders_doubt_is_shared() -> None:
     """A framework has sent twice for all who waited; only the second was answered: the first may have canceled."""
 
     class Again(Venue):
@@ -357,7 +357,7 @@ DIFFERENT: list[tuple[str, Any, Callable[[Any], Any]]] = [
 
 
 @pytest.mark.parametrize(("params", "differ"), [row[1:] for row in DIFFERENT], ids=[row[0] for row in DIFFERENT])
-def test_those_who_differ_do_not_share(params: Any, differ: Callable[[Any], Any]) -> None:
+def test_callers_that_differ_do_not_share(params: Any, differ: Callable[[Any], Any]) -> None:
     """A request belongs to one account, in one environment, on one route, with one set of params."""
 
     async def story(world: World) -> Any:
@@ -398,7 +398,7 @@ def test_an_object_with_code_of_its_own_shares_with_itself_only(differ: Any, sen
 
 
 @pytest.mark.parametrize("leaver", [0, 1, 2])
-def test_a_caller_that_is_cancelled_while_it_waits_disturbs_nobody(leaver: int) -> None:
+def test_a_caller_canceled_while_it_waits_disturbs_no_other(leaver: int) -> None:
     """Whichever caller leaves, one request serves the others, in time."""
 
     async def story(world: World) -> Any:
@@ -417,7 +417,7 @@ def test_a_caller_that_is_cancelled_while_it_waits_disturbs_nobody(leaver: int) 
     assert ["canceled"] * 2 == [outcome["status"] for outcome in outcomes]
 
 
-def test_a_caller_whose_deadline_ends_first_disturbs_nobody() -> None:
+def test_a_caller_whose_deadline_ends_first_disturbs_no_other() -> None:
     """It fails, and the other is served."""
 
     async def story(world: World) -> Any:

@@ -129,8 +129,6 @@ quickly = settings(max_examples=250, deadline=None, derandomize=True, suppress_h
 
 @quickly
 @given(st.lists(CALLERS, min_size=1, max_size=8), st.lists(st.one_of(AGAIN, REFUSED), max_size=10))
-def test_nobody_is_deceived_and_nobody_waits_for_ever(
-    objects: Objects, callers: list[Caller], fates: list[Fate]
-) -> None:
+def test_no_caller_is_misled_and_every_wait_ends(objects: Objects, callers: list[Caller], fates: list[Fate]) -> None:
     """Whatever happens to requests and callers: no share of an older request, no third send in 2 s, and all end."""
     check(*play(objects, callers, fates))

@@ -104,7 +104,7 @@ def led(caller: Caller) -> Caller:
 # Who sends, who waits, who is served
 
 
-def test_the_first_sends_and_all_who_had_called_wait_for_its_outcome(call: Any, clock: VirtualClock) -> None:
+def test_the_first_sends_and_earlier_callers_wait_for_its_outcome(call: Any, clock: VirtualClock) -> None:
     """The outcome serves everyone who had called; none of them is in doubt afterwards."""
     leader, follower = call(), call()
 
@@ -496,9 +496,7 @@ def test_groups_are_kept_by_clock_endpoint_key_and_what_sharers_agree_in(clock: 
     assert group.limiter is not Group.of(VirtualClock(), CANCEL_ALL_RFQS, "key", "sharing").limiter
 
 
-def test_params_that_change_for_ever_do_not_fill_the_memory(
-    clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ever_changing_params_do_not_fill_the_memory(clock: VirtualClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """If there are too many groups, they are dropped; a new one works as well, within the same limit."""
     monkeypatch.setattr(single_flight, "_groups", {})
     groups = [Group.of(clock, CANCEL_ALL_RFQS, "key", number) for number in range(single_flight._MOST_GROUPS + 2)]

@@ -319,7 +319,7 @@ def test_a_process_stopped_in_the_middle_of_a_create_sends_nothing() -> None:
 
 
 @pytest.mark.parametrize("away", [0.0, 0.5, 1.0, 2.0, 2.75])
-def test_a_halt_waits_for_who_cannot_hear_it(away: float) -> None:
+def test_a_halt_waits_for_members_that_are_cut_off(away: float) -> None:
     """A member that is cut off creates until its lease has lapsed; the halt is certain 31 s after that."""
     world = World()
     world.busy = True
@@ -369,7 +369,7 @@ def test_a_halt_outlives_the_store() -> None:
 
 
 @pytest.mark.parametrize("fault", ["emptied", "replica"])
-def test_a_halt_is_obeyed_by_who_has_seen_a_later_resume(fault: str) -> None:
+def test_a_halt_is_obeyed_by_a_member_that_saw_a_later_resume(fault: str) -> None:
     """The store has lost its data, and its clock is an hour slow: the new latch still counts."""
     world = World()
     host = world.start("demo:1")
@@ -389,7 +389,7 @@ def test_a_halt_is_obeyed_by_who_has_seen_a_later_resume(fault: str) -> None:
     assert world.halted_for_certain
 
 
-def test_a_resume_reaches_who_was_cut_off() -> None:
+def test_a_resume_reaches_a_member_that_was_cut_off() -> None:
     """With its next renewal."""
     world = World()
     host = world.start("demo:1")
@@ -439,7 +439,7 @@ def test_two_watchers_do_each_other_no_harm() -> None:
     assert {} == world.store.members
 
 
-def test_a_watcher_that_starts_sees_who_died_before() -> None:
+def test_a_new_watcher_notices_earlier_deaths() -> None:
     """The last watcher is gone when a host dies; the next one grants its lease, and then cancels."""
     world = World()
     host = world.start("demo:1")

@@ -434,7 +434,7 @@ def test_a_file_without_a_complete_account_is_wrong_usage(store: EmbeddedServer,
     assert "no account of the file is complete" in plain(result.stderr)
 
 
-def test_a_key_that_okx_does_not_know_watches_nobody(
+def test_a_key_unknown_to_okx_watches_no_account(
     store: EmbeddedServer, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It says so, and certainly nothing can be canceled with it."""

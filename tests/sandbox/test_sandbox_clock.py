@@ -62,7 +62,7 @@ def test_waits_at_the_same_moment_end_in_the_order_of_their_ends(virtual: Virtua
     assert [(1.0, 1.0), (1.0, 1.0), (2.0, 2.0), (3.0, 3.0)] == ended
 
 
-def test_a_wait_that_is_canceled_holds_up_nobody(virtual: VirtualClock) -> None:
+def test_a_canceled_wait_delays_no_other(virtual: VirtualClock) -> None:
     """The others continue, and its time does not pass."""
     start = virtual.wall()
 
@@ -97,7 +97,7 @@ def test_virtual_clock_moves_by_hand(virtual: VirtualClock) -> None:
         virtual.advance(-1)
 
 
-def test_a_clock_of_somebody_else(new_wire: Any) -> None:
+def test_a_custom_clock(new_wire: Any) -> None:
     """Any object with `wall` and `delay` works, and it handles every delay of a fault."""
 
     class Noted:

@@ -73,7 +73,7 @@ def test_quote_to_sell_is_executed_on_the_opposite_sides(sandbox: Sandbox, wire:
     assert ["sell", "buy"] == [leg["side"] for leg in trade["legs"]]
 
 
-def test_makers_who_were_not_chosen_see_it_traded_away(block: Block) -> None:
+def test_makers_not_chosen_see_it_traded_away(block: Block) -> None:
     """The same RFQ is filled for one maker and traded away for another, whose quote is canceled; each can find it."""
     other = block.sandbox.create_user(trader_code="OTHER")
     rfq = block.sandbox.create_rfq(legs=LEGS, counterparties=["MAKER", "OTHER"])["rfqId"]

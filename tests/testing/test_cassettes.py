@@ -237,7 +237,7 @@ def test_demo_recording_asks_only_what_okx_can_answer(
 def test_demo_recording_goes_by_the_environments_proxy(
     variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_pause: None
 ) -> None:
-    """Like every verb of the command; the key may also come from files. A proxy that refuses ends it."""
+    """As every verb of the command does; the key may come from files, too. A proxy that refuses ends it."""
     for name in ("https_proxy", "all_proxy", "no_proxy", "OKX_EXCHANGE", "OKX_HOST", *KEYS.values()):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)

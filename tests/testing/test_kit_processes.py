@@ -100,7 +100,7 @@ def test_a_process_of_multiprocessing_is_guarded_and_leaves_the_environment_alon
 
 
 def test_a_process_that_no_stage_guards_is_as_ever() -> None:
-    """If the stage that patched is gone, a process starts as usual."""
+    """Where the stage that patched has gone, a process starts without a word of the kit's."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert None is pool.apply(os.getenv, (FOLDER,))
 

@@ -38,7 +38,7 @@ def test_the_names_of_the_kit_are_listed() -> None:
     assert set(okx_rfq_plugin.testing.__all__) <= set(dir(okx_rfq_plugin.testing))
 
 
-def test_what_somebody_else_has_replaced_is_left_alone() -> None:
+def test_a_patch_replaced_by_other_code_is_left_alone() -> None:
     """A patch is undone only if it is still in force."""
     holder = SimpleNamespace(name="before")
     patches = Patches()

@@ -39,7 +39,7 @@ KEPT = re.findall(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_names_somebody_or_something_is_taken_out(name: str) -> None:
+def test_identifying_values_are_scrubbed(name: str) -> None:
     """By rule: ids, keys, people, accounts, addresses; a text, a number, a list, anywhere."""
     for value in ("some-thing", 71234567, ["some-thing", "other-thing"]):
         text = json.dumps(scrubbed({"data": [{name: value}]}))
@@ -48,7 +48,7 @@ def test_what_names_somebody_or_something_is_taken_out(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", KEPT)
-def test_what_everybody_may_know_stays(name: str) -> None:
+def test_public_values_stay(name: str) -> None:
     """Instruments, prices, states, times and OKX's texts."""
     assert {name: "BTC-USDT"} == scrubbed({name: "BTC-USDT"})
 

@@ -182,7 +182,7 @@ def test_the_plot_is_an_image_on_a_logarithmic_scale(rows: dict[str, Row]) -> No
     assert scale.position(0.01) == steps[0] == plot.LEFT
 
 
-def test_the_plot_shows_who_is_faster() -> None:
+def test_the_plot_shows_faster_peers() -> None:
     """A peer that takes half as long has a bar to the left of 1x."""
     rows = {"idle-sync": row("idle-sync", ccxt=seconds(0.0005), ours=seconds(0.001))}
 
