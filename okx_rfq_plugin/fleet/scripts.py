@@ -122,7 +122,7 @@ return served
 
 # KEYS: waiting, next, sent. ARGV: ticket, state of its request ('' if the store does not know about the request and
 # must not record it), prefix of `done` keys, ms that outcomes are kept, then ticket and outcome of each caller served.
-# None if the cancel was not clean: then those who wait continue on their own.
+# No pairs if the cancel was not clean: then those who wait continue on their own.
 ENDED = (
     _NOW
     + """
