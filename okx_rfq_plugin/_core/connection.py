@@ -41,9 +41,7 @@ def close(session: Any) -> None:
     for adapter in set(session.adapters.values()):
         for manager in (adapter.poolmanager, *adapter.proxy_manager.values()):
             for key in manager.pools.keys():  # noqa: SIM118 - urllib3's container cannot be iterated over
-                pool = manager.pools.get(key)
-                if pool is not None:
-                    _without_finalizer(pool).close()
+                _without_finalizer(manager.pools[key]).close()
     session.close()
 
 
@@ -161,8 +159,7 @@ _OF_THE_LOOP = ("_connector", "_connector_owner", "_loop", "_source_traceback") 
 
 def _new_async(exchange: Any, session: Any) -> Any:
     new = _as_made_by_ccxt(exchange).session
-    if session is not None:
-        vars(new).update({name: value for name, value in vars(session).items() if name not in _OF_THE_LOOP})
+    vars(new).update({name: value for name, value in vars(session).items() if name not in _OF_THE_LOOP})
     return new
 
 

@@ -23,17 +23,16 @@ _CANCEL_OF = {CANCEL_ALL_RFQS.create: "cancel_all_rfqs", CANCEL_ALL_QUOTES.creat
 _MOST_KEYS = 10_000  # accounts of which the last cancel is remembered
 
 _count = itertools.count(1)
-_cancels: dict[tuple[bytes, str], int] = {}  # number of the last cancel of what an account creates
+_cancels: dict[tuple[bytes, str | None], int] = {}  # number of the last cancel of what an account creates
 _asked_at: ContextVar[int | None] = ContextVar("okx_rfq_create_asked_at", default=None)
 
 
 def note_cancel(key: bytes, endpoint: Endpoint) -> None:
     """Refuse from now on the creates that the account of this `key_of` has requested and not signed yet."""
-    if endpoint.create is not None:
-        if len(_cancels) >= _MOST_KEYS:
-            for known, _ in sorted(_cancels.items(), key=itemgetter(1))[: _MOST_KEYS // 2]:
-                _cancels.pop(known, None)
-        _cancels[key, endpoint.create] = next(_count)
+    if len(_cancels) >= _MOST_KEYS:
+        for known, _ in sorted(_cancels.items(), key=itemgetter(1))[: _MOST_KEYS // 2]:
+            _cancels.pop(known, None)
+    _cancels[key, endpoint.create] = next(_count)
 
 
 def create_members(owner: type, next_in_line: members.NextInLine, asked: Asked) -> dict[str, Any]:
