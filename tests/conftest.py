@@ -1,16 +1,20 @@
-"""What the tests share: a clock that never waits, both twins through one fixture, and how hypothesis draws."""
+"""What the tests share: a clock that never waits, both twins through one fixture, how hypothesis draws, their order."""
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import ccxt
 import ccxt.async_support
 import ccxt.pro
+import certifi
 import pytest
 from hypothesis import HealthCheck, settings
 from support.traced_threads import trace_all_threads
@@ -40,9 +44,13 @@ def pytest_unconfigure() -> None:
         current.save()
 
 
+# What waits for other processes, or long for one thing. It comes first, lest a worker is left alone with it at the end.
+WAITING = ("/cli/", "/fleet/", "/docs/", "/test_process_exit.py", "/test_fault_properties.py")
+
+
 @pytest.hookimpl(tryfirst=True)  # before pytest chooses by -m
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give `matrix` to each second case of a test that is `thinned`: of the twins one, in turn."""
+    """Give `matrix` to each second case of what is `thinned`, of the twins one, in turn; put first what waits."""
     numbers: dict[str, dict[Any, int]] = {}
     for item in items:
         if isinstance(item, pytest.Function) and item.get_closest_marker("thinned"):
@@ -52,6 +60,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             number = cases.setdefault(tuple(map(id, params.values())), len(cases))
             if (number + twin) % 2:
                 item.add_marker("matrix")
+    waiting = {path: any(part in path.as_posix() for part in WAITING) for path in {item.path for item in items}}
+    items.sort(key=lambda item: not waiting[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """Hide all that is there by now from the garbage collector: a full collection would take 0.3 s; there are many."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Answer `-n auto`: four on two cores too, as many tests wait; and never very many, as each collects all tests."""
+    return min(8, max(4, os.cpu_count() or 1))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Trust one authority only by default: each async object of ccxt reads all that certifi knows, in 15 ms."""
+    folder = tempfile.TemporaryDirectory()
+    config.add_cleanup(folder.cleanup)
+    first, end, _ = Path(certifi.where()).read_text(encoding="utf-8").partition("-----END CERTIFICATE-----\n")
+    (one := Path(folder.name, "one.pem")).write_text(first + end, encoding="utf-8")
+    certifi.where = lambda: str(one)
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -66,10 +97,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualClock:
     return virtual
 
 
-@pytest.fixture
-def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes without coverage, which start twice as fast: for tests that run no line that others do not run."""
-    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+@pytest.fixture(autouse=True)
+def _measured(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure the coverage of processes only where a test is marked so: it doubles what a process costs."""
+    if not request.node.get_closest_marker("measured"):
+        monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
 
 
 @pytest.fixture

@@ -654,7 +654,6 @@ def ready():
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-@pytest.mark.usefixtures("unmeasured")
 def test_a_process_that_is_terminated_leaves_no_rfq(script: str, tmp_path: Path) -> None:
     """SIGTERM to a real process: it ends with 143, and the book is empty."""
     (tmp_path / "strategy.py").write_text(HEAD + textwrap.dedent(SCRIPTS[script]))
@@ -672,7 +671,6 @@ def test_a_process_that_is_terminated_leaves_no_rfq(script: str, tmp_path: Path)
         assert ["canceled"] == [rfq["state"] for rfq in sandbox.rfqs()]
 
 
-@pytest.mark.usefixtures("unmeasured")
 def test_a_dropped_loop_does_not_keep_a_process_from_ending(tmp_path: Path) -> None:
     """If a block was never left, because its loop was dropped, SIGTERM ends the process as usual."""
     (tmp_path / "strategy.py").write_text(

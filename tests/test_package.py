@@ -40,7 +40,6 @@ def run(tmp_path: Path, script: str, *args: str) -> subprocess.CompletedProcess[
 
 
 @pytest.mark.parametrize("name", ["okx_rfq_plugin", "okx_rfq_plugin.sandbox"])
-@pytest.mark.usefixtures("unmeasured")
 def test_import_loads_nothing_heavy(name: str, tmp_path: Path) -> None:
     """Importing the package, as pytest does at each start, imports no third-party modules."""
     done = run(
@@ -143,7 +142,6 @@ def test_okx_codes_are_known_to_two_files(name: str) -> None:
 # Logging
 
 
-@pytest.mark.usefixtures("unmeasured")
 def test_logger_is_silent_by_default(tmp_path: Path) -> None:
     """A cancel that is retried and fails prints nothing unless the user has configured logging."""
     done = run(

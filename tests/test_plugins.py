@@ -152,7 +152,6 @@ WHOLE_WAY = """
 """
 
 
-@pytest.mark.usefixtures("unmeasured")
 def test_installed_third_party_is_loaded_beside_broken_ones(tmp_path: Path) -> None:
     """An installed distribution is loaded, wraps and observes; broken ones are reported, and nothing more."""
     distribution(tmp_path / "site", "good", GOOD)
@@ -168,7 +167,6 @@ def test_installed_third_party_is_loaded_beside_broken_ones(tmp_path: Path) -> N
     assert {"okx", "good:good"} == set(result["plugins"])
 
 
-@pytest.mark.usefixtures("unmeasured")
 def test_variable_in_the_environment_keeps_third_parties_out(tmp_path: Path) -> None:
     """With OKX_RFQ_DISABLE_PLUGIN_AUTOLOAD=1 no third-party plugin is imported, and the cancel works."""
     distribution(tmp_path / "site", "good", GOOD)
@@ -261,7 +259,6 @@ def test_variable_keeps_this_process_from_scanning(site: Path, monkeypatch: pyte
     assert ["okx"] == [name for name, _ in manager.list_name_plugin()]
 
 
-@pytest.mark.usefixtures("unmeasured")
 def test_scan_happens_at_install_and_never_inside_a_cancel(tmp_path: Path) -> None:
     """`install`, on objects or classes, or unpickling scans for plugins; a cancel finds them loaded."""
     distribution(tmp_path / "site", "good", GOOD)
@@ -303,7 +300,6 @@ def test_scan_happens_at_install_and_never_inside_a_cancel(tmp_path: Path) -> No
     assert ["install", "unpickling"] == result
 
 
-@pytest.mark.usefixtures("unmeasured")
 def test_plugin_that_asks_for_the_manager_while_it_is_loaded_gets_the_one(tmp_path: Path) -> None:
     """A plugin may call `get_plugin_manager()` or `install()` on import: there is one manager per process."""
     distribution(
@@ -331,7 +327,6 @@ def test_plugin_that_asks_for_the_manager_while_it_is_loaded_gets_the_one(tmp_pa
     assert {"one manager": True, "failures": {}, "loaded": True} == result
 
 
-@pytest.mark.usefixtures("unmeasured")
 def test_threads_that_ask_at_once_get_the_same_manager(tmp_path: Path) -> None:
     """Two threads that install first at the same time share one manager."""
     distribution(tmp_path / "site", "slow", "import meeting\nmeeting.loading.set()\nmeeting.go.wait(10)\n")

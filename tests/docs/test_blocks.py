@@ -34,7 +34,6 @@ def place(tmp_path: Path) -> Iterator[Place]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-@pytest.mark.usefixtures("unmeasured")
 def test_the_blocks_of_a_page_run(page: Path, place: Place) -> None:
     """In order, in one folder; a block's output matches the page, except for numbers."""
     seen = ""

@@ -197,14 +197,13 @@ def test_a_key_that_is_evicted_cancels_no_one(
         if key == "latch":
             here.set_latch(halted=True, reason="test", by="me")
             assert eventually(lambda: "halted" in str(member.refusal()))
-        seen = here.look().beats[member.record.id]
+        seen = here.look().beats.get(member.record.id)
         for _ in range(3):
             names = [name for name in here._client.scan_iter() if key in name]
             if names:  # or it is not back yet
                 here._client.delete(*names)
-            seen, last = None, seen
-            while seen is None or seen == last:
-                seen = here.look().beats.get(member.record.id)
+            assert eventually(lambda last=seen: here.look().beats.get(member.record.id) not in (None, last))
+            seen = here.look().beats.get(member.record.id)
         assert eventually(lambda: (here.look().latch is not None) == (key == "latch"))
         watching.end()
 
