@@ -193,6 +193,7 @@ def test_an_error_of_ccxts_own_is_the_importers(interpreter: Interpreter) -> Non
     assert "ccxt cannot\nccxt cannot" == interpreter.output(script * 2, OKX_RFQ_AUTOINSTALL="1")
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     ("loader", "words"),
     [
@@ -233,6 +234,7 @@ print(ccxt.__spec__.loader.__class__.__name__)
     assert words in done.stderr
 
 
+@pytest.mark.measured
 def test_another_module_of_the_same_zip_file_is_none_of_ours(interpreter: Interpreter) -> None:
     """Its loader is also ccxt's; one line about ccxt is printed, and none about its neighbors."""
     archive = interpreter.site_packages.parent / "all.zip"
@@ -246,6 +248,7 @@ def test_another_module_of_the_same_zip_file_is_none_of_ours(interpreter: Interp
     assert 1 == len(done.stderr.splitlines()), done.stderr
 
 
+@pytest.mark.measured
 def test_where_ccxt_was_imported_before_it_is_put_on_at_once(interpreter: Interpreter) -> None:
     """A host that imports the module by hand."""
     script = """

@@ -76,6 +76,7 @@ ENDS = {
 }
 
 
+@pytest.mark.measured
 @pytest.mark.skipif(sys.platform == "win32", reason="the signals are POSIX's")
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("kind", KINDS)
@@ -99,6 +100,7 @@ def test_a_failure_is_shown(real: Sandbox) -> None:
     assert ["active"] == [rfq["state"] for rfq in real.rfqs()]
 
 
+@pytest.mark.measured
 def test_objects_of_one_account_share_the_request(real: Sandbox) -> None:
     """A framework's classes per client or order: fifty objects, two accounts, two requests."""
     script = """
@@ -149,6 +151,7 @@ def test_a_forked_process_cancels_nothing(real: Sandbox) -> None:
     assert ("3\n-15\n", 0) == (done.stdout, cancels(real)), done.stderr
 
 
+@pytest.mark.measured
 def test_a_signal_does_not_stop_the_cancel(real: Sandbox) -> None:
     """Another Ctrl+C or SIGTERM, while OKX is slow."""
     real.fault("rfq/cancel-all-rfqs", 0.5)
@@ -168,6 +171,7 @@ def test_a_signal_does_not_stop_the_cancel(real: Sandbox) -> None:
     assert 1 == cancels(real)
 
 
+@pytest.mark.measured
 def test_taken_off_again(real: Sandbox) -> None:
     """The function returned by `at_exit` unregisters the exchange; the last one also removes the signal's handler."""
     script = """
@@ -183,6 +187,7 @@ def test_taken_off_again(real: Sandbox) -> None:
     assert 0 == cancels(real)
 
 
+@pytest.mark.measured
 def test_one_taken_off_leaves_the_others(real: Sandbox) -> None:
     """Their cancels still run, and SIGTERM still ends the process through them."""
     script = """
@@ -198,6 +203,7 @@ def test_one_taken_off_leaves_the_others(real: Sandbox) -> None:
     assert ["active"] == [rfq["state"] for rfq in real.rfqs()]
 
 
+@pytest.mark.measured
 def test_a_host_that_cannot_be_looked_up_is_said(real: Sandbox) -> None:
     """At this point a lookup runs on the calling thread, and its error is shown like any other."""
     script = """

@@ -340,6 +340,7 @@ def test_help_and_completion_load_nothing_heavy() -> None:
     assert "set()\n" == shown.stderr
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     ("words", "offered"),
     [("okx-rfq ca", "cancel-all"), ("okx-rfq check --env ", "live"), ("okx-rfq check --e", "--env")],

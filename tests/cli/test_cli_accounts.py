@@ -217,6 +217,7 @@ def test_accounts_can_be_chosen(options: tuple[str, ...], left: list[str], desks
     assert (0, left) == (ended.returncode, made.active())
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("options", [("--only", "desk-9"), ("--skip", "desk-9"), ("--skip", "desk-0")])
 def test_a_name_that_is_not_there_is_refused(options: tuple[str, ...], desks: Callable[[int], Desks]) -> None:
     """A misspelled name, or an empty selection: nothing is sent."""
@@ -227,6 +228,7 @@ def test_a_name_that_is_not_there_is_refused(options: tuple[str, ...], desks: Ca
     assert "Nothing was sent" in ended.stderr
 
 
+@pytest.mark.measured
 def test_few_descriptors_are_enough_for_many(desks: Callable[[int], Desks]) -> None:
     """Under `ulimit -n 128`, which it may not raise, a hundred accounts are canceled in turns."""
     made = desks(100)
@@ -244,6 +246,7 @@ def test_few_descriptors_are_enough_for_many(desks: Callable[[int], Desks]) -> N
     assert "100 of 100 accounts are clear" in ended.stdout
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     "closed",
     [*(pytest.param(each, marks=pytest.mark.exhaustive) for each in ("2>&-", "1>&-", "0<&-")), "0<&- 1>&- 2>&-"],
@@ -290,6 +293,7 @@ def test_a_proxy_that_cannot_carry_them_is_refused(desks: Callable[[int], Desks]
     assert "--accounts cannot use a proxy of that kind" in " ".join(ended.stderr.replace("│", " ").split())
 
 
+@pytest.mark.measured
 def test_each_account_has_a_line_and_the_worst_has_the_code(desks: Callable[[int], Desks]) -> None:
     """One JSON object per account, with its name; the highest exit code counts."""
     made = desks(3)
@@ -305,6 +309,7 @@ def test_each_account_has_a_line_and_the_worst_has_the_code(desks: Callable[[int
     assert ["desk-1"] == made.active()
 
 
+@pytest.mark.measured
 def test_a_terminal_shows_a_bar_and_a_table(desks: Callable[[int], Desks]) -> None:
     """A bar while they run, then a table with the worst last, and a sentence that names the accounts not done."""
     made = desks(3)
@@ -421,6 +426,7 @@ def test_count_is_not_repeated(desks: Callable[[int], Desks]) -> None:
     assert 1 == len(made.sandbox.requests)
 
 
+@pytest.mark.measured
 def test_live_accounts_are_asked_about_once(desks: Callable[[int], Desks], tmp_path: Path) -> None:
     """One question for all of them; only "yes" cancels, and each account has its line."""
     made = desks(2)

@@ -239,6 +239,7 @@ def test_the_proxy_and_the_bundle_are_shown(okx: Sandbox, tmp_path: Path) -> Non
     assert "dummy-password" not in ended.stdout + ended.stderr
 
 
+@pytest.mark.measured
 def test_many_accounts_are_checked_and_listed(okx: Sandbox, tmp_path: Path) -> None:
     """Each by its name; an incomplete one is wrong, and does not prevent checking the others."""
     okx.create_rfq()
@@ -264,6 +265,7 @@ def test_many_accounts_are_checked_and_listed(okx: Sandbox, tmp_path: Path) -> N
 # Regions, and maintenance
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("host", ["my.okx.com", "openapi.okx.com"])
 def test_a_key_of_another_region_is_told_which_host_knows_it(okx: Sandbox, host: str, tmp_path: Path) -> None:
     """The host that was asked does not know the key, but another does."""
@@ -279,6 +281,7 @@ def test_a_key_of_another_region_is_told_which_host_knows_it(okx: Sandbox, host:
     assert "key: accepted for User ID" in there.stdout
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("host", [HOSTS[0], *(pytest.param(host, marks=pytest.mark.exhaustive) for host in HOSTS[1:])])
 def test_every_host_can_be_reached(okx: Sandbox, host: str, tmp_path: Path) -> None:
     """By the option, the variable, or the accounts file, for a cancel in demo trading."""
@@ -332,6 +335,7 @@ def test_maintenance_that_goes_on_is_wrong_and_one_to_come_a_warning(
     assert '("Next [31m week"). A cancel may fail in that time.' in warning
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(("fault", "code"), [("50001", 4), ("70208", 3)])
 @pytest.mark.parametrize("form", ["one", "json", "accounts", "list"])
 @pytest.mark.thinned
@@ -359,6 +363,7 @@ def test_an_error_that_maintenance_may_explain_says_until_when(
 # sandbox
 
 
+@pytest.mark.measured
 def test_a_sandbox_serves_until_it_is_told_to_end() -> None:
     """One JSON line with address and key, as another command needs them; SIGTERM ends it with 0."""
     with started("sandbox", "--rfqs", "--fault", "rfq/cancel-all-rfqs=50001,502,drop,0.1s", env={}) as process:
@@ -375,6 +380,7 @@ def test_a_sandbox_serves_until_it_is_told_to_end() -> None:
     assert "All active RFQs are canceled" in ended.stdout
 
 
+@pytest.mark.measured
 def test_a_sandbox_on_a_terminal_says_how_to_use_it() -> None:
     """Lines to copy into another terminal follow the JSON line; Ctrl+C ends it with 0."""
     with on_a_terminal("sandbox") as running:

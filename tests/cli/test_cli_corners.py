@@ -93,6 +93,7 @@ def test_time_limit_of_a_cancel_whose_main_thread_hangs_is_named(hanging: dict[s
 # Guard
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("code", [203, pytest.param(204, marks=pytest.mark.matrix)])
 def test_a_commands_own_203_and_204_are_1(code: int, okx: Sandbox) -> None:
     """They are reserved for the guard, where they mean that RFQs may be active."""
@@ -112,6 +113,7 @@ def test_a_guard_of_a_file_of_accounts(okx: Sandbox, file: Path) -> None:
     assert [] == okx.rfqs("active")
 
 
+@pytest.mark.measured
 def test_a_guard_says_that_maintenance_may_explain_a_failure(okx: Sandbox) -> None:
     """With the time of its end."""
     okx.announce_maintenance(begins_in=-60, lasts=3600)
@@ -126,6 +128,7 @@ def test_a_guard_says_that_maintenance_may_explain_a_failure(okx: Sandbox) -> No
 TWIN = (sys.executable, "-c", "from okx_rfq_plugin.cli.twin import main; main()")
 
 
+@pytest.mark.measured
 def test_a_twin_whose_guard_has_gone_before_it_said_a_word_ends() -> None:
     """There is nothing to end or to cancel."""
     ended = subprocess.run(
@@ -135,6 +138,7 @@ def test_a_twin_whose_guard_has_gone_before_it_said_a_word_ends() -> None:
     assert (0, "", "") == (ended.returncode, ended.stdout, ended.stderr)
 
 
+@pytest.mark.measured
 def test_a_twin_that_is_told_that_all_is_done_ends(tmp_path: Path) -> None:
     """It was ready for the accounts of a file, and reads none of them until it must."""
     config = {"guard": os.getpid(), "mark": "none", "others": [], "accounts": str(tmp_path / "none.toml")}
@@ -178,6 +182,7 @@ def test_until_clear_is_quiet_where_it_is_told_to_be(okx: Sandbox, clock: Virtua
     assert [] == okx.rfqs("active")
 
 
+@pytest.mark.measured
 def test_verbose_shows_the_packages_log(okx: Sandbox) -> None:
     """Each line with its level, on stderr."""
     ended = okx_rfq("cancel-all", *there(okx), "--no-confirm", "-v", env=keys(okx.credentials))

@@ -80,6 +80,7 @@ def test_ctrl_c_again_and_any_signal_after_it_change_nothing(number: signal.Sign
     assert "Traceback" not in err
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     "number",
     [
@@ -131,6 +132,7 @@ with interrupts.Interrupts(None, force) as heard:
 """
 
 
+@pytest.mark.measured
 def test_one_thread_has_the_last_word() -> None:
     """If the main thread ends while the watcher reports the outcome, it adds nothing, and the code is the watcher's."""
     ended = subprocess.run(
@@ -150,6 +152,7 @@ def test_the_time_limit_ends_whatever_hangs(okx: Sandbox) -> None:
     assert "it did not end in 0.5 s (--timeout)" in line["message"]
 
 
+@pytest.mark.measured
 def test_the_time_limit_ends_a_cancel_by_id(okx: Sandbox, tmp_path: Path) -> None:
     """In doubt, and the log has what happened; what hangs beyond the limit is killed."""
     (mine,) = okx.rfqs("active")
@@ -180,6 +183,7 @@ runpy.run_module("okx_rfq_plugin", run_name="__main__")
 """
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("verb", [("cancel-all",), ("cancel", "12")], ids=["all", "by id"])
 def test_what_hears_no_signal_is_ended_all_the_same(verb: tuple[str, ...]) -> None:
     """Two seconds after Ctrl+C, with one object, one line, and a documented code."""
@@ -222,6 +226,7 @@ def test_closed_streams_change_nothing(closed: str, options: tuple[str, ...], ok
     assert (0, []) == (ended.returncode, okx.rfqs("active"))
 
 
+@pytest.mark.measured
 def test_a_log_that_cannot_be_written_stops_nothing(okx: Sandbox) -> None:
     """A full disk, and a missing folder: canceled, and no traceback."""
     codes = []
@@ -259,6 +264,7 @@ def test_a_bundle_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert re.search(BOUND, first)
 
 
+@pytest.mark.measured
 def test_a_key_that_no_header_can_carry_is_named() -> None:
     """Certainly not canceled; the message has the variable but not its value."""
     dummies = dict.fromkeys(("OKX_API_SECRET", "OKX_PASSPHRASE"), "dummy")
@@ -326,6 +332,7 @@ def test_keys_come_from_files_and_from_systemd(okx: Sandbox, tmp_path: Path) -> 
     assert ([0, 0], []) == (codes, okx.rfqs("active"))
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     ("content", "words"),
     [(None, "cannot be read: No such file or directory"), (b"x" * 5000, "too long"), (b"\xff", "is not text")],
@@ -344,6 +351,7 @@ def test_a_file_that_holds_no_key_is_named(content: bytes | None, words: str, ok
     assert "xxx" not in ended.stderr
 
 
+@pytest.mark.measured
 def test_a_dry_run_cancels_nothing(okx: Sandbox) -> None:
     """It shows what would be canceled."""
     ended = okx_rfq(*command(okx, "--dry-run"), env=keys(okx.credentials))
@@ -363,6 +371,7 @@ def test_quotes_go_too(okx: Sandbox) -> None:
     assert "quotes_after" in line
 
 
+@pytest.mark.measured
 def test_until_clear_begins_again(okx: Sandbox) -> None:
     """It starts again after the deadline."""
     okx.fault(CANCEL, *["50001"] * 2)
@@ -372,6 +381,7 @@ def test_until_clear_begins_again(okx: Sandbox) -> None:
     assert 2 == ended.stderr.count("Starting again (--until-clear).")
 
 
+@pytest.mark.measured
 def test_until_clear_repeats_no_refusal(okx: Sandbox) -> None:
     """An error that retries cannot fix ends it."""
     env: dict[str, Any] = {**keys(okx.credentials), "OKX_API_SECRET": "not-the-secret"}
@@ -403,6 +413,7 @@ def test_a_named_rfq_that_is_still_active_is_said(okx: Sandbox) -> None:
     assert (4, None) == (unknown.returncode, json.loads(unknown.stdout)["left"])
 
 
+@pytest.mark.measured
 def test_named_rfqs_of_an_account_of_a_file(okx: Sandbox, tmp_path: Path) -> None:
     """Of one account, which must be named if the file has more."""
     names = 'api_key = "OKX_API_KEY"\napi_secret = "OKX_API_SECRET"\npassphrase = "OKX_PASSPHRASE"\n'

@@ -177,6 +177,7 @@ def test_a_ctrl_c_that_is_swallowed_ends_a_watch_all_the_same(okx: Sandbox, monk
     assert 2 == len(sent)
 
 
+@pytest.mark.measured
 def test_a_watch_looks_again_until_ctrl_c() -> None:
     """Every two seconds; Ctrl+C ends it with 0."""
     with Sandbox() as okx:

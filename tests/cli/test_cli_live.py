@@ -89,6 +89,7 @@ def test_no_secret_is_ever_shown(okx: Sandbox, live: dict[str, str]) -> None:
     assert not [name for name, value in live.items() if name.startswith("OKX_") and value in shown]
 
 
+@pytest.mark.measured
 def test_a_demo_key_in_live_trading_is_told_where_it_belongs(okx: Sandbox, tmp_path: Path) -> None:
     """`check` names the right environment."""
     ended = okx_rfq("check", "--env", "live", env={**in_okxs_place(tmp_path, okx), **keys(okx.credentials)})
@@ -101,6 +102,7 @@ def test_a_demo_key_in_live_trading_is_told_where_it_belongs(okx: Sandbox, tmp_p
 # The question
 
 
+@pytest.mark.measured
 def test_yes_cancels(okx: Sandbox, live: dict[str, str]) -> None:
     """On a terminal it asks whose RFQs to cancel, and sends nothing before the answer."""
     with on_a_terminal("cancel-all", "--env", "live", env=live) as running:
@@ -189,6 +191,7 @@ def test_ctrl_c_says_what_is_true(
     assert 1 == len(okx.rfqs("active"))
 
 
+@pytest.mark.measured
 def test_an_interrupted_cancel_leaves_one_json_line(okx: Sandbox) -> None:
     """--json also says what is true after Ctrl+C in the middle of a request."""
     arrived = threading.Event()
@@ -212,6 +215,7 @@ def test_an_interrupted_cancel_leaves_one_json_line(okx: Sandbox) -> None:
 # Terminals of all kinds
 
 
+@pytest.mark.measured
 def test_a_reader_who_has_gone_changes_nothing(okx: Sandbox) -> None:
     """If the pipe has no reader, the exit code is that of the cancel."""
     okx.create_rfq()

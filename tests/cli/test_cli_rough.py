@@ -56,6 +56,7 @@ def there(okx: Sandbox) -> tuple[str, ...]:
 # Before the verb
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("module", ["click", pytest.param("okx_rfq_plugin.cli", marks=pytest.mark.matrix)])
 @pytest.mark.parametrize(("strike", "reason"), [(INTERRUPT, "it was interrupted"), (NO_MEMORY, "out of memory")])
 def test_a_cancel_that_is_struck_before_it_begins_has_sent_nothing(
@@ -74,6 +75,7 @@ def test_a_cancel_that_is_struck_before_it_begins_has_sent_nothing(
     assert [] == okx.requests
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(("strike", "reason"), [(INTERRUPT, "it was interrupted"), (NO_MEMORY, "out of memory")])
 def test_a_guard_that_is_struck_before_it_begins_has_started_nothing(
     strike: str, reason: str, okx: Sandbox, tmp_path: Path

@@ -545,6 +545,7 @@ class Terminal:
         os.close(self._master)
 
 
+@pytest.mark.measured
 def test_a_job_of_a_shell(sandbox: Sandbox, environment: Any) -> None:
     """The command reads from the terminal and has its Ctrl+C once, Ctrl+Z stops the job, and a closed one ends all."""
     sandbox.create_rfq()

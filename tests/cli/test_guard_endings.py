@@ -30,6 +30,7 @@ def _marked() -> Iterator[Any]:
         yield pytest.param(ending, id=str(ending), marks=pytest.mark.exhaustive if rare else ())
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("ending", list(_marked()))
 def test_the_book_is_empty_or_it_is_said(ending: Ending, tmp_path: Path) -> None:
     """Whatever happens when: no process and no RFQ is left, or output and code say that one may be."""
@@ -46,6 +47,7 @@ print(sum(each.name == TWIN for each in below((os.getppid(),), table())))
 """
 
 
+@pytest.mark.measured
 def test_there_is_a_command_only_where_there_is_a_twin() -> None:
     """A twin killed before the command starts is replaced before the start, including its standby."""
     with (

@@ -85,6 +85,7 @@ def _moved(name: str) -> Any:
     return pytest.mark.matrix if name in _TELLING else pytest.mark.exhaustive
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("wrapper", [pytest.param(name, marks=_moved(name)) for name in _SIX])
 def test_whatever_the_command_has_started_is_ended(wrapper: str, okx: Sandbox, tmp_path: Path) -> None:
     """After SIGTERM, no process that could create RFQs is left, wherever it has gone."""
@@ -111,6 +112,7 @@ def test_a_guard_that_is_killed_has_a_twin(wrapper: str, okx: Sandbox, tmp_path:
     assert "The guard has disappeared. Its twin ends the command and cancels." in guarded.said()
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("order", ["guard, twin", pytest.param("twin, guard", marks=pytest.mark.exhaustive)])
 def test_guard_and_twin_killed_at_once_have_a_standby(order: str, okx: Sandbox, tmp_path: Path) -> None:
     """Whichever of the two is killed first."""
@@ -124,6 +126,7 @@ def test_guard_and_twin_killed_at_once_have_a_standby(order: str, okx: Sandbox, 
     guarded.judge()
 
 
+@pytest.mark.measured
 def test_a_twin_that_is_killed_is_replaced(okx: Sandbox, tmp_path: Path) -> None:
     """The guard says so, and its command continues; in the end the code is the command's."""
     guarded = Guarded(okx, tmp_path, "alone")
@@ -136,6 +139,7 @@ def test_a_twin_that_is_killed_is_replaced(okx: Sandbox, tmp_path: Path) -> None
     guarded.judge()
 
 
+@pytest.mark.measured
 def test_a_supervisor_without_patience_finds_the_rfqs_gone(okx: Sandbox, tmp_path: Path) -> None:
     """At the first signal, what is active is canceled during the grace, while the command still runs."""
     guarded = Guarded(okx, tmp_path, "alone", "--grace", "600", deaf=True)
@@ -175,6 +179,7 @@ def test_a_process_1_reaps_and_ends_all(okx: Sandbox, tmp_path: Path) -> None:
     assert "No RFQ is active any more." in said.splitlines()[-1]
 
 
+@pytest.mark.measured
 def test_what_still_creates_is_said(okx: Sandbox, tmp_path: Path) -> None:
     """Another program of the account keeps creating: 204, and not the command's code."""
     (tmp_path / "strategy.py").write_text(STRATEGY)
@@ -205,6 +210,7 @@ def test_what_still_creates_is_said(okx: Sandbox, tmp_path: Path) -> None:
     assert "RFQs MAY STILL BE ACTIVE: something still creates them." in ended.stderr.splitlines()[-1]
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     ("command", "words"),
     [
@@ -232,6 +238,7 @@ def test_a_command_that_cannot_be_run_is_known_before(command: tuple[str, ...], 
     assert "nothing was started, and nothing was canceled. Whatever was created before " in last
 
 
+@pytest.mark.measured
 def test_a_key_that_is_revoked_disarms(okx: Sandbox, tmp_path: Path) -> None:
     """While the command runs, the guard checks repeatedly, and reports when a cancel would fail, and when not."""
     guarded = Guarded(okx, tmp_path, "alone", "--look-every", "1.1")

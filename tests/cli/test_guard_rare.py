@@ -221,6 +221,7 @@ def test_a_twin_that_cannot_cancel_says_so(accounts: str | None) -> None:
 _CONFIG = {"guard": os.getpid(), "mark": "none", "others": [], "accounts": None, "destination": ["demo", "okx", None]}
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize(
     ("config", "said"),
     [(_CONFIG, ""), ({}, "okx-rfq guard (twin): it has ended: 'accounts'.\n")],

@@ -31,6 +31,7 @@ def test_a_watcher_that_owes_nothing_ends_with_0(store: EmbeddedServer, sandbox:
     assert [] == json.loads(okx_rfq("fleet", "status", "--store", store.url, "--json").stdout)["watchers"]
 
 
+@pytest.mark.measured
 def test_a_watcher_without_the_key_ends_with_3(store: EmbeddedServer, sandbox: Sandbox) -> None:
     """A member died for whose account it has no key."""
     other = sandbox.create_user()
@@ -67,6 +68,7 @@ def test_two_halts_at_once_do_no_harm(store: EmbeddedServer, sandbox: Sandbox) -
         assert "the fleet is halted" in answer[1]
 
 
+@pytest.mark.measured
 def test_the_status_is_live_on_a_terminal(store: EmbeddedServer, sandbox: Sandbox) -> None:
     """It shows joins and a halt as they happen; Ctrl+C ends it with 0."""
     with on_a_terminal("fleet", "status", "--store", store.url, "--watch", env=keys(sandbox.credentials)) as running:

@@ -40,6 +40,7 @@ def guarded(
             process.close()
 
 
+@pytest.mark.measured
 @pytest.mark.parametrize("by", ["option", pytest.param("variable", marks=pytest.mark.exhaustive)])
 def test_what_is_guarded_joins_by_itself(by: str, store: EmbeddedServer, sandbox: Sandbox, tmp_path: Path) -> None:
     """Also behind a wrapper; it is halted with the fleet, and when it ends the book is empty."""
@@ -73,6 +74,7 @@ def test_a_watcher_covers_what_the_guard_cannot(store: EmbeddedServer, sandbox: 
         assert eventually(lambda: not sandbox.rfqs("active"))
 
 
+@pytest.mark.measured
 def test_a_halted_fleet_is_named_beforehand(store: EmbeddedServer, sandbox: Sandbox, tmp_path: Path) -> None:
     """The command is started, but cannot create anything."""
     Store(store.url, timeout=5.0).set_latch(halted=True, reason="risk limit", by="ops")
@@ -82,6 +84,7 @@ def test_a_halted_fleet_is_named_beforehand(store: EmbeddedServer, sandbox: Sand
     assert "is HALTED by ops since " in (tmp_path / "said").read_text()
 
 
+@pytest.mark.measured
 def test_a_store_that_does_not_answer_keeps_nothing_from_starting(sandbox: Sandbox, tmp_path: Path) -> None:
     """It says so, without the password; creates are refused until it answers."""
     with guarded(sandbox, tmp_path, "--fleet", "redis://user:hidden-word@127.0.0.1:1/0") as strategy:
@@ -92,6 +95,7 @@ def test_a_store_that_does_not_answer_keeps_nothing_from_starting(sandbox: Sandb
     assert "hidden-word" not in said
 
 
+@pytest.mark.measured
 def test_a_url_of_no_store_starts_nothing(sandbox: Sandbox) -> None:
     """203, and it says that nothing was started."""
     place = ("--env", "sandbox", "--url", sandbox.url)

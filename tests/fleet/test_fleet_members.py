@@ -120,6 +120,7 @@ with join(exchange, sys.argv[2]) as member:
 """
 
 
+@pytest.mark.measured
 def test_a_forked_process_joins_anew(store: EmbeddedServer, sandbox: Sandbox) -> None:
     """It does not use its parent's lease, and is a separate member."""
     done = subprocess.run(
@@ -137,6 +138,7 @@ def test_a_forked_process_joins_anew(store: EmbeddedServer, sandbox: Sandbox) ->
     assert [child] == registered(store)
 
 
+@pytest.mark.measured
 def test_the_status_shows_members_latch_and_cancels(store: EmbeddedServer, exchange: Any) -> None:
     """As a table, and as one JSON object."""
     here = Store(store.url, timeout=5.0)
@@ -153,6 +155,7 @@ def test_the_status_shows_members_latch_and_cancels(store: EmbeddedServer, excha
     here.close()
 
 
+@pytest.mark.measured
 def test_the_status_of_no_store_is_a_failure(store: EmbeddedServer) -> None:
     """It says so, and ends with 1; so does resume."""
     store.kill()

@@ -205,6 +205,7 @@ def test_halt_and_resume(store: EmbeddedServer, sandbox: Sandbox) -> None:
         create(beta)
 
 
+@pytest.mark.measured
 def test_a_halt_without_the_store_cancels_all_the_same(store: EmbeddedServer, sandbox: Sandbox) -> None:
     """And says that the latch is not set."""
     sandbox.create_rfq()
@@ -218,6 +219,7 @@ def test_a_halt_without_the_store_cancels_all_the_same(store: EmbeddedServer, sa
     assert {"begin", "no-latch", "gave-up", "cancel", "failed"} <= set(steps)
 
 
+@pytest.mark.measured
 def test_a_halt_names_accounts_that_it_has_no_key_for(store: EmbeddedServer, sandbox: Sandbox) -> None:
     """Their RFQs are not canceled, and the code is not 0."""
     other = sandbox.create_user()

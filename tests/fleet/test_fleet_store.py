@@ -150,6 +150,7 @@ def test_a_member_that_may_not_write_creates_nothing(acl: str, sandbox: Sandbox,
 # Secrets
 
 
+@pytest.mark.measured
 def test_no_secret_reaches_the_store(store: EmbeddedServer, sandbox: Sandbox) -> None:
     """No key, secret or passphrase in any command that the server receives, nor in its data."""
     with client(store) as here, here.monitor() as monitor:

@@ -514,6 +514,7 @@ def crowd(store: EmbeddedServer, sandbox: Sandbox, size: int, *, patient: bool) 
     return [(status, seconds) for status, seconds in json.loads(done.stdout)]
 
 
+@pytest.mark.measured
 def test_a_crowd_of_processes_costs_four_requests(store: EmbeddedServer, sandbox: Sandbox) -> None:
     """Twenty processes cancel at once: four requests at most, and each has its receipt."""
     sandbox.create_rfq()

@@ -38,6 +38,7 @@ def test_the_example_of_the_page_runs(capsys: pytest.CaptureFixture[str]) -> Non
     assert "['/api/v5/account/bills', '/api/v5/system/status']" == paths
 
 
+@pytest.mark.measured
 def test_the_page_is_printed_by_its_command() -> None:
     """The command that the page names prints it."""
     printed = subprocess.run(

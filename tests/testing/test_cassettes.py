@@ -276,6 +276,7 @@ def test_a_file_of_a_demo_key_that_is_not_there_is_named(
     assert str(tmp_path / "none") in capsys.readouterr().err
 
 
+@pytest.mark.measured
 def test_the_recorder_is_a_command() -> None:
     """`python -m okx_rfq_plugin.testing.recording`, which `tox -e record` runs, lists its options."""
     shown = subprocess.run(

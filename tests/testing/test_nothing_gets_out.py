@@ -378,6 +378,7 @@ def test_others_are_not_touched(pytester: pytest.Pytester, lookups: list[object]
     assert {"api.kraken.com", "hooks.desk.invalid"} == set(lookups)
 
 
+@pytest.mark.measured
 def test_processes(pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor by a process that a test starts, however; its own `sitecustomize` is still loaded."""
     log = tmp_path / "lookups.txt"
