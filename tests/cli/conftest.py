@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+from collections.abc import Iterator
+
 import pytest
 from support.command import VARIABLES, keys
 
 from okx_rfq_plugin.sandbox import Sandbox
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+@pytest.fixture(autouse=True)
+def _handlers() -> Iterator[None]:
+    """Signals and Python's hook are afterwards as they were: the command, run in this process, changes them."""
+    numbers = [number for number in signal.Signals if number not in (signal.SIGKILL, signal.SIGSTOP)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    hook = sys.unraisablehook
+    yield
+    sys.unraisablehook = hook
+    for number, handler in before.items():
+        if handler is not None and signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
 
 
 @pytest.fixture

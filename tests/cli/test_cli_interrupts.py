@@ -14,7 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.command import COMMAND, PATIENCE, environment, invoke, keys, okx_rfq, on_a_terminal, plain, started
+from support.command import (
+    COMMAND,
+    PATIENCE,
+    environment,
+    invoke,
+    keys,
+    limited,
+    okx_rfq,
+    on_a_terminal,
+    plain,
+    started,
+)
 
 from okx_rfq_plugin.cli.interrupts import ENDING
 from okx_rfq_plugin.sandbox import Sandbox
@@ -300,15 +311,7 @@ def test_memory_that_runs_out_is_said(
 @pytest.mark.parametrize("megabytes", range(72, 148, 4))
 def test_a_process_short_of_memory_ends_with_a_documented_code(megabytes: int, okx: Sandbox) -> None:
     """Wherever memory runs out: the book is empty exactly if the code is 0, and there is no traceback."""
-    line = shlex.join([*COMMAND, *command(okx, "--no-confirm")])
-    ended = subprocess.run(
-        ["/bin/sh", "-c", f"ulimit -v {megabytes * 1024}; exec {line}"],
-        env=environment(**keys(okx.credentials)),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    ended = limited(megabytes, *command(okx, "--no-confirm"), env=keys(okx.credentials))
 
     assert ended.returncode in (0, 3, 4), ended.stderr
     assert ended.returncode == 4 or (ended.returncode == 0) == (okx.rfqs("active") == [])

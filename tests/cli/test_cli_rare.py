@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -285,19 +284,6 @@ def cancel_that(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, BaseException
     return made
 
 
-@pytest.fixture
-def handlers() -> Any:
-    """Signals and streams are restored afterwards."""
-    numbers = [number for number in signal.Signals if number not in (signal.SIGKILL, signal.SIGSTOP)]
-    before = {number: signal.getsignal(number) for number in numbers}
-    hooks = sys.unraisablehook
-    yield
-    sys.unraisablehook = hooks
-    for number, handler in before.items():
-        if handler is not None:
-            signal.signal(number, handler)
-
-
 @pytest.mark.parametrize(
     ("verb", "error", "code", "words"),
     [
@@ -308,7 +294,6 @@ def handlers() -> Any:
         ("list", OSError(28, "No space left on device"), 1, "No space left on device"),
     ],
 )
-@pytest.mark.usefixtures("handlers")
 def test_whatever_is_raised_ends_in_a_sentence(
     verb: str,
     error: BaseException,
@@ -329,7 +314,6 @@ def test_whatever_is_raised_ends_in_a_sentence(
     assert "Traceback" not in shown.err
 
 
-@pytest.mark.usefixtures("handlers")
 def test_a_traceback_is_logged_where_it_is_asked_for(
     cancel_that: Callable[[str, BaseException], None],
     monkeypatch: pytest.MonkeyPatch,

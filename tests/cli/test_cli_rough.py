@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import signal
 import socket
 import subprocess
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.command import COMMAND, PATIENCE, environment, keys, okx_rfq, plain
+from support.command import COMMAND, PATIENCE, environment, keys, limited, okx_rfq, plain
 from support.waiting import eventually
 
 from okx_rfq_plugin.sandbox import DROP, Sandbox
@@ -135,19 +134,6 @@ def test_a_guard_that_is_called_wrongly_starts_nothing(options: tuple[str, ...],
 
 
 # Memory
-
-
-def limited(megabytes: int, *arguments: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run the command with a limited address space."""
-    line = shlex.join([*COMMAND, *arguments])
-    return subprocess.run(
-        ["/bin/sh", "-c", f"ulimit -v {megabytes * 1024}; exec {line}"],
-        env=environment(**env),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
 
 
 def sizes(telling: int) -> list[Any]:

@@ -7,8 +7,17 @@ from collections.abc import Iterator
 import pytest
 from support.fleet_world import Proxy
 
+from okx_rfq_plugin import get_plugin_manager
 from okx_rfq_plugin.fleet.server import EmbeddedServer, ServerMissing
 from okx_rfq_plugin.sandbox import Sandbox
+
+
+@pytest.fixture(autouse=True)
+def _without_the_fleet() -> Iterator[None]:
+    """Other tests are of a package without a fleet: the first member registers the fleet's plugin for good."""
+    yield
+    if get_plugin_manager().has_plugin("okx-rfq-fleet"):
+        get_plugin_manager().unregister(name="okx-rfq-fleet")
 
 
 @pytest.fixture

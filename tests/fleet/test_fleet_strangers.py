@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -197,12 +198,16 @@ def test_a_key_that_is_evicted_cancels_no_one(
         if key == "latch":
             here.set_latch(halted=True, reason="test", by="me")
             assert eventually(lambda: "halted" in str(member.refusal()))
+
+        def renewed(since: Any) -> bool:
+            return here.look().beats.get(member.record.id) not in (None, since)
+
         seen = here.look().beats.get(member.record.id)
         for _ in range(3):
             names = [name for name in here._client.scan_iter() if key in name]
             if names:  # or it is not back yet
                 here._client.delete(*names)
-            assert eventually(lambda last=seen: here.look().beats.get(member.record.id) not in (None, last))
+            assert eventually(partial(renewed, seen))
             seen = here.look().beats.get(member.record.id)
         assert eventually(lambda: (here.look().latch is not None) == (key == "latch"))
         watching.end()

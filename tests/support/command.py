@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -102,6 +103,28 @@ _APART: Any = {"mix_stderr": False} if "mix_stderr" in inspect.signature(CliRunn
 def invoke(*arguments: str) -> Any:
     """Run the command in this process, and return click's result."""
     return CliRunner(**_APART).invoke(cli.okx_rfq, arguments, catch_exceptions=False)
+
+
+def limited(megabytes: int, *arguments: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run the command with so much address space; with a little more, where CPython itself does not get over that.
+
+    Where an exception is passed on and not even an int can be allocated, CPython before 3.14 tries that again for ever,
+    in C, and no thread runs any more (python/cpython#132508, #134163). Nothing of ours can end it: `ulimit -t` does.
+    """
+    line = shlex.join([*COMMAND, *arguments])
+    for size in range(megabytes * 1024, megabytes * 1024 + 2048, 512):
+        ended = subprocess.run(
+            ["/bin/sh", "-c", f"ulimit -t 10; ulimit -v {size}; exec {line}"],
+            env=environment(**env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        if ended.returncode != -signal.SIGKILL:
+            return ended
+    raise AssertionError(f"it does not end at any size from {megabytes} MB on")
 
 
 @contextmanager
