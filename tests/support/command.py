@@ -109,7 +109,8 @@ def limited(megabytes: int, *arguments: str, env: Mapping[str, str]) -> subproce
     """Run the command with so much address space; with a little more, where CPython itself does not get over that.
 
     Where an exception is passed on and not even an int can be allocated, CPython before 3.14 tries that again for ever,
-    in C, and no thread runs any more (python/cpython#132508, #134163). Nothing of ours can end it: `ulimit -t` does.
+    in C, and no thread runs any more (python/cpython#132508, #134163): `ulimit -t` ends it. A few kB further, its
+    garbage collector crashes. Both are seen in the import of ccxt: nothing is sent yet, and nothing of ours runs.
     """
     line = shlex.join([*COMMAND, *arguments])
     for size in range(megabytes * 1024, megabytes * 1024 + 2048, 512):
@@ -122,9 +123,9 @@ def limited(megabytes: int, *arguments: str, env: Mapping[str, str]) -> subproce
             timeout=PATIENCE,
             check=False,
         )
-        if ended.returncode != -signal.SIGKILL:
+        if ended.returncode not in (-signal.SIGKILL, -signal.SIGSEGV):
             return ended
-    raise AssertionError(f"it does not end at any size from {megabytes} MB on")
+    raise AssertionError(f"it does not end by itself at any size from {megabytes} MB on")
 
 
 @contextmanager
