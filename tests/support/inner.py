@@ -10,8 +10,8 @@ from okx_rfq_plugin.testing import handles, player, players, recorder, recording
 
 # Imported here once. An inner run unloads what it imports first, so each run would import it again.
 IMPORTED = (protocols, handles, player, players, recorder, recording, sources, trial, vcr.stubs.aiohttp_stubs)
-# Not needed inside, and slow to start.
-WITHOUT = ("-p", "no:hypothesispytest", "-p", "no:xdist")
+# Not needed inside, and slow: plugins that start with each run, and sources that are parsed for each failure.
+WITHOUT = ("-p", "no:hypothesispytest", "-p", "no:xdist", "--tb=native")
 
 
 def run(pytester: pytest.Pytester, source: str, *args: str, **outcomes: int) -> pytest.RunResult:

@@ -232,6 +232,7 @@ def test_the_factory(pytester: pytest.Pytester) -> None:
         def test_wrong(okx_rfq_make_exchange, arguments):
             okx_rfq_make_exchange(**arguments)
         """,
+        "--tb=auto",
         passed=11,
         failed=6,
     )
@@ -292,7 +293,7 @@ def test_a_sandbox_beside_a_cassette_is_said(pytester: pytest.Pytester) -> None:
     run(pytester, own.replace("LOOKS", "False"), "--okx-rfq-record=sandbox", passed=1)
     run(pytester, own.replace("LOOKS", "False"), passed=1)
     for looked in ("requests", "rfqs()", "quotes()"):
-        result = run(pytester, own.replace("LOOKS", "True").replace("LOOKED", looked), failed=1)
+        result = run(pytester, own.replace("LOOKS", "True").replace("LOOKED", looked), "--tb=auto", failed=1)
         result.stdout.fnmatch_lines(["E *this test replays test_own.yaml: the sandbox gets no requests*"])
 
     result = run(
@@ -304,6 +305,7 @@ def test_a_sandbox_beside_a_cassette_is_said(pytester: pytest.Pytester) -> None:
         def test_it(okx_rfq_exchange, okx_rfq_sandbox):
             pass
         """,
+        "--tb=auto",
         errors=1,
     )
     result.stdout.fnmatch_lines(["this test replays canceled.yaml and uses okx_rfq_sandbox*"])

@@ -346,6 +346,7 @@ def test_a_refusal_is_no_exception(pytester: pytest.Pytester, lookups: list[obje
             finally:
                 assert [] == okx_rfq_waits
         """,
+        "--tb=auto",
         failed=1,
     )
 

@@ -158,6 +158,7 @@ def test_request_that_is_not_in_the_cassette_fails_the_test(pytester: pytest.Pyt
             finally:
                 assert [] == okx_rfq_waits
         """,
+        "--tb=auto",
         failed=1,
     )
 
@@ -271,6 +272,7 @@ def test_empty_cassette_says_so(pytester: pytest.Pytester) -> None:
         """,
         "-o",
         "okx_rfq_cassette_max_age=1",
+        "--tb=auto",
         failed=1,
     )
 
