@@ -69,6 +69,19 @@ def test_two_accounts_of_one_process(store: EmbeddedServer, sandbox: Sandbox, he
     assert (0, 1) == (len(sandbox.rfqs("active")), len(sandbox.rfqs("active", credentials=user)))
 
 
+def test_who_is_in_no_fleet_cancels_as_ever(store: EmbeddedServer, sandbox: Sandbox, exchange: Any) -> None:
+    """Another account beside a member, and a member that has left."""
+    user = sandbox.create_user()
+    other = install(sandbox.exchange(ccxt.okx, credentials=user))
+    with join(exchange, store.url):
+        other.private_post_rfq_create_rfq(RFQ)
+        assert "canceled" == other.cancel_all_rfqs()["status"]
+    exchange.private_post_rfq_create_rfq(RFQ)
+
+    assert "canceled" == exchange.cancel_all_rfqs()["status"]
+    assert ([], []) == (sandbox.rfqs("active"), sandbox.rfqs("active", credentials=user))
+
+
 def test_joined_twice(store: EmbeddedServer, exchange: Any, here: Store) -> None:
     """Two members; when one leaves, the other keeps everything."""
     with join(exchange, store.url, name="one") as one:
