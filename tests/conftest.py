@@ -105,6 +105,13 @@ def _measured(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.fixture
+def freed() -> Iterator[None]:
+    """What a test leaves behind is freed after it: it warns and logs in no other test."""
+    yield
+    gc.collect()
+
+
+@pytest.fixture
 def sandbox(clock: VirtualClock) -> Iterator[Sandbox]:
     with Sandbox(clock=clock.wall) as running:
         yield running

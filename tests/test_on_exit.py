@@ -364,6 +364,7 @@ def test_the_same_block_may_be_entered_again(twin: Twin, exchange: Any, sandbox:
     assert [CANCEL_ALL] * 3 == [request.path.removeprefix("/api/v5/") for request in sandbox.requests]
 
 
+@pytest.mark.usefixtures("freed")  # asyncio logs each task whose end nobody asked for, when it is freed
 def test_every_task_cancels(sandbox: Sandbox, signum: int) -> None:
     """A signal ends the blocks of all tasks, and those that finish first do not prevent the others' cancels.
 

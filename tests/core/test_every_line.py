@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,16 +22,13 @@ CANCEL = "/api/v5/rfq/cancel-all-rfqs"
 
 # An interrupt may leave a session open or a coroutine unawaited, and one that hits ccxt's own `__del__` is lost
 # there.
-pytestmark = pytest.mark.filterwarnings(
-    *("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning", "ignore:coroutine .* never awaited")
-)
-
-
-@pytest.fixture(autouse=True)
-def _freed() -> Iterator[None]:
-    """What is left behind is freed here, so that it does not warn in another test."""
-    yield
-    gc.collect()
+pytestmark = [
+    pytest.mark.filterwarnings(
+        *("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+        "ignore:coroutine .* never awaited",
+    ),
+    pytest.mark.usefixtures("freed"),
+]
 
 
 class Struck(BaseException):
