@@ -56,9 +56,8 @@ def adopting() -> Iterator[bool]:
 
 def call_this(name: str) -> None:
     """Set this process's name, for `ps` and `killall`."""
-    if is_supported():
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(_NAME, name.encode()[:15], 0, 0, 0)
+    with suppress(OSError, AttributeError):  # only Linux has prctl
+        ctypes.CDLL(None).prctl(_NAME, name.encode()[:15], 0, 0, 0)
 
 
 def table() -> dict[int, Process]:
