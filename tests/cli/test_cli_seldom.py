@@ -7,6 +7,7 @@ import errno
 import io
 import json
 import os
+import selectors
 import signal
 import socket
 import sys
@@ -134,6 +135,25 @@ def test_a_name_that_is_being_resolved_is_not_waited_for(okx: Sandbox, monkeypat
 
     assert [False] == late
     assert ["failed"] == [facts["status"] for facts in told]
+
+
+def test_an_interrupt_before_many_are_read_asks_for_nothing(
+    okx: Sandbox, desk: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left in the loop does not run to its end."""
+    select, struck = selectors.DefaultSelector.select, threading.Event()
+
+    def striking(self: Any, timeout: float | None = None) -> Any:
+        if not struck.is_set():
+            struck.set()
+            signal.raise_signal(signal.SIGINT)
+        return select(self, timeout)
+
+    monkeypatch.setattr(selectors.DefaultSelector, "select", striking)
+    with pytest.raises(KeyboardInterrupt):
+        many.read_rfqs([desk])
+
+    assert [] == okx.requests
 
 
 def test_a_failure_after_the_call_is_in_doubt(

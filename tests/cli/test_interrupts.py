@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import queue
 import signal
+import threading
 from collections.abc import Iterator
-from typing import NoReturn
 
 import pytest
 from support.command import PATIENCE, unforced
@@ -43,11 +43,12 @@ def test_what_hangs_after_its_last_word_is_ended_in_silence(
 ) -> None:
     """A reader who does not read, beyond the time limit: with the code that is true, and not with other words."""
     ended: queue.SimpleQueue[int] = queue.SimpleQueue()
+    before, over = set(threading.enumerate()), threading.Event()
     said: list[str] = []
 
-    def exit_(code: int) -> NoReturn:
+    def exit_(code: int) -> None:
         ended.put(code)
-        raise SystemExit
+        over.wait(PATIENCE)  # no line runs any more
 
     monkeypatch.setattr(os, "_exit", exit_)
     monkeypatch.setattr(interrupts, "_FORCED", 0.0)
@@ -62,7 +63,9 @@ def test_what_hangs_after_its_last_word_is_ended_in_silence(
         for each in signals:
             signal.raise_signal(each)
         heard.agreed()
-        code = ended.get(timeout=PATIENCE)
-    os.close(heard._reader)  # as the system does for a process that has ended
+        (watcher,) = set(threading.enumerate()) - before
+        code, known = ended.get(timeout=PATIENCE), reasons[:]
+    over.set()
+    watcher.join(PATIENCE)
 
-    assert (3, [reason], []) == (code, reasons, said)
+    assert (3, [reason], []) == (code, known, said)
