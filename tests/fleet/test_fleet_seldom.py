@@ -300,9 +300,9 @@ def test_a_watcher_forgets_whom_it_has_canceled_for(here: Store) -> None:
     later = Reading(*(each + 60 for each in begun))
     assert ["demo:1"] == watch.due(later)
 
-    runs._heed(Outcome("demo:1", None, RuntimeError("broken")))
+    runs._handle(Outcome("demo:1", None, RuntimeError("broken")))
     assert (["failed"], ["m"]) == (told, list(here.look().members))
     watch.plans["demo:1"].begin(later)
-    runs._heed(Outcome("demo:1", RECEIPT, None))
+    runs._handle(Outcome("demo:1", RECEIPT, None))
 
     assert (["failed", "canceled", "finished", "forgotten"], {}) == (told, here.look().members)
