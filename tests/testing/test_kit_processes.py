@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
+import json
 import multiprocessing
 import os
 import re
@@ -118,6 +120,16 @@ def test_a_second_process_is_guarded_by_the_same_folder(stage: Stage) -> None:
     ]
 
     assert [f"{stage.folder} 1"] * 2 == seen
+
+
+def test_an_environment_that_is_guarded_already_stays_as_it_is(stage: Stage) -> None:
+    """As that which a guarded process passes on to one of its own."""
+    script = "import json, os; print(json.dumps(dict(os.environ)))"
+    start = functools.partial(subprocess.check_output, [sys.executable, "-c", script], text=True)
+    guarded = json.loads(start())
+
+    assert guarded["PYTHONPATH"] == json.loads(start(env=guarded))["PYTHONPATH"]
+    assert stage.folder == guarded[FOLDER]
 
 
 @pytest.mark.usefixtures("stage")
