@@ -77,10 +77,9 @@ def below(roots: Collection[int], processes: dict[int, Process]) -> set[Process]
     found: set[Process] = set()
     line = list(roots)
     while line:
-        for child in children.get(line.pop(), ()):
-            if child not in found:
-                found.add(child)
-                line.append(child.pid)
+        next_ones = children.pop(line.pop(), [])  # each only once: a table that is read bit by bit may have a circle
+        found.update(next_ones)
+        line += [child.pid for child in next_ones]
     return found
 
 

@@ -170,6 +170,49 @@ def test_a_twin_is_replaced_when_it_has_ended_and_not_when_it_is_stopped(
     assert _NO_TWIN in said
 
 
+# Its standby reads on when it is killed, and writes down what it is told.
+_TWIN_WITH_STANDBY = """#!/bin/sh
+exec 3<&0
+echo $$ > {folder}/twin
+printf 'ready\\n'
+read -r config
+read -r started
+(read -r word <&3; echo "$word" > {folder}/told.$$) &
+while [ -e {folder}/second ] && [ ! -e {folder}/go ]; do sleep .01; done
+printf 'covered\\n'
+wait
+"""
+_KILLED_ONCE = """
+    heard=0
+    trap 'heard=$((heard + 1))' USR1
+    twin=$(cat {folder}/twin)
+    : > {folder}/second
+    kill -KILL $twin
+    while [ $(cat {folder}/twin) = $twin ]; do sleep .01; done
+    for turn in 1 2; do  # in the second, at the latest, the guard has seen that the new one has no standby yet
+        kill -USR1 $PPID
+        while [ $heard != $turn ]; do sleep .01; done
+    done
+    [ -e {folder}/told.$twin ] && exit 6
+    : > {folder}/go
+    while [ ! -e {folder}/told.$twin ]; do sleep .01; done
+    exit 5
+"""
+
+
+def test_the_standby_of_a_twin_that_was_killed_is_dismissed_when_there_is_another(
+    guard: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not before: at each moment somebody would act if the guard were killed."""
+    program = tmp_path / "python"
+    program.write_text(_TWIN_WITH_STANDBY.format(folder=tmp_path))
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+
+    assert 5 == guard(_KILLED_ONCE.format(folder=tmp_path)).run()
+    assert eventually(lambda: ["done\n"] * 2 == [each.read_text() for each in tmp_path.glob("told.*")])
+
+
 def test_a_guard_that_is_interrupted_before_it_has_a_twin_starts_nothing(
     guard: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -292,31 +335,31 @@ def test_a_look_that_fails_stops_nothing(
 # The twin itself
 
 
-def test_an_understudy_that_is_killed_is_replaced(tmp_path: Path) -> None:
+def test_a_standby_that_is_killed_is_replaced(tmp_path: Path) -> None:
     """By the twin, while the guard lives; and all of them end at the guard's word."""
     started = Twin(_config(tmp_path))
     started.start()
 
-    def understudies() -> list[int]:
+    def standbys() -> list[int]:
         return [each.pid for each in below((started.pid,), table()) if each.name == TWIN]
 
     assert started.wait()
     assert started.command_starts()
     assert started.command_starts()  # it is asked again where one is replaced before there was a command
-    (first,) = understudies()
+    (first,) = standbys()
     os.kill(first, signal.SIGKILL)
-    assert eventually(lambda: set(understudies()) - {first})
-    (second,) = set(understudies()) - {first}
+    assert eventually(lambda: set(standbys()) - {first})
+    (second,) = set(standbys()) - {first}
     started.dismiss()
 
     assert eventually(lambda: not {started.pid, second} & set(table()))
 
 
-def test_a_process_that_is_both_a_root_and_below_one_is_gone_through_once() -> None:
-    """Each descendant is found."""
-    one, two, three = (Process(pid, 100, pid - 1, 7, 7, "sh") for pid in (7, 8, 9))
+def test_a_circle_of_processes_is_gone_through_once() -> None:
+    """As a table may show that was read while numbers were given away anew."""
+    one, two = Process(8, 100, 9, 7, 7, "sh"), Process(9, 100, 8, 7, 7, "sh")
 
-    assert {two, three} == below((7, 8), {each.pid: each for each in (one, two, three)})
+    assert {one, two} == below((8, 9), {8: one, 9: two})
 
 
 def test_what_the_twin_cannot_end_is_named(tmp_path: Path) -> None:

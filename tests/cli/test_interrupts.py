@@ -6,6 +6,7 @@ import os
 import queue
 import signal
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -53,8 +54,10 @@ def test_what_hangs_after_its_last_word_is_ended_in_silence(
     monkeypatch.setattr(os, "_exit", exit_)
     monkeypatch.setattr(interrupts, "_FORCED", 0.0)
     reasons: list[str] = []
+    forced: list[float] = []
 
     def force(reason: str) -> tuple[int, interrupts.Say]:
+        forced.append(time.monotonic())
         reasons.append(reason)
         return 3, lambda: said.append(reason)
 
@@ -62,6 +65,7 @@ def test_what_hangs_after_its_last_word_is_ended_in_silence(
         heard.over()
         for each in signals:
             signal.raise_signal(each)
+        agreed = time.monotonic()
         heard.agreed()
         (watcher,) = set(threading.enumerate()) - before
         code, known = ended.get(timeout=PATIENCE), reasons[:]
@@ -69,3 +73,4 @@ def test_what_hangs_after_its_last_word_is_ended_in_silence(
     watcher.join(PATIENCE)
 
     assert (3, [reason], []) == (code, known, said)
+    assert forced[0] >= agreed + 0.1
