@@ -157,7 +157,9 @@ def sizes(telling: int) -> list[Any]:
 only_linux = pytest.mark.skipif(sys.platform != "linux", reason="ulimit -v")
 
 
+# Coverage needs memory of its own, and may hang where it has none.
 @only_linux
+@pytest.mark.usefixtures("unmeasured")
 def test_a_cancel_short_of_memory_ends_with_a_documented_code(okx: Sandbox) -> None:
     """Wherever it runs out, 0 says that the book is empty; test_cli_interrupts.py has all sizes."""
     ended = limited(80, "cancel-all", *there(okx), "--no-confirm", env=keys(okx.credentials))
@@ -169,6 +171,7 @@ def test_a_cancel_short_of_memory_ends_with_a_documented_code(okx: Sandbox) -> N
 
 
 @only_linux
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("megabytes", sizes(96))
 def test_a_guard_short_of_memory_ends_with_a_documented_code(megabytes: int, okx: Sandbox, tmp_path: Path) -> None:
     """Not started is 203; otherwise 0 means that the book is empty, and there is never a traceback."""

@@ -194,6 +194,28 @@ def worker(store: EmbeddedServer) -> Iterator[StoreWorker]:
     running.close()
 
 
+@pytest.mark.parametrize("abandoned", [True, False], ids=["too late", "in time"])
+def test_what_is_answered_too_late_is_undone(abandoned: bool, worker: StoreWorker) -> None:
+    """And what has been abandoned before its turn is not asked at all; an answer that is in time stays."""
+    asking, answer, undone = threading.Event(), threading.Event(), threading.Event()
+
+    def ask(store: Store) -> str:
+        asking.set()
+        assert answer.wait(PATIENCE)
+        return "answer"
+
+    calls = [worker.submit(StoreCall(ask, Waker(), lambda store: undone.set())) for _ in range(2)]
+    last = worker.submit(StoreCall(lambda store: "last", Waker()))
+    assert asking.wait(PATIENCE)
+    for call in calls:
+        call.abandoned = abandoned
+    answer.set()
+
+    assert eventually(lambda: last.answer)
+    assert abandoned is undone.is_set()
+    assert [True, not abandoned] == [call.asked for call in calls]
+
+
 @pytest.mark.parametrize("synchronous", [True, False], ids=["sync", "async"])
 def test_an_answer_that_is_there_is_waited_for_until_it_is_read(
     synchronous: bool, worker: StoreWorker, here: Store, monkeypatch: pytest.MonkeyPatch
