@@ -98,6 +98,8 @@ def test_an_object_without_a_key_is_recorded_too(served: FixtureSandbox, stage: 
     ccxt.okx().fetch_time()
 
     assert [[TIME]] * 2 == [[request.path for request in each.requests] for each in (served, recorder)]
+    with pytest.raises(ValueError, match="not of this sandbox"):
+        served.rfqs(credentials={"apiKey": ""})
 
 
 def test_another_exchange_on_this_machine_is_reached_by_either_twin(own: Sandbox, stage: Stage) -> None:
