@@ -10,7 +10,7 @@ import click
 from okx_rfq_plugin.cli.accounts import Account, accounts_options
 from okx_rfq_plugin.cli.destinations import Destination, connected, destination_options
 from okx_rfq_plugin.cli.identity import identity_of, read_uid
-from okx_rfq_plugin.cli.interrupts import Interrupts
+from okx_rfq_plugin.cli.interrupts import Interrupts, Say
 from okx_rfq_plugin.cli.options import asks, json_option, log_options, seconds_option, yes_option
 from okx_rfq_plugin.cli.outcomes import OK, bound, exit_code, facts_of, named, plain
 from okx_rfq_plugin.cli.question import ask
@@ -64,11 +64,9 @@ def cancel(
     asked = asks([destination], yes=yes)
     some = Some(destination, credentials, list(dict.fromkeys(ids)), name)
 
-    def force(reason: str, speaks: bool) -> int:
+    def force(reason: str) -> tuple[int, Say]:
         facts = some.unfinished(reason)
-        if speaks:
-            last_words(some.words(facts), [facts] if as_json else [])
-        return exit_code(facts)
+        return exit_code(facts), lambda: last_words(some.words(facts), [facts] if as_json else [])
 
     with _logged(log_file), Interrupts(timeout, force) as interrupts:
         with attempts_shown(quiet=quiet, verbose=verbose):

@@ -15,7 +15,7 @@ from okx_rfq_plugin.cli.accounts import Account
 from okx_rfq_plugin.cli.clock import pause
 from okx_rfq_plugin.cli.destinations import Destination, Place, connected
 from okx_rfq_plugin.cli.identity import canceled_in, identity_of, list_request, needs_list, read_uid, until_list
-from okx_rfq_plugin.cli.interrupts import Interrupts
+from okx_rfq_plugin.cli.interrupts import Interrupts, Say
 from okx_rfq_plugin.cli.maintenance import notice_in, status_request
 from okx_rfq_plugin.cli.outcomes import OK, exit_code, facts_of, sentence, summary
 from okx_rfq_plugin.cli.question import DeclinedError, ask
@@ -167,11 +167,9 @@ def cancel_one(destination: Destination, options: Options, *, asks: bool) -> int
     """Cancel for one account, print the outcome, and return the exit code."""
     one = One(destination, options)
 
-    def force(reason: str, speaks: bool) -> int:
+    def force(reason: str) -> tuple[int, Say]:
         facts = one.unfinished(reason)
-        if speaks:
-            last_words(sentence(facts), [facts] if options.as_json else [])
-        return worst(facts)
+        return worst(facts), lambda: last_words(sentence(facts), [facts] if options.as_json else [])
 
     with Interrupts(options.timeout, force) as interrupts:
         one.run(asks=asks, interrupts=interrupts)
@@ -217,15 +215,16 @@ def cancel_many(accounts: list[Account], options: Options, *, asks: bool) -> int
         left = [account for account in accounts if account.name not in outcomes]
         return {each.name: facts_of(error, called=called and not each.wrong, reason=reason) for each in left}
 
-    def force(reason: str, speaks: bool) -> int:
+    def force(reason: str) -> tuple[int, Say]:
         never = missing(reason, KeyboardInterrupt())
         facts = {**never, **outcomes}
-        if speaks:
-            say_if_heard(summary(facts))
-            for name, each in facts.items():
-                show(by_name[name], each, "watcher")
-            aside.flush()
-        return max(map(worst, facts.values()))
+        return max(map(worst, facts.values())), partial(last, facts)
+
+    def last(facts: dict[str, dict[str, Any]]) -> None:
+        say_if_heard(summary(facts))
+        for name, each in facts.items():
+            show(by_name[name], each, "watcher")
+        aside.flush()
 
     def show(account: Account, facts: dict[str, Any], who: str) -> None:
         if options.as_json and shown.setdefault(account.name, who) == who:

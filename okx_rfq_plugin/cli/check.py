@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import click
 
@@ -90,18 +89,15 @@ def _here() -> Iterator[Finding]:
         yield Finding("plugin", False, f"{name} is left out: {reason}", "Repair or uninstall that package.")
 
 
-def account_findings(
-    destination: Destination, credentials: dict[str, str], *, many: bool = False, session: Any = None
-) -> Iterator[Finding]:
+def account_findings(destination: Destination, credentials: dict[str, str], *, many: bool = False) -> Iterator[Finding]:
     """Check whether this key may cancel there, with requests that change nothing.
 
     Args:
         destination: where to check.
         credentials: under ccxt's names.
         many: whether the cancel would be one of many, which are sent with aiohttp.
-        session: the requests session to use; None for a new one.
     """
-    probe = Probe(destination, credentials, session)
+    probe = Probe(destination, credentials)
     try:
         yield Finding("host", True, f"{address_of(probe.exchange)} ({probe.exchange.id})")
         try:
@@ -115,8 +111,7 @@ def account_findings(
         yield from probe.time()
         yield from probe.account()
     finally:
-        if session is None:
-            probe.close()
+        probe.close()
 
 
 def _maintenance(destination: Destination) -> Iterator[Finding]:

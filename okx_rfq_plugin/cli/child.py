@@ -73,11 +73,6 @@ class Child:
         self.on_other: Callable[[int, int], None] = lambda pid, status: None  # called for each other ended child
         self.on_look: Callable[[], float] = lambda: _LONG  # called between waits; returns seconds to the next call
 
-    @property
-    def pid(self) -> int:
-        """The process's number, 0 before it is started."""
-        return self._group
-
     def start(self) -> None:
         """Start the command.
 

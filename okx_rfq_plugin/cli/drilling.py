@@ -14,6 +14,7 @@ from dataclasses import astuple
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from okx_rfq_plugin.cli.clock import pause, the_clock
 from okx_rfq_plugin.cli.destinations import Destination
 from okx_rfq_plugin.cli.probe import Probe
 from okx_rfq_plugin.credentials import KEYS
@@ -79,7 +80,8 @@ class Drill:
         self._say("Asking, step by step.")
         steps = dict(_observed(self._destination, self._credentials, self._say))
         self._say("Asking a sandbox the same.")
-        with Sandbox() as sandbox:
+        began = time.time() - the_clock().now()
+        with Sandbox(clock=lambda: began + the_clock().now()) as sandbox:  # by the clock that the waits go by
             there = Destination("sandbox", self._destination.exchange, sandbox.url)
             believed = dict(_observed(there, sandbox.credentials, lambda words: None))
         return {
@@ -107,35 +109,35 @@ class Drill:
         command = [sys.executable, "-c", _CREATE]
         keys = {variable: self._credentials[name] for name, variable in KEYS.items()}
         place = {"OKX_DRILL": json.dumps(astuple(there))}
-        guard = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-m", "okx_rfq_plugin", "guard", *options, "--deadline", "60", "--", *command],
             env={**os.environ, **keys, **place},
             stdout=subprocess.PIPE,
             text=True,
-        )
-        try:
-            assert guard.stdout is not None  # noqa: S101 - a pipe was asked for
-            line = guard.stdout.readline().split()
-            if not line:
-                return {"seconds": None, "code": guard.wait(_PATIENCE), "expected": _KILLED, "created": 0}
-            os.kill(int(line[0]), signal.SIGKILL)
-            seconds = self._until_empty()
-            code = guard.wait(2 * _PATIENCE)
-        finally:
-            guard.kill()
-            guard.wait()
+        ) as guard:
+            try:
+                assert guard.stdout is not None  # noqa: S101 - a pipe was asked for
+                line = guard.stdout.readline().split()
+                if not line:
+                    return {"seconds": None, "code": guard.wait(_PATIENCE), "expected": _KILLED, "created": 0}
+                os.kill(int(line[0]), signal.SIGKILL)
+                seconds = self._until_empty()
+                code = guard.wait(2 * _PATIENCE)
+            finally:
+                guard.kill()
         return {"seconds": seconds, "code": code, "expected": _KILLED, "created": int(line[1])}
 
     def _until_empty(self) -> float | None:
         probe = Probe(self._destination, self._credentials)
         list(probe.time())
-        began = time.monotonic()
+        now: Callable[[], float] = the_clock().now
+        began = now()
         try:
-            while time.monotonic() < began + _PATIENCE:
+            while now() < began + _PATIENCE:
                 answer = probe.ask("rfq/rfqs", "private_get_rfq_rfqs", "rfqId", {"state": "active"})
                 if not answer.wrong and not [row for row in answer.rows if not row.get("flowType")]:
-                    return round(time.monotonic() - began, 3)
-                time.sleep(_LOOK)
+                    return round(now() - began, 3)
+                pause(_LOOK)
         finally:
             probe.close()
         return None
@@ -153,7 +155,7 @@ def create() -> None:
         created += probe.reply is not None and probe.reply.body.get("code") == "0"
     print(os.getpid(), created, flush=True)
     while True:
-        time.sleep(60)
+        pause(60.0)
 
 
 def made_again(there: Destination, credentials: dict[str, str], folder: str) -> int:
@@ -161,8 +163,8 @@ def made_again(there: Destination, credentials: dict[str, str], folder: str) -> 
     keys = {variable: credentials[name] for name, variable in KEYS.items()}
     place = {"OKX_EXCHANGE": there.exchange, "OKX_HOST": there.host or ""}
     command = [sys.executable, "-m", "okx_rfq_plugin.testing.recording", "--into", folder, "--env", there.env]
-    # Its words are beside the matter: stdout is for the result.
-    return subprocess.run(command, env={**os.environ, **keys, **place}, stdout=sys.stderr, check=False).returncode
+    # Its words are beside the matter: they go to stderr, and stdout is for the result.
+    return subprocess.run(command, env={**os.environ, **keys, **place}, stdout=2, check=False).returncode
 
 
 def cleared(there: Destination, credentials: dict[str, str]) -> bool:
@@ -188,12 +190,12 @@ def _observed(
     try:
         for step in STEPS:
             if step.wait:
-                time.sleep(_WINDOW)
+                pause(_WINDOW)
             probe.exchange.options["timeDifference"] = before + int(step.off * 1000)
-            began = time.monotonic()
+            began = the_clock().now()
             probe.ask("", step.method, "", dict(step.params))
             seen = _shape(probe.reply)
-            say(f"{step.name}: {_brief(seen)}, in {(time.monotonic() - began) * 1000:.0f} ms.")
+            say(f"{step.name}: {_brief(seen)}, in {(the_clock().now() - began) * 1000:.0f} ms.")
             yield step.name, seen
     finally:
         probe.close()

@@ -77,22 +77,24 @@ class Guard:
             try:
                 self._prepare(adopts=adopts)
                 self._phase = "running"
+                if self._look_every:
+                    threading.Thread(target=self._look, daemon=True).start()
             except (NotStartedError, KeyboardInterrupt) as error:
                 return self._not_started(error)
-            code: int | None = None
             try:
                 code = self._child.run(signals)
             except NotStartedError as error:
                 return self._not_started(error)
-            finally:
-                if self._child.pid:
-                    final = self._finish(code)
+            except BaseException:  # a defect, which must leave no RFQ behind either
+                self._finish(None)
+                raise
+            final = self._finish(code)
             if self._twin is not None:
                 self._twin.dismiss()
             return final
 
     def _prepare(self, *, adopts: bool) -> None:
-        if is_supported():
+        if is_supported():  # pragma: no branch - systems without /proc
             self._child.family.others |= {each.pid for each in below((os.getpid(),), table())}
         if self._twin is not None and not self._start_twin(self._twin):
             self._twin = None
@@ -107,8 +109,6 @@ class Guard:
             self._await_twin(self._twin)
         facts = {"pid": os.getpid(), "twin": self._twin.pid if self._twin else None}
         self._reports.state("armed", "Armed: a cancel would get through.", **facts)
-        if self._look_every:
-            threading.Thread(target=self._look, daemon=True).start()
 
     def _start_twin(self, twin: Twin) -> bool:
         try:
@@ -215,14 +215,12 @@ class Guard:
 
     def _look(self) -> None:
         paused = threading.Event()
-        while self._phase in ("before", "running"):
-            paused.wait(self._look_every)
-            if self._phase == "running":
-                try:
-                    self._looked.append(self._canceler.look())
-                except Exception as error:  # an error in a check stops nothing
-                    self._looked.append([Finding("look", None, str(error))])
-                self._wake()
+        while not paused.wait(self._look_every) and self._phase == "running":
+            try:
+                self._looked.append(self._canceler.look())
+            except Exception as error:  # an error in a check stops nothing
+                self._looked.append([Finding("look", None, str(error))])
+            self._wake()
 
     def _heed(self, findings: Sequence[Finding]) -> None:
         wrong = [finding for finding in findings if not finding.ok]

@@ -28,6 +28,10 @@ _final = False
 _called = False
 
 
+Say = Callable[[], object]
+Force = Callable[[str], tuple[int, Say]]
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl+C, another signal, or the time limit."""
 
@@ -56,11 +60,11 @@ class Interrupts:
     Args:
         timeout: seconds from `agreed()` until the interruption; None for no limit.
         force: called on another thread if the main thread does not notice an interruption in time, or hangs beyond the
-            limit. Its arguments are the cause of the interruption and whether to print what is true. It returns the
-            exit code, with which the process ends immediately.
+            limit. Its argument is the cause of the interruption. It returns the exit code, with which the process ends
+            immediately, and a function that first prints what is true, unless the main thread is printing it.
     """
 
-    def __init__(self, timeout: float | None = None, force: Callable[[str, bool], int] | None = None) -> None:
+    def __init__(self, timeout: float | None, force: Force) -> None:
         self.reason = ""  # the cause of the interruption, in words
         self._timeout = timeout
         self._force = force
@@ -130,10 +134,12 @@ class Interrupts:
     def _wake(self, byte: bytes) -> None:
         os.write(self._writer, byte)
 
-    def _end(self, force: Callable[[str, bool], int], reason: str, *, speaks: bool) -> None:
+    def _end(self, reason: str, *, speaks: bool) -> None:
         code = MAY_BE_CANCELED
         try:
-            code = force(self.reason or reason, speaks)
+            code, say = self._force(self.reason or reason)
+            if speaks:
+                say()
         finally:
             os._exit(code)
 
@@ -153,15 +159,14 @@ class Interrupts:
                 if self._is_meant(read[0]) and not (read[0] == _HANGUP and self._agreed):
                     end_at = min(end_at, time.monotonic() + _FORCED)
                     interrupted = interrupted or not limited
-            elif time.monotonic() >= end_at:
+            elif end_at <= limit_at:
                 end_at = math.inf
                 reason = self._words(limited=limited and not interrupted)
-                if self._force is not None:
-                    if self._has_last_word(_WATCHER):
-                        self._end(self._force, reason, speaks=True)
-                    elif limited:
-                        self._end(self._force, reason, speaks=False)
-            elif time.monotonic() >= limit_at:
+                if self._has_last_word(_WATCHER):
+                    self._end(reason, speaks=True)
+                elif limited:
+                    self._end(reason, speaks=False)
+            else:
                 limit_at, limited = math.inf, True
                 end_at = min(end_at, time.monotonic() + _FORCED)
                 os.kill(os.getpid(), getattr(signal, "SIGALRM", signal.SIGTERM))

@@ -48,7 +48,7 @@ def list_rfqs(
     Example: okx-rfq list --env live
     """
     ok = False
-    with Interrupts(force=lambda reason, speaks: 0 if ok else 1) as interrupts:
+    with Interrupts(None, lambda reason: (0 if ok else 1, lambda: None)) as interrupts:
         try:
             ok = show_rfqs(destination, accounts, as_json=as_json, deadline=deadline)
             # The exception alone is not enough: a finalizer that is running, such as a connection's, swallows it.

@@ -320,14 +320,16 @@ def _run(main: Callable[[], Any]) -> None:
         task = loop.create_task(main())
         loop.run_until_complete(task)
     finally:
-        with suppress(asyncio.CancelledError):
-            left = asyncio.all_tasks(loop)
-            for each in left:
-                each.cancel()
-            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
-            loop.run_until_complete(loop.shutdown_asyncgens())
-        asyncio.set_event_loop(None)
-        loop.close()
+        try:
+            with suppress(asyncio.CancelledError):
+                left = asyncio.all_tasks(loop)
+                for each in left:
+                    each.cancel()
+                loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+                loop.run_until_complete(loop.shutdown_asyncgens())
+        finally:  # an interrupt that has struck a task comes out of the loop once more
+            asyncio.set_event_loop(None)
+            loop.close()
 
 
 def _unknown(interrupts: Interrupts | None) -> BaseException:

@@ -122,9 +122,7 @@ class Probe:
         verdict = classify(Endpoint(method, path, fields=(field,)), self.reply, known)
         meaning = verdict.meaning
         if error is None and meaning is Meaning.DONE and self.reply is not None:
-            rows = rows_of(self.reply)
-            if rows is not None:
-                return Answer(rows)
+            return Answer(rows_of(self.reply) or [])
         reason = reason_of(error)
         words = describe(self.reply, known) if self.reply is not None or known is not None else f"{error}"
         if self.reply is None:

@@ -56,9 +56,8 @@ def adopting() -> Iterator[bool]:
 
 def call_this(name: str) -> None:
     """Set this process's name, for `ps` and `killall`."""
-    if is_supported():
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(_NAME, name.encode()[:15], 0, 0, 0)
+    with suppress(OSError, AttributeError):  # only Linux has prctl
+        ctypes.CDLL(None).prctl(_NAME, name.encode()[:15], 0, 0, 0)
 
 
 def table() -> dict[int, Process]:
@@ -78,10 +77,9 @@ def below(roots: Collection[int], processes: dict[int, Process]) -> set[Process]
     found: set[Process] = set()
     line = list(roots)
     while line:
-        for child in children.get(line.pop(), ()):
-            if child not in found:
-                found.add(child)
-                line.append(child.pid)
+        next_ones = children.pop(line.pop(), [])  # each only once: a table that is read bit by bit may have a circle
+        found.update(next_ones)
+        line += [child.pid for child in next_ones]
     return found
 
 

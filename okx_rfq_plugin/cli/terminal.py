@@ -66,9 +66,9 @@ class Aside:
         while (facts := self._line.get()) is not None:
             if isinstance(facts, threading.Event):
                 facts.set()
-                continue
-            with once_done():
-                say_json(facts)
+            else:
+                with once_done():
+                    say_json(facts)
 
 
 def show_table(title: str, headings: Sequence[str], rows: Iterable[Sequence[str]], *, err: bool = False) -> None:

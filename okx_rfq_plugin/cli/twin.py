@@ -185,24 +185,23 @@ def _stand_by(family: Family) -> int | None:
     spare = pid = -1
     rest = b""
     told: set[tuple[int, int]] = set()
-    wait = _LOOK
+    wait: float | None = None  # before the command starts there are no processes to look for
     while True:
         if started and spare < 0:
             spare, pid = _standby(family)
-            told = set()
+            told, wait = set(), _LOOK
             _tell(1, _COVERED)
             continue
         for known in family.known - told:
             _tell(spare, f"{known[0]} {known[1]}\n".encode())
             told.add(known)
         if not select.select((0,), (), (), wait)[0]:
-            if started:
-                began = time.monotonic()
-                family.look()
-                wait = max(_LOOK, (time.monotonic() - began) / _SHARE)
-                if _has_ended(pid):
-                    os.close(spare)
-                    spare = -1
+            began = time.monotonic()
+            family.look()
+            wait = max(_LOOK, (time.monotonic() - began) / _SHARE)
+            if os.waitpid(pid, os.WNOHANG)[0] == pid:
+                os.close(spare)
+                spare = -1
             continue
         read = os.read(0, 64)
         if not read:
@@ -236,22 +235,14 @@ def _standing_by(reader: int, writer: int, family: Family) -> tuple[int, int]:
     if DONE in heard:
         os._exit(0)
     for line in heard.splitlines():
-        number, _, ticks = line.partition(b" ")
-        if number.isdigit() and ticks.isdigit():
-            family.known.add((int(number), int(ticks)))
+        number, started = line.split()
+        family.known.add((int(number), int(started)))
     return -1, -1
 
 
 def _tell(writer: int, words: bytes) -> None:
     with suppress(OSError):  # the reader was killed, or its pipe is full
         os.write(writer, words)
-
-
-def _has_ended(pid: int) -> bool:
-    try:
-        return os.waitpid(pid, os.WNOHANG)[0] == pid
-    except ChildProcessError:
-        return True
 
 
 def _act(config: dict[str, Any], family: Family) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 from typing import Any
 
 # Settings that affect how a request travels, besides address and key.
@@ -62,7 +63,6 @@ def sync_twin(exchange: Any) -> Any:
     twin = getattr(ccxt, exchange.id, ccxt.okx)()
     for name in ("apiKey", "secret", "password"):
         setattr(twin, name, getattr(exchange, name))
-    for name in _WAY:
-        if hasattr(exchange, name):
-            setattr(twin, name, copy.copy(getattr(exchange, name)))
+    for name in filter(partial(hasattr, exchange), _WAY):
+        setattr(twin, name, copy.copy(getattr(exchange, name)))
     return twin

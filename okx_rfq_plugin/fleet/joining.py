@@ -34,9 +34,10 @@ class join:  # lower case, like the context managers in contextlib
         ValueError: if the URL is not that of a store, or the lease is not a number above 0.
     """
 
+    _joined: Joined  # inside of the block
+
     def __init__(self, exchange: Any, url: str, *, name: str = "member", lease: float = LEASE) -> None:
         self._exchange, self._url, self._name, self._lease = exchange, url, name, lease
-        self._joined: Joined | None = None
 
     def __enter__(self) -> Membership:
         if not self._exchange.synchronous:
@@ -75,7 +76,6 @@ class join:  # lower case, like the context managers in contextlib
         return membership
 
     def _leave(self, error: BaseException | None) -> None:
-        joined, self._joined = self._joined, None
-        if joined is not None:
-            joined.membership.leave(sign_off=error is None or not joined.membership.owes)
-            plugin.remove(joined)
+        membership = self._joined.membership
+        membership.leave(sign_off=error is None or not membership.owes)
+        plugin.remove(self._joined)

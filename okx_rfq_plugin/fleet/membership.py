@@ -119,8 +119,7 @@ class Membership:
         """End, either with a sign-off or by letting the lease lapse, so that a watcher cancels."""
         self._signs_off = sign_off
         self._ending.set()
-        if self.is_here and self._thread.is_alive():
-            self._thread.join(_LEAVE_TIMEOUT)
+        self._thread.join(_LEAVE_TIMEOUT)  # in a forked process it has ended
 
     def _run(self) -> None:
         latches: Latches | None = None

@@ -60,7 +60,7 @@ class FleetPlugin:
     def __init__(self) -> None:
         self._joined: dict[Identity, list[Joined]] = {}
         self._forked()
-        if hasattr(os, "register_at_fork"):
+        if hasattr(os, "register_at_fork"):  # pragma: no branch - Windows has no fork
             os.register_at_fork(after_in_child=self._forked)
 
     def _forked(self) -> None:

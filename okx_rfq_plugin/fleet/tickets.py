@@ -242,6 +242,5 @@ async def run_async(
 def _report_failure(steps: Generator[Step, Any, Receipt | None], worker: StoreWorker) -> None:
     # A cancel that was not clean serves no one else. Those waiting for it are told.
     with suppress(StopIteration):
-        what, *how = steps.send(FAILED)
-        if what == "tell":
-            worker.submit(StoreCall(how[0], Waker()))
+        _, ask = steps.send(FAILED)
+        worker.submit(StoreCall(ask, Waker()))

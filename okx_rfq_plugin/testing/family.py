@@ -100,17 +100,16 @@ def watch_entries(patches: Patches, refuse_socket: Callable[[Any, str], None]) -
     patches.replace(holder, "__init__", functools.wraps(made)(watched_init))
 
     pro = roots()[1]
-    holder = next((base for base in pro.__mro__ if "client" in vars(base)), None)
-    if holder is not None:
-        connect = vars(holder)["client"]
+    holder = next(base for base in pro.__mro__ if "client" in vars(base))
+    connect = vars(holder)["client"]
 
-        @functools.wraps(connect)
-        def client(self: Any, url: str, *args: Any, **kwargs: Any) -> Any:
-            if is_okx(type(self)):
-                refuse_socket(self, url)
-            return connect(self, url, *args, **kwargs)
+    @functools.wraps(connect)
+    def client(self: Any, url: str, *args: Any, **kwargs: Any) -> Any:
+        if is_okx(type(self)):
+            refuse_socket(self, url)
+        return connect(self, url, *args, **kwargs)
 
-        patches.replace(holder, "client", client)
+    patches.replace(holder, "client", client)
     from ccxt.async_support.base.ws.client import Client
 
     for name in ("create_connection", "send"):  # also on clients created earlier

@@ -100,9 +100,8 @@ class Player:
             return due.answer
         text = due.answer.body.decode("utf-8", "surrogateescape")
         for placeholder, live in self._live.items():
-            if placeholder != live:
-                inside = json.dumps(live)[1:-1]
-                text = re.sub(rf"(?<![\w-]){re.escape(placeholder)}(?![\w-])", partial(_always, inside), text)
+            inside = json.dumps(live)[1:-1]
+            text = re.sub(rf"(?<![\w-]){re.escape(placeholder)}(?![\w-])", partial(_always, inside), text)
         self._delivered.update(
             word for word in re.findall(r"[\w-]+", text) if is_placeholder(word) and word not in self._live
         )

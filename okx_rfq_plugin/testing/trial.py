@@ -162,7 +162,7 @@ class Trial:
             return None
         if self._player is not None and (left := self._player.left_over):
             _fail(left)
-        if self._sandbox is not None and (unused := _unused(self._sandbox)):
+        if self._sandbox is not None and (unused := ", ".join(self._sandbox.unused)):
             _fail(
                 f"no request has used what the sandbox was given: {unused}. Is the path right? "
                 "okx_rfq_sandbox.clear() takes back what is not needed any more."
@@ -176,14 +176,6 @@ class Trial:
         else:
             return str(self._source.path)
         _fail(words)
-
-
-def _unused(sandbox: Any) -> str:
-    unused = getattr(sandbox, "unused", None)
-    if unused is None:
-        lines = sandbox._front.faults._lines
-        unused = [f"{len(line)} of {path}" for path, line in lines.items() if line]
-    return ", ".join(map(str, unused))
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -29,6 +29,7 @@ from support.command import (
     on_a_terminal,
     plain,
     started,
+    unforced,
 )
 
 import okx_rfq_plugin
@@ -369,7 +370,7 @@ def test_accounts_without_their_turn_have_canceled_nothing(
         if len(told) == 1:
             signal.raise_signal(signal.SIGINT)
 
-    with Interrupts() as interrupts:
+    with Interrupts(None, unforced) as interrupts:
         many.cancel_accounts(read_accounts_of(made), deadline=30, told=interrupt, interrupts=interrupts)
 
     certain = [name for name, facts in told.items() if facts.get("may_be_canceled") is False]

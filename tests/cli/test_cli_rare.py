@@ -12,7 +12,7 @@ from typing import Any
 import ccxt
 import click
 import pytest
-from support.command import VARIABLES, invoke, keys, plain
+from support.command import VARIABLES, invoke, keys, plain, unforced
 
 from okx_rfq_plugin.__main__ import main
 from okx_rfq_plugin.cli.accounts import read_accounts
@@ -176,7 +176,7 @@ def test_ids_are_canceled_where_the_answer_is_yes(
     monkeypatch.setattr(sys, "stdin", Terminal("no\nyes\n"))
     asked: list[dict[str, Any]] = []
     for _ in range(2):
-        with Interrupts() as interrupts:
+        with Interrupts(None, unforced) as interrupts:
             some = Some(Destination("sandbox", "okx", okx.url), dict(okx.credentials), [rfq_id])
             some.run(5.0, asks=True, reads_uid=True, interrupts=interrupts)
             asked.append(some.facts)

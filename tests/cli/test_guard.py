@@ -176,6 +176,21 @@ def test_a_signal_is_passed_on_once(run: Any, capfd: pytest.CaptureFixture[str],
     assert f"SIG{name} was passed on to the command, which has 60 s to end." in capfd.readouterr().err
 
 
+def test_a_second_signal_is_passed_on_without_another_grace(run: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    """An impatient supervisor's: the command has it, and no more time than it had."""
+    script = """
+        trap 'kill -INT $PPID' TERM
+        trap 'exit 6' INT
+        kill -TERM $PPID
+        while :; do sleep .01; done
+    """
+
+    assert 6 == run(script)
+    said = capfd.readouterr().err
+    assert "SIGTERM was passed on to the command, which has 60 s to end." in said
+    assert "SIGINT was passed on to the command.\n" in said
+
+
 def test_a_signal_goes_to_the_whole_group(run: Any, tmp_path: Path) -> None:
     """What the command has started also gets the signal, and the rest of the grace after the command has ended."""
     done = tmp_path / "done"

@@ -206,6 +206,23 @@ def test_survivors_are_suspected_of_what_comes_to_life(okx: Sandbox, clock: Virt
     assert any("perhaps process 7 (sleep), which could not be ended" in words for words in said), said
 
 
+def test_what_creates_to_the_end_leaves_it_open(okx: Sandbox, clock: VirtualClock, monkeypatch: Any) -> None:
+    """Nothing of the command's is left that could: it is named what else it may be."""
+
+    def sleep(seconds: float, waker: Any = None, pause: Any = clock.sleep) -> None:
+        pause(seconds, waker)
+        okx.create_rfq()
+
+    monkeypatch.setattr(clock, "sleep", sleep)
+    okx.create_rfq()
+    ending = Ending(
+        OneCanceler(Destination("sandbox", "okx", okx.url), okx.exchange(ccxt.okx)), lambda words: None, 0.0, clock
+    )
+
+    assert 204 == ending.run(set())
+    assert "It is another program of this account" in ending.message
+
+
 @pytest.mark.parametrize("accounts", [None, "/nowhere.toml"])
 def test_a_twin_that_cannot_cancel_says_so(accounts: str | None) -> None:
     """No key, or no file: certainly it canceled nothing."""

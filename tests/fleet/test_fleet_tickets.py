@@ -409,7 +409,7 @@ def test_the_policy_of_an_exchange_stays_what_it_is() -> None:
     okx_rfq_plugin.install(Desk, policy=policy(2.0))
     assert 2.0 == waited(exchange)
     okx_rfq_plugin.install(exchange, policy=policy(3.0))
-    assert 3.0 == waited(exchange)
+    assert 3.0 == waited(exchange) == waited(exchange)
     okx_rfq_plugin.install(exchange, policy=Patient())
     assert 42.0 == waited(exchange)
     okx_rfq_plugin.uninstall(Desk)

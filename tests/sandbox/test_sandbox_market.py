@@ -187,6 +187,19 @@ def test_leverage_of_currencies(wire: Any) -> None:
     assert all(set(LEVERAGE.split()) == row.keys() for row in found)
 
 
+DAY = 86_400_000
+
+
+@pytest.mark.parametrize(
+    ("bar", "last", "days"),
+    [("1Dutc", 2 * DAY + 1, [(2, 3), (1, 2), (0, 1)]), ("1Mutc", 75 * DAY, [(59, 90), (31, 59), (0, 31)])],
+    ids=["days", "months"],
+)
+def test_candles_go_back_to_the_beginning_of_unix_time(bar: str, last: int, days: list[tuple[int, int]]) -> None:
+    """And no further; a month has the days that it has."""
+    assert [(opening * DAY, end * DAY) for opening, end in days] == list(openings(bar, last))
+
+
 def test_a_bar_that_is_none() -> None:
     """The sandbox's own functions say so too."""
     with pytest.raises(ValueError, match="'5x' is no bar"):

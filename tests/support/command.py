@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,11 @@ def in_okxs_place(
     path = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
     places = {place: running.url for place, running in {host: sandbox, **others}.items()}
     return {"PYTHONPATH": path, "STAND_IN": json.dumps(places)}
+
+
+def unforced(reason: str) -> tuple[int, Callable[[], None]]:
+    """Be what is called of an `Interrupts` where the main thread hangs: here it does not."""
+    raise AssertionError(reason)
 
 
 def okx_rfq(

@@ -233,11 +233,11 @@ def test_demo_recording_asks_only_what_okx_can_answer(
     assert reading.read(tmp_path / "canceled.yaml").head["answered_by"] == "okx-demo"
 
 
-@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "ALL_PROXY"])
+@pytest.mark.parametrize(("variable", "host"), [("HTTPS_PROXY", "www.okx.com"), ("ALL_PROXY", "my.okx.com")])
 def test_demo_recording_goes_by_the_environments_proxy(
-    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_pause: None
+    variable: str, host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_pause: None
 ) -> None:
-    """As every verb of the command does; the key may come from files, too. A proxy that refuses ends it."""
+    """And by its host, as every verb does; the key may come from files, too. A proxy that refuses ends it."""
     for name in ("https_proxy", "all_proxy", "no_proxy", "OKX_EXCHANGE", "OKX_HOST", *KEYS.values()):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -254,12 +254,13 @@ def test_demo_recording_goes_by_the_environments_proxy(
 
     with socketserver.TCPServer(("127.0.0.1", 0), Refuses) as proxy:
         threading.Thread(target=proxy.handle_request).start()
+        monkeypatch.setenv("OKX_HOST", "" if host == "www.okx.com" else host)
         monkeypatch.setenv(variable, f"http://127.0.0.1:{proxy.server_address[1]}")
 
         with pytest.raises(ccxt.NetworkError):
             recording.main(["--env", "demo", "--into", str(tmp_path / "made")])
 
-    assert ["CONNECT www.okx.com:443"] == asked
+    assert [f"CONNECT {host}:443"] == asked
 
 
 def test_a_file_of_a_demo_key_that_is_not_there_is_named(

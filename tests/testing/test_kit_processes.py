@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
+import json
 import multiprocessing
 import os
 import re
@@ -99,10 +101,13 @@ def test_a_process_of_multiprocessing_is_guarded_and_leaves_the_environment_alon
     assert before == dict(os.environ)
 
 
-def test_a_process_that_no_stage_guards_is_as_ever() -> None:
-    """Where the stage that patched has gone, a process starts without a word of the kit's."""
+def test_a_process_that_no_stage_guards_is_as_ever(stage: Stage) -> None:
+    """Where the stage is none of a test's, as around pytest-xdist's workers, either kind starts as without the kit."""
+    stage.guards_children = False
+    script = f"import os; print(os.getenv({FOLDER!r}))"
+    started = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert None is pool.apply(os.getenv, (FOLDER,))
+        assert ("None\n", None) == (started.stdout, pool.apply(os.getenv, (FOLDER,)))
 
 
 def test_a_second_process_is_guarded_by_the_same_folder(stage: Stage) -> None:
@@ -115,6 +120,16 @@ def test_a_second_process_is_guarded_by_the_same_folder(stage: Stage) -> None:
     ]
 
     assert [f"{stage.folder} 1"] * 2 == seen
+
+
+def test_an_environment_that_is_guarded_already_stays_as_it_is(stage: Stage) -> None:
+    """As that which a guarded process passes on to one of its own."""
+    script = "import json, os; print(json.dumps(dict(os.environ)))"
+    start = functools.partial(subprocess.check_output, [sys.executable, "-c", script], text=True)
+    guarded = json.loads(start())
+
+    assert guarded["PYTHONPATH"] == json.loads(start(env=guarded))["PYTHONPATH"]
+    assert stage.folder == guarded[FOLDER]
 
 
 @pytest.mark.usefixtures("stage")
