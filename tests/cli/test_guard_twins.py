@@ -335,6 +335,7 @@ def test_a_look_that_fails_stops_nothing(
 # The twin itself
 
 
+@pytest.mark.measured
 def test_a_standby_that_is_killed_is_replaced(tmp_path: Path) -> None:
     """By the twin, while the guard lives; and all of them end at the guard's word."""
     started = Twin(_config(tmp_path))
