@@ -44,13 +44,15 @@ def pytest_unconfigure() -> None:
         current.save()
 
 
-# What waits for other processes, or long for one thing. It comes first, lest a worker is left alone with it at the end.
+# Tests that wait for other processes, or long for something else. They are spread over nearly the whole run, so that
+# some workers compute while others wait; none comes last, where it would keep a single worker waiting.
 WAITING = ("/cli/", "/fleet/", "/docs/", "/test_process_exit.py", "/test_fault_properties.py")
+WAITING_SHARE = 0.98
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest chooses by -m
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give `matrix` to each second case of what is `thinned`, of the twins one, in turn; put first what waits."""
+    """Mark every second case of a `thinned` test as `matrix`, sync and async in turn; spread the tests that wait."""
     numbers: dict[str, dict[Any, int]] = {}
     for item in items:
         if isinstance(item, pytest.Function) and item.get_closest_marker("thinned"):
@@ -60,24 +62,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             number = cases.setdefault(tuple(map(id, params.values())), len(cases))
             if (number + twin) % 2:
                 item.add_marker("matrix")
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        _spread(items)
+
+
+def _spread(items: list[pytest.Item]) -> None:
     waiting = {path: any(part in path.as_posix() for part in WAITING) for path in {item.path for item in items}}
-    items.sort(key=lambda item: not waiting[item.path])
+    places: dict[str, float] = {}
+    for kind, share in ((True, WAITING_SHARE), (False, 1.0)):
+        chosen = [item for item in items if waiting[item.path] is kind]
+        places.update({item.nodeid: share * number / len(chosen) for number, item in enumerate(chosen)})
+    items.sort(key=lambda item: places[item.nodeid])
 
 
 def pytest_collection_finish() -> None:
-    """Hide all that is there by now from the garbage collector: a full collection would take 0.3 s; there are many."""
+    """Hide everything so far from the garbage collector: one full collection would take 0.3 s, and there are many."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Answer `-n auto`: four on two cores too, as many tests wait; and never very many, as each collects all tests."""
-    return min(8, max(4, os.cpu_count() or 1))
+    """Return the number for `-n auto`: six even on two cores, as many tests wait; few, as each collects all tests."""
+    return min(8, max(6, os.cpu_count() or 1))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Trust one authority only by default: each async object of ccxt reads all that certifi knows, in 15 ms."""
+    """Trust a single authority by default: each async object of ccxt reads all of certifi's, which takes 15 ms."""
     folder = tempfile.TemporaryDirectory()
     config.add_cleanup(folder.cleanup)
     first, end, _ = Path(certifi.where()).read_text(encoding="utf-8").partition("-----END CERTIFICATE-----\n")
