@@ -28,6 +28,9 @@ pytestmark = [
         "ignore:coroutine .* never awaited",
     ),
     pytest.mark.usefixtures("freed"),
+    pytest.mark.skipif(
+        sys.version_info[:2] == (3, 11), reason="CPython 3.11.7 once crashed here, when a trace function raised"
+    ),
 ]
 
 
