@@ -30,14 +30,16 @@ def test_call_is_freed_when_it_returns(method: str, twin: Twin, exchange: Any, s
         gc.collect()
         names = (f"{type(each).__module__}.{type(each).__qualname__}" for each in gc.garbage)
         found.append(Counter(name for name in names if name.startswith(("okx_rfq_plugin.", "tenacity."))))
+        gc.garbage.clear()
         return call()
 
     gc.disable()
     try:
-        twin.run(exchange, call, forget, look)
+        twin.run(exchange, call, forget, look, look, look)
     finally:
         gc.set_debug(0)
         gc.garbage.clear()
         gc.enable()
 
-    assert [Counter()] == found
+    # What an earlier test left behind may be freed meanwhile, once; what a call leaves is there each time.
+    assert Counter() in found, found
