@@ -99,7 +99,7 @@ def test_a_twin_that_ends_at_once_is_replaced_so_often_and_no_more(
     """Before the command is started, and after it; the command runs all the same."""
     monkeypatch.setattr(sys, "executable", "/bin/false")
 
-    assert 5 == guard("exit 5").run()
+    assert 5 == guard("sleep 3; exit 5").run()  # long enough for the guard to see the last twin end
     said = capfd.readouterr().err
     assert 6 == len(spawned)
     assert "The twin did not start: a kill -9 of this process would leave the RFQs active." in said
