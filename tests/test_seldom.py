@@ -127,8 +127,8 @@ def test_an_interrupt_where_an_error_is_judged_leaves_the_judgement(made: Any, m
     assert (True, False) == (Striking.struck, error.cancel_failure.may_be_canceled)
 
 
-def test_whoever_watches_the_pools_of_connections_may(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """References to one that are none of urllib3's are left alone."""
+def test_weak_references_of_others_to_a_connection_pool_are_kept(made: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only urllib3's own finalizer is detached."""
     make, watched = urllib3.connectionpool.HTTPConnectionPool.__init__, []
 
     def making(self: Any, *args: Any, **kwargs: Any) -> None:

@@ -17,9 +17,13 @@ class Endpoint(NamedTuple):
     by_name: tuple[str, ...] = ()  # the codes after which canceling by name may help
     gone: tuple[str, ...] = ()  # the codes in a row of a batch for "not active any more"
     create: str | None = None  # the path of the create that is refused if this overtakes it in ccxt's queue
-    reads: bool = False  # whether it changes nothing
-    fields: tuple[str, ...] = ()  # text fields in every row of a success
+    fields: tuple[str, ...] = ()  # text fields in every row of a success; only an endpoint that reads has them
     proof: tuple[str, ...] = ()  # numeric fields in at least one row of a success
+
+    @property
+    def reads(self) -> bool:
+        """Whether it changes nothing."""
+        return bool(self.fields)
 
     @property
     def refusals(self) -> frozenset[str | None]:
@@ -51,14 +55,12 @@ CANCEL_BATCH_RFQS = Endpoint(  # 70000: there is none, 70200: its state is past 
     gone=("70000", "70200"),
     proof=("sCode",),
 )
-COUNTERPARTIES = Endpoint(
-    "private_get_rfq_counterparties", "rfq/counterparties", sends=5, reads=True, fields=("traderCode",)
-)
-RFQS = Endpoint("private_get_rfq_rfqs", "rfq/rfqs", reads=True, fields=("rfqId", "state"))
+COUNTERPARTIES = Endpoint("private_get_rfq_counterparties", "rfq/counterparties", sends=5, fields=("traderCode",))
+RFQS = Endpoint("private_get_rfq_rfqs", "rfq/rfqs", fields=("rfqId", "state"))
 CANCEL_ALL_AFTER = Endpoint(
     "private_post_rfq_cancel_all_after", "rfq/cancel-all-after", sends=1, window=1.0, proof=("triggerTime", "ts")
 )
-PUBLIC_TIME = Endpoint("fetch_time", "public/time", reads=True, fields=("ts",))  # ccxt's method reads the reply
+PUBLIC_TIME = Endpoint("fetch_time", "public/time", fields=("ts",))  # ccxt's method reads the reply
 
 # For the command: OKX may be under maintenance; the key is unknown here; the key belongs to another region.
 MAINTENANCE = ("50001", "70208")

@@ -53,7 +53,7 @@ class Watcher:
 
 @dataclass(frozen=True)
 class Latch:
-    """The switch of the whole fleet. A later one has a greater version, whoever sets it."""
+    """The switch of the whole fleet. A later one has a greater version, even if another process sets it."""
 
     version: int
     halted: bool

@@ -99,7 +99,9 @@ def test_a_twin_that_ends_at_once_is_replaced_so_often_and_no_more(
     """Before the command is started, and after it; the command runs all the same."""
     monkeypatch.setattr(sys, "executable", "/bin/false")
 
-    assert 5 == guard("sleep 3; exit 5").run()  # long enough for the guard to see the last twin end
+    # The command ends when the guard has seen the last twin end: it reads what the guard has said.
+    said_so = "grep -q 'again and again' /proc/self/fd/2"
+    assert 5 == guard(f"for turn in $(seq 6000); do {said_so} && break; sleep .01; done; exit 5").run()
     said = capfd.readouterr().err
     assert 6 == len(spawned)
     assert "The twin did not start: a kill -9 of this process would leave the RFQs active." in said

@@ -9,6 +9,7 @@ from support.fleet_world import Proxy
 
 from okx_rfq_plugin import get_plugin_manager
 from okx_rfq_plugin.fleet.server import EmbeddedServer, ServerMissing
+from okx_rfq_plugin.fleet.store import Store
 from okx_rfq_plugin.sandbox import Sandbox
 
 
@@ -44,3 +45,11 @@ def proxy(store: EmbeddedServer) -> Iterator[Proxy]:
     proxy = Proxy(store.port)
     yield proxy
     proxy.close()
+
+
+@pytest.fixture
+def here(store: EmbeddedServer) -> Iterator[Store]:
+    """A client of the test's own, of the same store."""
+    client = Store(store.url, timeout=5.0)
+    yield client
+    client.close()

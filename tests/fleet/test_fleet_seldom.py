@@ -44,13 +44,6 @@ def reading(at: float) -> Reading:
     return Reading(at, at, at)
 
 
-@pytest.fixture
-def here(store: EmbeddedServer) -> Iterator[Store]:
-    client = Store(store.url, timeout=5.0)
-    yield client
-    client.close()
-
-
 # Members
 
 
@@ -89,7 +82,7 @@ def test_a_latch_is_heard_where_the_first_subscription_fails(
 
 
 def test_another_halt_is_no_other_news(caplog: pytest.LogCaptureFixture) -> None:
-    """That a member creates nothing is logged once, whoever halts the fleet after that, and for what."""
+    """A member logs once that it creates nothing; later halts of the fleet add no second line."""
     caplog.set_level("INFO", logger="okx_rfq_plugin")
     member = Membership(NOWHERE, "demo:1", name="alpha", lease=3.0)
     member.fence.renewed(clocks.read(), None)

@@ -38,13 +38,6 @@ GROUP = "demo:1:abc"
 
 
 @pytest.fixture
-def here(store: EmbeddedServer) -> Iterator[Store]:
-    running = Store(store.url, timeout=5.0)
-    yield running
-    running.close()
-
-
-@pytest.fixture
 def worker(store: EmbeddedServer) -> Iterator[StoreWorker]:
     running = StoreWorker(store.url, "demo:1", b"key")
     yield running

@@ -135,7 +135,7 @@ def test_set_state(sandbox: Sandbox, wire: Any) -> None:
 
 
 def test_set_state_of_another_users_rfq(sandbox: Sandbox) -> None:
-    """An RFQ is found whoever created it."""
+    """An RFQ is found, no matter which user created it."""
     sandbox.create_rfq()
     other = sandbox.create_user()
     rfq_id = sandbox.create_rfq(credentials=other)["rfqId"]

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -82,7 +82,7 @@ def in_okxs_place(
 
 
 def unforced(reason: str) -> tuple[int, Callable[[], None]]:
-    """Be what is called of an `Interrupts` where the main thread hangs: here it does not."""
+    """Fail: for an `Interrupts` whose main thread must not hang."""
     raise AssertionError(reason)
 
 
@@ -90,8 +90,12 @@ def okx_rfq(
     *arguments: str, env: Mapping[str, str] = {}, patience: float = PATIENCE
 ) -> subprocess.CompletedProcess[str]:
     """Run the command, piped, to its end."""
+    return _run([*COMMAND, *arguments], env, patience)
+
+
+def _run(command: Sequence[str], env: Mapping[str, str], patience: float) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *arguments],
+        command,
         env=environment(**env),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -111,23 +115,15 @@ def invoke(*arguments: str) -> Any:
 
 
 def limited(megabytes: int, *arguments: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run the command with so much address space; with a little more, where CPython itself does not get over that.
+    """Run the command with limited address space, raised a little if CPython itself spins or crashes.
 
-    Where an exception is passed on and not even an int can be allocated, CPython before 3.14 tries that again for ever,
-    in C, and no thread runs any more (python/cpython#132508, #134163): `ulimit -t` ends it. A few kB further, its
-    garbage collector crashes. Both are seen in the import of ccxt: nothing is sent yet, and nothing of ours runs.
+    If CPython before 3.14 cannot allocate an int while it propagates an exception, it retries in C forever, and no
+    thread runs any more (python/cpython#132508, #134163): `ulimit -t` ends it. At a slightly larger size its garbage
+    collector crashes. Both were seen while ccxt was being imported, before anything is sent or code of ours can act.
     """
     line = shlex.join([*COMMAND, *arguments])
     for size in range(megabytes * 1024, megabytes * 1024 + 2048, 512):
-        ended = subprocess.run(
-            ["/bin/sh", "-c", f"ulimit -t 10; ulimit -v {size}; exec {line}"],
-            env=environment(**env),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
+        ended = _run(["/bin/sh", "-c", f"ulimit -t 10; ulimit -v {size}; exec {line}"], env, PATIENCE)
         if ended.returncode not in (-signal.SIGKILL, -signal.SIGSEGV):
             return ended
     raise AssertionError(f"it does not end by itself at any size from {megabytes} MB on")
