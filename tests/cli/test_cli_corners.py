@@ -29,9 +29,12 @@ import ctypes, os, socket
 
 def getaddrinfo(*args, **kwargs):
     library, lock = ctypes.CDLL(None), (ctypes.c_char * 128)()
-    open(os.path.join(os.path.dirname(__file__), "hangs"), "w").close()
-    library.pthread_mutex_lock(lock)
-    library.pthread_mutex_lock(lock)
+    while True:
+        try:
+            open(os.path.join(os.path.dirname(__file__), "hangs"), "w").close()
+            library.pthread_mutex_lock(lock)  # hangs the second time
+        except BaseException:
+            pass  # a signal between these lines: it must not end the hang either
 
 socket.getaddrinfo = getaddrinfo
 """
